@@ -1,0 +1,4 @@
+//! chaincast (draft)
+pub mod backplane;
+pub mod domain;
+pub mod log;
