@@ -1,4 +1,5 @@
 //! chaincast (draft)
 pub mod backplane;
 pub mod domain;
+pub mod hub;
 pub mod log;

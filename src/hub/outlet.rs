@@ -1,0 +1,162 @@
+//! What the hub writes to: a connection of some protocol, seen from the fan-out's side.
+//!
+//! The hub knows neither SSE nor sockets. An outlet pins at most one part-written frame or notice; whatever else is due stays a cursor in the
+//! hub. All calls come from the shard's own thread.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use super::Frame;
+use crate::domain::{Cursor, Filter};
+
+/// How a connection stands after a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It takes more.
+    Open,
+    /// It takes nothing until [`Outlet::poll_writable`] says so.
+    Blocked,
+    /// The peer is gone.
+    Closed,
+}
+
+/// What became of offered frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// How many frames are on the socket, the one that is pinned half-written included.
+    pub taken: usize,
+    /// How the connection stands.
+    pub flow: Flow,
+}
+
+/// Why a client asked for events that it can't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapReason {
+    /// Retention has removed them.
+    Trimmed,
+    /// The log was restored to an earlier state, and its numbers were given out anew.
+    Rewound,
+}
+
+impl GapReason {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trimmed => "trimmed",
+            Self::Rewound => "rewound",
+        }
+    }
+}
+
+/// Events that a client asked for and the log no longer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Why.
+    pub reason: GapReason,
+    /// What the client had.
+    pub requested: Cursor,
+    /// Where it goes on.
+    pub resumed: Cursor,
+    /// How many seqs lie between: an upper bound for what its filter would have matched.
+    pub lost: u64,
+}
+
+/// Why the service ends a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CloseReason {
+    /// This instance is going away.
+    Draining,
+    /// No room for more connections.
+    Overloaded,
+    /// This client has too many connections.
+    Limited,
+    /// The log could not be read for too long.
+    Unavailable,
+    /// The client took nothing for too long.
+    Lagging,
+    /// The connection reached the age that the operator allows.
+    Lifetime,
+}
+
+impl CloseReason {
+    /// Every reason, in the order of their numbers.
+    pub const ALL: [Self; 6] = [Self::Draining, Self::Overloaded, Self::Limited, Self::Unavailable, Self::Lagging, Self::Lifetime];
+
+    /// The word on the wire and in statistics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Overloaded => "overloaded",
+            Self::Limited => "limited",
+            Self::Unavailable => "unavailable",
+            Self::Lagging => "lagging",
+            Self::Lifetime => "lifetime",
+        }
+    }
+}
+
+/// Something a subscriber is told that is no event.
+#[derive(Clone, Copy, Debug)]
+pub enum Notice<'a> {
+    /// The subscription stands.
+    Open {
+        /// Everything up to here is behind the client.
+        cursor: Cursor,
+        /// Whether the client may keep that cursor already: not while a gap is still to be told.
+        settled: bool,
+        /// The log's newest event.
+        head: Cursor,
+        /// What the client follows.
+        filter: &'a Filter,
+        /// Milliseconds to wait before a reconnect.
+        retry: u32,
+    },
+    /// Caught up: everything after this is live.
+    Live {
+        /// Where.
+        cursor: Cursor,
+        /// How many events were replayed.
+        replayed: u64,
+    },
+    /// Events are lost.
+    Gap(Gap),
+    /// The cursor has moved past events that did not match.
+    Moved(Cursor),
+    /// Nothing happened, and the connection is alive.
+    Heartbeat,
+    /// The service ends the stream.
+    Closing {
+        /// Why.
+        reason: CloseReason,
+        /// Milliseconds to wait before a reconnect.
+        retry: u32,
+    },
+}
+
+/// A connection.
+pub trait Outlet: 'static {
+    /// Writes frames until all are written or the peer takes no more. Must not be called while blocked.
+    fn offer(&mut self, frames: &[&Frame]) -> Offer;
+
+    /// Writes a notice, pinning what the peer doesn't take. Must not be called while blocked.
+    fn tell(&mut self, notice: &Notice<'_>) -> Flow;
+
+    /// Writes what is pinned.
+    fn flush(&mut self) -> Flow;
+
+    /// Whether a blocked connection may take more; registers the task otherwise.
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Whether the peer is gone; registers the task otherwise. Whatever the peer sends is thrown away.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+
+    /// Ends the stream so that the client comes back: it is cut, not completed, because some clients take a clean end for the end of the story.
+    fn cut(self);
+}
+
+/// A frame as shards share it.
+pub type SharedFrame = Arc<Frame>;

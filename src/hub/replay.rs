@@ -1,0 +1,117 @@
+//! Reads the log for subscriptions that are behind their shard's ring.
+//!
+//! Runs beside the log's own runtime. A page is read under one of a few permits, which is released before anyone writes it to a socket; questions
+//! that are equal while the read is under way share its answer. How many can wait is bounded by the connections: each has one question at most.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{Frame, index::SubKey, outlet::SharedFrame};
+use crate::{
+    domain::{Filter, Seq},
+    log::{EventLog, LogId, PageRequest, Position},
+};
+
+/// A page of the log as frames.
+#[derive(Debug)]
+pub(crate) struct ReplayPage {
+    pub(crate) frames: Vec<SharedFrame>,
+    pub(crate) through: Seq,
+    pub(crate) position: Position,
+}
+
+impl ReplayPage {
+    /// Whether a reader at `c` gets on with it: towards more events, or past those that are gone.
+    pub(crate) fn is_news_behind(&self, c: Seq) -> bool {
+        self.through > c || self.position.earliest.before() > c
+    }
+}
+
+/// What a subscription wants to read.
+#[derive(Debug)]
+pub(crate) struct Ask {
+    pub(crate) key: SubKey,
+    pub(crate) generation: u32,
+    pub(crate) ask: u32,
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) after: Seq,
+}
+
+/// What came of it; `Err` when the log could not be read.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) key: SubKey,
+    pub(crate) generation: u32,
+    pub(crate) ask: u32,
+    pub(crate) page: Result<Arc<ReplayPage>, ()>,
+}
+
+/// Where a shard's answers go.
+pub(crate) type Answers = mpsc::UnboundedSender<Answer>;
+
+type Question = (Arc<Filter>, Seq);
+
+#[derive(Debug)]
+struct Waiter {
+    ask: Ask,
+    answers: Answers,
+}
+
+/// Reads pages for the shards of one log.
+#[derive(Clone)]
+pub(crate) struct Replays {
+    log: Arc<dyn EventLog>,
+    id: LogId,
+    permits: Arc<Semaphore>,
+    waiting: Arc<Mutex<HashMap<Question, Vec<Waiter>>>>,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Replays {
+    pub(crate) fn new(log: Arc<dyn EventLog>, id: LogId, permits: usize, runtime: tokio::runtime::Handle) -> Self {
+        Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), waiting: Arc::default(), runtime }
+    }
+
+    /// Reads a page, or joins a read of the same page; the answer goes to `answers`. Does not wait.
+    pub(crate) fn ask(&self, ask: Ask, answers: Answers) {
+        let question = (ask.filter.clone(), ask.after);
+        let waiter = Waiter { ask, answers };
+        let first = {
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let waiters = waiting.entry(question.clone()).or_default();
+            waiters.push(waiter);
+            waiters.len() == 1
+        };
+        if first {
+            let this = self.clone();
+            self.runtime.spawn(async move { this.read(question).await });
+        }
+    }
+
+    async fn read(self, question: Question) {
+        let page = match self.permits.acquire().await {
+            Ok(_permit) => self.log.read(self.id, &PageRequest::replay(question.0.clone(), question.1)).await,
+            Err(_) => return,
+        };
+        let page = match page {
+            Ok(page) => {
+                let epoch = page.position.epoch;
+                let frames = page.events.into_iter().map(|event| Frame::new(event, epoch, None)).collect();
+                Ok(Arc::new(ReplayPage { frames, through: page.through, position: page.position }))
+            }
+            Err(error) => {
+                tracing::debug!(%error, "replay could not read the log");
+                Err(())
+            }
+        };
+        let waiters = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&question);
+        for Waiter { ask, answers } in waiters.into_iter().flatten() {
+            // a shard that is gone has no use for it
+            let _ = answers.send(Answer { key: ask.key, generation: ask.generation, ask: ask.ask, page: page.clone() });
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! How the hub behaves; every bound of it.
+
+use std::time::Duration;
+
+use super::RingBounds;
+
+/// Settings of sequencer, shards and replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What each ring holds.
+    pub ring: RingBounds,
+    /// The most connections of this instance.
+    pub max_connections: usize,
+    /// A silent connection hears something this often.
+    pub heartbeat: Duration,
+    /// What clients are told to wait before they reconnect, before jitter.
+    pub retry: Duration,
+    /// A connection that takes nothing for this long is closed.
+    pub no_progress: Duration,
+    /// A connection older than this is closed, so that load spreads over new instances. `None`: never.
+    pub lifetime: Option<Duration>,
+    /// A replay that can't read the log for this long is closed.
+    pub replay_patience: Duration,
+    /// How many pages of replay are read at once.
+    pub replay_permits: usize,
+    /// How often the sequencer looks at the log by itself: what a lost hint costs.
+    pub look: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ring: RingBounds::default(),
+            max_connections: 16_384,
+            heartbeat: Duration::from_secs(15),
+            retry: Duration::from_millis(2500),
+            no_progress: Duration::from_secs(60),
+            lifetime: None,
+            replay_patience: Duration::from_secs(15),
+            replay_permits: 4,
+            look: Duration::from_millis(400),
+        }
+    }
+}
+
+impl Settings {
+    /// What one client is told to wait, in milliseconds: a quarter more or less than the setting, so that clients which lost the same
+    /// instance do not come back in step.
+    #[must_use]
+    pub fn jittered_retry(&self) -> u32 {
+        let base = u32::try_from(self.retry.as_millis()).unwrap_or(u32::MAX / 2).max(4);
+        base - base / 4 + fastrand::u32(0..=base / 2)
+    }
+}

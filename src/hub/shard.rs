@@ -1,0 +1,153 @@
+//! One worker's part of one log: ring, index, and the subscriptions of the connections that the worker holds.
+//!
+//! A state machine without IO, clocks or locks of its own: updates, pages, wake-ups and the time come in by calls, asks for pages go out through
+//! [`Shard::take_asks`]. The worker's task ([`super::worker`]) calls it in slices and yields between them. The invariants:
+//!
+//! 1. `ring.start..=ring.head`, and `settled ≤ head`: offered to every live subscription. Per subscription a cursor `c`: every match ≤ `c` is on
+//!    the socket or in its outlet's one pinned, part-written frame.
+//! 2. An update arrives only between dispatches: seqs ≤ head are dropped; a hole resets the ring, and whoever had not passed it replays.
+//! 3. Dispatch goes group by group, and within a group slice by slice; `settled` moves after a group's last slice. Subscriptions whose floor has
+//!    passed a frame are not offered it.
+//! 4. A live subscription stores only its floor; `c = max(floor, settled)`. Blocked before the match at seq: `c = seq − 1`, and it walks.
+//! 5. Subscribing is one synchronous step: behind the ring → replay from the log; else walk the ring.
+//! 6. A walk writes the matches in `(c, head]`; reaching the head without being interrupted makes it live, and `hub.live` is told once.
+//! 7. `c > head` is legal (another shard or instance is ahead): live with that floor.
+//! 8. Replay: ask for a page, then write what is behind `c`; a page that begins behind `earliest` tells the gap first; `c` moves to the page's end.
+//! 9. Whoever finds that the ring no longer covers `c` replays. Every id without an event is `c`, never the head.
+//! 10. Keys into the slab are stable; what a slice collected is checked again when it is used, so slices may interleave with anything.
+
+mod deliver;
+mod dispatch;
+mod lifecycle;
+mod update;
+
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use slab::Slab;
+
+pub use update::Update;
+pub(crate) use lifecycle::TICK;
+
+use self::dispatch::Dispatch;
+use super::{
+    Outlet, Settings,
+    index::{Index, SubKey},
+    ready::ReadyList,
+    replay::Ask,
+    ring::Ring,
+    stats::ShardStats,
+    subscription::Sub,
+    wheel::Wheel,
+};
+use crate::domain::{Epoch, EpochChain, Seq};
+
+/// What is known of the log; nothing before the first update.
+#[derive(Debug)]
+struct Standing {
+    epoch: Epoch,
+    chain: Arc<EpochChain>,
+    earliest: Seq,
+}
+
+/// A drain under way.
+#[derive(Debug)]
+struct Drain {
+    ends: Instant,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Shard<O: Outlet> {
+    settings: Arc<Settings>,
+    standing: Option<Standing>,
+    ring: Ring,
+    settled: Seq,
+    subs: Slab<Sub<O>>,
+    index: Index,
+    dispatch: Option<Dispatch>,
+    /// Subscriptions that can go on without waiting for anything.
+    runnable: VecDeque<SubKey>,
+    /// Subscriptions to try again at the next tick.
+    delayed: Vec<SubKey>,
+    /// Subscriptions that pin a page and are blocked.
+    holding: Vec<SubKey>,
+    asks: Vec<Ask>,
+    wheel: Wheel,
+    ready: Arc<ReadyList>,
+    woken: Vec<SubKey>,
+    drain: Option<Drain>,
+    stats: Arc<ShardStats>,
+    generations: u32,
+    now: Instant,
+}
+
+impl<O: Outlet> Shard<O> {
+    pub(crate) fn new(settings: Arc<Settings>, stats: Arc<ShardStats>, now: Instant) -> Self {
+        let longest = settings.heartbeat.max(settings.no_progress);
+        Self {
+            ring: Ring::new(Seq::ZERO, settings.ring),
+            settings,
+            standing: None,
+            settled: Seq::ZERO,
+            subs: Slab::new(),
+            index: Index::default(),
+            dispatch: None,
+            runnable: VecDeque::new(),
+            delayed: Vec::new(),
+            holding: Vec::new(),
+            asks: Vec::new(),
+            wheel: Wheel::new(now, longest),
+            ready: Arc::default(),
+            woken: Vec::new(),
+            drain: None,
+            stats,
+            generations: 0,
+            now,
+        }
+    }
+
+    /// The list that wakes the worker's task.
+    pub(crate) fn ready(&self) -> &Arc<ReadyList> {
+        &self.ready
+    }
+
+    /// The pages that subscriptions wait for.
+    pub(crate) fn take_asks(&mut self) -> Vec<Ask> {
+        std::mem::take(&mut self.asks)
+    }
+
+    /// Whether a dispatch is under way: no update may be handed in.
+    pub(crate) fn is_dispatching(&self) -> bool {
+        self.dispatch.is_some()
+    }
+
+    /// Whether another slice would do something now.
+    pub(crate) fn has_work(&self) -> bool {
+        self.dispatch.is_some() || !self.runnable.is_empty() || !self.woken.is_empty() || !self.ready.is_empty()
+    }
+
+    /// Whether no connection is held.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.subs.is_empty()
+    }
+
+    /// Does a bounded amount of what there is to do.
+    pub(crate) fn slice(&mut self, now: Instant) {
+        self.now = now;
+        self.dispatch_slice();
+        self.poll_woken();
+        self.pump_runnable();
+    }
+
+    /// Publishes the gauges.
+    pub(crate) fn report(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.stats.connections.store(self.subs.len(), Relaxed);
+        self.stats.replaying.store(self.subs.iter().filter(|(_, sub)| sub.is_replaying()).count(), Relaxed);
+        self.stats.lagging.store(self.subs.iter().filter(|(_, sub)| sub.blocked).count(), Relaxed);
+        self.stats.selectors.store(self.index.terms(), Relaxed);
+        self.stats.ring_frames.store(self.ring.len(), Relaxed);
+        self.stats.ring_bytes.store(self.ring.bytes(), Relaxed);
+    }
+}

@@ -1,0 +1,297 @@
+//! Everything but live delivery: walking the ring, writing pages, waiting for sockets.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use super::Shard;
+use crate::{
+    domain::{Cursor, Seq},
+    hub::{
+        Flow, Frame, GapReason, Notice, Outlet,
+        index::SubKey,
+        replay::{Answer, Ask, ReplayPage},
+        subscription::Phase,
+    },
+};
+
+/// Subscriptions pumped in a slice.
+const PUMPS: usize = 32;
+/// Steps of one pump.
+const STEPS: usize = 4;
+/// Sockets polled in a slice.
+const POLLS: usize = 256;
+/// Frames looked at in one step of a walk.
+const WALK: usize = 1024;
+/// Frames handed to an outlet at once.
+const WRITE: usize = 64;
+/// A page that could not be written for this long is let go, and read again when the client takes more.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// What a step of a subscription led to.
+pub(super) enum Step {
+    /// More can be done at once.
+    Again,
+    /// Nothing can be done before something else happens.
+    Wait,
+}
+
+impl<O: Outlet> Shard<O> {
+    pub(super) fn pump_runnable(&mut self) {
+        for _ in 0..PUMPS.min(self.runnable.len()) {
+            if let Some(key) = self.runnable.pop_front() {
+                self.pump(key);
+            }
+        }
+    }
+
+    /// Polls the sockets that woke up.
+    pub(super) fn poll_woken(&mut self) {
+        if self.woken.is_empty() {
+            self.ready.take(&mut self.woken);
+        }
+        for _ in 0..POLLS.min(self.woken.len()) {
+            if let Some(key) = self.woken.pop() {
+                self.poll_socket(key);
+            }
+        }
+    }
+
+    /// Looks whether the peer has gone or takes more.
+    pub(super) fn poll_socket(&mut self, key: SubKey) {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return };
+        sub.waker.clear();
+        let waker = sub.waker.waker();
+        let mut cx = Context::from_waker(&waker);
+        if sub.outlet.poll_gone(&mut cx).is_ready() {
+            return self.remove(key, None);
+        }
+        while sub.blocked {
+            if sub.outlet.poll_writable(&mut cx).is_pending() {
+                return;
+            }
+            match sub.outlet.flush() {
+                Flow::Open => {
+                    sub.blocked = false;
+                    sub.wrote_at = self.now;
+                    self.runnable.push_back(key);
+                }
+                Flow::Blocked => {}
+                Flow::Closed => return self.remove(key, None),
+            }
+        }
+    }
+
+    /// Notes that the outlet takes nothing, and has its socket say when it does.
+    pub(super) fn block(&mut self, key: SubKey) {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return };
+        sub.blocked = true;
+        if matches!(sub.phase, Phase::Paging { .. }) {
+            self.holding.push(key);
+        }
+        let waker = sub.waker.waker();
+        if let Poll::Ready(()) = sub.outlet.poll_writable(&mut Context::from_waker(&waker)) {
+            waker.wake();
+        }
+    }
+
+    /// Takes a subscription a few steps further, and queues it again if it can go on.
+    pub(super) fn pump(&mut self, key: SubKey) {
+        for _ in 0..STEPS {
+            if let Step::Wait = self.step(key) {
+                return;
+            }
+        }
+        self.runnable.push_back(key);
+    }
+
+    fn step(&mut self, key: SubKey) -> Step {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        if sub.blocked {
+            return Step::Wait;
+        }
+        if let Some(gap) = sub.gap.take() {
+            sub.told = gap.resumed.seq;
+            return self.tell(key, &Notice::Gap(*gap));
+        }
+        match &sub.phase {
+            Phase::Starting(_) | Phase::Live { .. } | Phase::Reading { .. } | Phase::Retrying { .. } => Step::Wait,
+            Phase::Walking { c } => {
+                let c = *c;
+                self.walk(key, c)
+            }
+            Phase::Wanting { c } => {
+                let c = *c;
+                sub.ask = sub.ask.wrapping_add(1);
+                sub.phase = Phase::Reading { c };
+                self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c });
+                Step::Wait
+            }
+            Phase::Paging { page, next, .. } => {
+                let (page, next) = (page.clone(), *next);
+                self.write_page(key, &page, next)
+            }
+        }
+    }
+
+    /// Writes a notice; the subscription goes on with its next step.
+    pub(super) fn tell(&mut self, key: SubKey, notice: &Notice<'_>) -> Step {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        sub.wrote_at = self.now;
+        let flow = sub.outlet.tell(notice);
+        self.after_write(key, flow)
+    }
+
+    /// What a write leads to.
+    fn after_write(&mut self, key: SubKey, flow: Flow) -> Step {
+        match flow {
+            Flow::Open => return Step::Again,
+            Flow::Blocked => self.block(key),
+            Flow::Closed => self.remove(key, None),
+        }
+        Step::Wait
+    }
+
+    fn walk(&mut self, key: SubKey, c: Seq) -> Step {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        if !self.ring.covers(c) {
+            sub.phase = Phase::Wanting { c };
+            return Step::Again;
+        }
+        let mut frames: Vec<&Frame> = Vec::new();
+        let mut seen = c;
+        for frame in self.ring.after(c).take(WALK) {
+            if sub.filter.matches(&frame.event().keys) {
+                if frames.len() == WRITE {
+                    break;
+                }
+                frames.push(frame);
+            }
+            seen = frame.seq();
+        }
+        let mut flow = Flow::Open;
+        if !frames.is_empty() {
+            let offer = sub.outlet.offer(&frames);
+            flow = offer.flow;
+            if let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) {
+                sub.told = last.seq();
+                sub.wrote_at = self.now;
+            }
+            if let Some(next) = frames.get(offer.taken) {
+                seen = next.seq().before();
+            }
+            if !sub.caught_up {
+                sub.replayed += offer.taken as u64;
+            }
+            let (taken, committed) = (offer.taken as u64, frames.first().and_then(|frame| frame.committed()).filter(|_| sub.caught_up));
+            self.count_delivered(taken, committed);
+        }
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        sub.phase = Phase::Walking { c: seen };
+        match self.after_write(key, flow) {
+            Step::Again if seen >= self.ring.head() => self.go_live(key, seen),
+            step => step,
+        }
+    }
+
+    fn go_live(&mut self, key: SubKey, c: Seq) -> Step {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        if !sub.caught_up {
+            sub.caught_up = true;
+            sub.told = c;
+            let notice = Notice::Live { cursor: Cursor { epoch: sub.epoch, seq: c }, replayed: sub.replayed };
+            // when it blocks it stays a walker, and comes back here once the socket takes more
+            if let Step::Wait = self.tell(key, &notice) {
+                return Step::Wait;
+            }
+        }
+        if let Some(sub) = self.subs.get_mut(key as usize) {
+            sub.phase = Phase::Live { floor: c };
+        }
+        Step::Wait
+    }
+
+    fn write_page(&mut self, key: SubKey, page: &Arc<ReplayPage>, next: usize) -> Step {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
+        let frames: Vec<&Frame> = page.frames[next..].iter().take(WRITE).map(|frame| &**frame).collect();
+        if frames.is_empty() {
+            let c = page.through.max(sub.cursor(self.settled));
+            sub.phase = if self.ring.covers(c) { Phase::Walking { c } } else { Phase::Wanting { c } };
+            return Step::Again;
+        }
+        let offer = sub.outlet.offer(&frames);
+        if let Phase::Paging { c, next, .. } = &mut sub.phase {
+            *next += offer.taken;
+            if let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) {
+                *c = last.seq();
+                sub.told = last.seq();
+                sub.wrote_at = self.now;
+            }
+        }
+        if !sub.caught_up {
+            sub.replayed += offer.taken as u64;
+        }
+        self.count_delivered(offer.taken as u64, None);
+        self.after_write(key, offer.flow)
+    }
+
+    /// Takes a page that was asked for.
+    pub(crate) fn on_answer(&mut self, answer: Answer, now: Instant) {
+        self.now = now;
+        let Some(sub) = self.subs.get_mut(answer.key as usize) else { return };
+        let Some(standing) = &self.standing else { return };
+        let Phase::Reading { c } = sub.phase else { return };
+        if sub.generation != answer.generation || sub.ask != answer.ask {
+            return;
+        }
+        let page = match answer.page {
+            // of a numbering that this shard has not heard of, or has heard is over; or of a log that was just rewound below the cursor
+            Ok(page) if page.position.epoch == sub.epoch && page.position.epoch == standing.epoch && page.is_news_behind(c) => page,
+            Ok(_) => {
+                sub.phase = Phase::Retrying { c };
+                return self.delayed.push(answer.key);
+            }
+            Err(()) => {
+                let since = *sub.failing_since.get_or_insert(now);
+                sub.phase = Phase::Retrying { c };
+                if now.duration_since(since) > self.settings.replay_patience {
+                    return self.close(answer.key, crate::hub::CloseReason::Unavailable);
+                }
+                return self.delayed.push(answer.key);
+            }
+        };
+        sub.failing_since = None;
+        let last_gone = page.position.earliest.before();
+        let c = if last_gone > c {
+            sub.lose(GapReason::Trimmed, c, Cursor { epoch: page.position.epoch, seq: last_gone }, last_gone.since(c));
+            last_gone
+        } else {
+            c
+        };
+        let next = page.frames.partition_point(|frame| frame.seq() <= c);
+        sub.phase = Phase::Paging { c, page, next, since: now };
+        self.runnable.push_back(answer.key);
+    }
+
+    /// Lets go of pages that nobody takes.
+    pub(super) fn release_pages(&mut self) {
+        let now = self.now;
+        let mut holding = std::mem::take(&mut self.holding);
+        holding.retain(|&key| {
+            let Some(sub) = self.subs.get_mut(key as usize) else { return false };
+            match sub.phase {
+                Phase::Paging { c, since, .. } if sub.blocked => {
+                    let unwanted = now.duration_since(since) >= HOLD;
+                    if unwanted {
+                        sub.phase = Phase::Wanting { c };
+                    }
+                    !unwanted
+                }
+                _ => false,
+            }
+        });
+        self.holding = holding;
+    }
+}

@@ -1,0 +1,108 @@
+//! What the hub counts: written by one thread each, read by anyone.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use super::{CloseReason, histogram::Histogram};
+
+/// One shard's counters.
+#[derive(Debug, Default)]
+pub struct ShardStats {
+    /// Events written to connections.
+    pub delivered: AtomicU64,
+    /// Connections whose peer left.
+    pub left: AtomicU64,
+    closed: [AtomicU64; CloseReason::ALL.len()],
+    /// Connections held.
+    pub connections: AtomicUsize,
+    /// Connections that read from the log.
+    pub replaying: AtomicUsize,
+    /// Connections that take nothing at the moment.
+    pub lagging: AtomicUsize,
+    /// Distinct selectors followed.
+    pub selectors: AtomicUsize,
+    /// Frames in the ring.
+    pub ring_frames: AtomicUsize,
+    /// Bytes of events' text in the ring.
+    pub ring_bytes: AtomicUsize,
+    /// From commit to write.
+    pub latency: Histogram,
+}
+
+impl ShardStats {
+    pub(crate) fn count_closed(&self, reason: Option<CloseReason>) {
+        let counter = match reason {
+            None => &self.left,
+            Some(reason) => &self.closed[reason as usize],
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Connections that were closed for `reason`.
+    #[must_use]
+    pub fn closed(&self, reason: CloseReason) -> u64 {
+        self.closed[reason as usize].load(Ordering::Relaxed)
+    }
+}
+
+/// Statistics of all shards: each adds its own when it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Statistics {
+    shards: Arc<std::sync::Mutex<Vec<Arc<ShardStats>>>>,
+}
+
+/// Sums over the shards.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Events written to connections.
+    pub delivered: u64,
+    /// Connections held by shards.
+    pub connections: usize,
+    /// Connections that read from the log.
+    pub replaying: usize,
+    /// Connections that take nothing at the moment.
+    pub lagging: usize,
+    /// Distinct selectors followed, counted per shard.
+    pub selectors: usize,
+    /// The fullest ring's frames.
+    pub ring_frames: usize,
+    /// The fullest ring's bytes.
+    pub ring_bytes: usize,
+    /// Connections that ended, by reason; `left` are those whose peer left.
+    pub closed: Vec<(&'static str, u64)>,
+    /// Microseconds from commit to write: 50, 90, 99 and 100 % stay below.
+    pub latency_micros: [u64; 4],
+}
+
+impl Statistics {
+    pub(crate) fn register(&self) -> Arc<ShardStats> {
+        let stats = Arc::new(ShardStats::default());
+        self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(stats.clone());
+        stats
+    }
+
+    /// The sums now.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let sum = |field: fn(&ShardStats) -> u64| shards.iter().map(|shard| field(shard)).sum::<u64>();
+        let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();
+        let most = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).max().unwrap_or(0);
+        let mut closed: Vec<_> =
+            CloseReason::ALL.into_iter().map(|reason| (reason.as_str(), shards.iter().map(|shard| shard.closed(reason)).sum())).collect();
+        closed.push(("left", sum(|shard| shard.left.load(Ordering::Relaxed))));
+        Totals {
+            delivered: sum(|shard| shard.delivered.load(Ordering::Relaxed)),
+            connections: count(|shard| &shard.connections),
+            replaying: count(|shard| &shard.replaying),
+            lagging: count(|shard| &shard.lagging),
+            selectors: count(|shard| &shard.selectors),
+            ring_frames: most(|shard| &shard.ring_frames),
+            ring_bytes: most(|shard| &shard.ring_bytes),
+            closed,
+            latency_micros: Histogram::percentiles(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>(), [0.5, 0.9, 0.99, 1.0]),
+        }
+    }
+}

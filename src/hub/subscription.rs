@@ -1,0 +1,122 @@
+//! One connection's interest, and how far it has got.
+//!
+//! A slow consumer is a cursor, not a queue: a subscription holds its cursor and at most one page that it shares with identical readers.
+
+use std::{sync::Arc, time::Instant};
+
+use super::{Gap, GapReason, Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
+use crate::domain::{Cursor, Epoch, Filter, Seq};
+
+/// Where a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// With what comes after the shard's head at the moment of subscribing.
+    Now,
+    /// After a cursor that was resolved against the log's epochs, and the gap that this led to.
+    At {
+        /// A cursor of today's numbering.
+        cursor: Cursor,
+        /// What the client asked for and can't have.
+        gap: Option<Gap>,
+    },
+}
+
+/// What a connection asks of the hub.
+#[derive(Debug)]
+pub struct Request {
+    /// What to follow.
+    pub filter: Arc<Filter>,
+    /// From where.
+    pub beginning: Beginning,
+    /// Room for it.
+    pub permit: Permit,
+}
+
+/// Where a subscription stands; `c` is its cursor: every match up to it is on the socket or in the outlet's one pinned frame.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The shard does not know its log yet.
+    Starting(Beginning),
+    /// Follows the head; its cursor is the later of `floor` and the shard's settled seq.
+    Live { floor: Seq },
+    /// Walks the ring from `c` to the head.
+    Walking { c: Seq },
+    /// Behind the ring, and wants a page of the log.
+    Wanting { c: Seq },
+    /// Waits for a page.
+    Reading { c: Seq },
+    /// Could not read, or read another numbering; tries again at a later tick.
+    Retrying { c: Seq },
+    /// Writes a page, of which `next` frames are written.
+    Paging { c: Seq, page: Arc<ReplayPage>, next: usize, since: Instant },
+}
+
+#[derive(Debug)]
+pub(crate) struct Sub<O> {
+    pub(crate) outlet: O,
+    pub(crate) filter: Arc<Filter>,
+    pub(crate) phase: Phase,
+    /// The numbering of its cursor.
+    pub(crate) epoch: Epoch,
+    /// The last `id` that is on the socket.
+    pub(crate) told: Seq,
+    /// Events of the group under dispatch that it matches.
+    pub(crate) mask: u64,
+    /// The outlet takes nothing at the moment.
+    pub(crate) blocked: bool,
+    /// `hub.live` was told.
+    pub(crate) caught_up: bool,
+    /// A gap that must be told before anything else.
+    pub(crate) gap: Option<Box<Gap>>,
+    /// Events written before it caught up.
+    pub(crate) replayed: u64,
+    /// Tells this connection from others that had its key.
+    pub(crate) generation: u32,
+    /// Tells the awaited page from those that were asked for before a rewind.
+    pub(crate) ask: u32,
+    /// When bytes last went out.
+    pub(crate) wrote_at: Instant,
+    pub(crate) opened_at: Instant,
+    /// Since when the log could not be read for it.
+    pub(crate) failing_since: Option<Instant>,
+    pub(crate) waker: Arc<SlotWaker>,
+    /// Released when the subscription is dropped.
+    pub(crate) _permit: Permit,
+}
+
+impl<O: Outlet> Sub<O> {
+    /// Its cursor, in a shard that has settled up to `settled`.
+    pub(crate) fn cursor(&self, settled: Seq) -> Seq {
+        match &self.phase {
+            Phase::Live { floor } => settled.max(*floor),
+            Phase::Walking { c } | Phase::Wanting { c } | Phase::Reading { c } | Phase::Retrying { c } | Phase::Paging { c, .. } => *c,
+            Phase::Starting(_) => Seq::ZERO,
+        }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Live { .. })
+    }
+
+    pub(crate) fn is_replaying(&self) -> bool {
+        matches!(self.phase, Phase::Wanting { .. } | Phase::Reading { .. } | Phase::Retrying { .. } | Phase::Paging { .. })
+    }
+
+    /// Leaves live delivery, or whatever it was doing, for a walk from `c`.
+    pub(crate) fn walk_from(&mut self, c: Seq) {
+        self.phase = Phase::Walking { c };
+        self.mask = 0;
+        // a page that is under way belongs to what it did before
+        self.ask = self.ask.wrapping_add(1);
+    }
+
+    /// Notes that what lies between its cursor and `resume` can't be had. A gap that was not told yet grows instead of being forgotten.
+    pub(crate) fn lose(&mut self, reason: GapReason, c: Seq, resume: Cursor, lost: u64) {
+        let requested = Cursor { epoch: self.epoch, seq: c };
+        self.gap = Some(Box::new(match self.gap.take() {
+            None => Gap { reason, requested, resumed: resume, lost },
+            Some(untold) => Gap { resumed: resume, lost: untold.lost.saturating_add(lost), ..*untold },
+        }));
+        self.epoch = resume.epoch;
+    }
+}

@@ -1,0 +1,239 @@
+//! The sequencer's state of one log: what was handed on, what is missing, and what each shard still has to hear.
+//!
+//! Pure: announcements, looks and reads come in, [`Want`]s and [`Update`]s go out. Frames are handed on strictly by seq; a hole is read from the
+//! log. A head below the position, or another epoch, rewinds.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use super::{Frame, Update, outlet::SharedFrame, ring::Ring, ring::RingBounds};
+use crate::{
+    backplane::Announcement,
+    domain::{EpochChain, Event, Seq},
+    log::{Page, Position},
+};
+
+/// Frames in one update.
+const UPDATE_FRAMES: usize = 256;
+/// Frames that wait behind a hole.
+const STASH: usize = 4096;
+
+/// What the track needs from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    /// Nothing.
+    Nothing,
+    /// The events behind this seq.
+    Events {
+        /// Behind which.
+        after: Seq,
+    },
+    /// The chain of epochs.
+    Epochs,
+}
+
+/// What one shard has heard.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    head: Seq,
+    fork: Option<Seq>,
+    /// It knows the current epoch and earliest.
+    current: bool,
+    /// It has heard nothing yet: its first update is the whole ring, since what follows counts as live.
+    fresh: bool,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Track {
+    chain: Arc<EpochChain>,
+    earliest: Seq,
+    ring: Ring,
+    /// The newest seq that the log is known to have.
+    known: Seq,
+    /// The log is in another epoch than the chain's last.
+    stale: bool,
+    stash: BTreeMap<Seq, SharedFrame>,
+    shards: Vec<Heard>,
+}
+
+impl Track {
+    /// A track that starts so far behind the head that reading on fills the ring.
+    pub(crate) fn new(chain: EpochChain, position: Position, bounds: RingBounds) -> Self {
+        let from = Seq::new(position.head.get().saturating_sub(bounds.frames as u64)).max(position.earliest.before());
+        Self {
+            chain: Arc::new(chain),
+            earliest: position.earliest,
+            ring: Ring::new(from, bounds),
+            known: position.head,
+            stale: false,
+            stash: BTreeMap::new(),
+            shards: Vec::new(),
+        }
+    }
+
+    /// Everything up to here was handed on.
+    pub(crate) fn position(&self) -> Seq {
+        self.ring.head()
+    }
+
+    pub(crate) fn earliest(&self) -> Seq {
+        self.earliest
+    }
+
+    pub(crate) fn chain(&self) -> &Arc<EpochChain> {
+        &self.chain
+    }
+
+    /// Whether it has caught up with what is known of the log.
+    pub(crate) fn is_caught_up(&self) -> bool {
+        !self.stale && self.position() >= self.known
+    }
+
+    /// How many frames wait behind a hole.
+    pub(crate) fn stashed(&self) -> usize {
+        self.stash.len()
+    }
+
+    /// What to read next.
+    pub(crate) fn want(&self) -> Want {
+        if self.stale {
+            Want::Epochs
+        } else if self.position() < self.known {
+            Want::Events { after: self.position() }
+        } else {
+            Want::Nothing
+        }
+    }
+
+    pub(crate) fn on_announcement(&mut self, announcement: Announcement, now: Instant) {
+        if announcement.epoch != self.chain.current() {
+            // its frames belong to a numbering that is over, or to one that the log must confirm first
+            self.stale = true;
+            return;
+        }
+        self.known = self.known.max(announcement.head);
+        for event in announcement.events {
+            self.take(event, Some(now));
+        }
+        self.drain_stash();
+    }
+
+    /// What the log says of itself; `asked_at` is where this track stood when the question was sent, since it may have moved on meanwhile.
+    pub(crate) fn on_look(&mut self, position: Position, asked_at: Seq) {
+        if position.epoch != self.chain.current() {
+            self.stale = true;
+            return;
+        }
+        if position.head < asked_at.min(self.position()) {
+            self.rewind(position.head);
+            self.known = position.head;
+        }
+        self.known = self.known.max(position.head);
+        if position.earliest < self.earliest {
+            // restored, with events that the lost log had trimmed
+            self.earliest = position.earliest;
+            self.shards.iter_mut().for_each(|heard| heard.current = false);
+        }
+        self.trim(position.earliest);
+    }
+
+    /// The log's epochs, read because they had changed.
+    pub(crate) fn on_epochs(&mut self, chain: EpochChain) {
+        self.stale = false;
+        if chain.current() == self.chain.current() {
+            return;
+        }
+        let common = chain.last_common(self.chain.current()).unwrap_or(Seq::ZERO);
+        self.chain = Arc::new(chain);
+        self.known = self.known.min(common);
+        self.stash.clear();
+        self.rewind(common.min(self.position()));
+    }
+
+    /// Events that were read behind the position.
+    pub(crate) fn on_page(&mut self, page: Page) {
+        if page.position.epoch != self.chain.current() {
+            self.stale = true;
+            return;
+        }
+        self.trim(page.position.earliest);
+        let last_gone = page.position.earliest.before();
+        if last_gone > self.position() {
+            // the hole is gone for ever: shards see it as one, and tell their subscriptions
+            self.ring.reset(last_gone);
+        }
+        for event in page.events {
+            self.take(event, None);
+        }
+        self.known = self.known.max(page.position.head);
+        self.drain_stash();
+    }
+
+    fn take(&mut self, event: Event, committed: Option<Instant>) {
+        let seq = event.seq;
+        if seq == self.position().next() {
+            self.ring.push(Frame::new(event, self.chain.current(), committed));
+        } else if seq > self.position() && self.stash.len() < STASH {
+            self.stash.insert(seq, Frame::new(event, self.chain.current(), committed));
+        }
+    }
+
+    fn drain_stash(&mut self) {
+        while let Some(entry) = self.stash.first_entry() {
+            if *entry.key() > self.ring.head().next() {
+                break;
+            }
+            let frame = entry.remove();
+            if frame.seq() > self.ring.head() {
+                self.ring.push(frame);
+            }
+        }
+    }
+
+    fn trim(&mut self, earliest: Seq) {
+        if earliest > self.earliest {
+            self.earliest = earliest;
+            self.shards.iter_mut().for_each(|heard| heard.current = false);
+        }
+    }
+
+    fn rewind(&mut self, fork: Seq) {
+        self.ring.truncate(fork);
+        self.stash.clear();
+        self.earliest = self.earliest.min(fork.next());
+        for heard in &mut self.shards {
+            heard.fork = Some(heard.fork.map_or(fork, |earlier| earlier.min(fork)));
+            heard.head = heard.head.min(fork);
+            heard.current = false;
+        }
+    }
+
+    /// Adds a shard that has heard nothing yet; shards are numbered in the order in which they are added.
+    pub(crate) fn add_shard(&mut self) {
+        // what came before the ring is none of its business
+        self.shards.push(Heard { head: self.ring.start().before(), fork: None, current: false, fresh: true });
+    }
+
+    pub(crate) fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The next thing that a shard has not heard.
+    pub(crate) fn next_update(&self, shard: usize) -> Option<Update> {
+        let heard = self.shards.get(shard)?;
+        if heard.current && heard.head >= self.position() {
+            return None;
+        }
+        let most = if heard.fresh { usize::MAX } else { UPDATE_FRAMES };
+        let frames: Vec<SharedFrame> = self.ring.after(heard.head).take(most).cloned().collect();
+        let before = frames.first().map_or(self.position(), |first| first.seq().before());
+        Some(Update { chain: self.chain.clone(), earliest: self.earliest, fork: heard.fork, before, frames })
+    }
+
+    /// The shard has it.
+    pub(crate) fn heard(&mut self, shard: usize, update_end: Seq) {
+        if let Some(heard) = self.shards.get_mut(shard) {
+            *heard = Heard { head: update_end, fork: None, current: true, fresh: false };
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! A shard's task: one for each worker thread, which feeds the shard's state machine and yields between slices.
+//!
+//! It holds no borrow of the shard across an await, since handlers on the same thread subscribe in between.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    task::yield_now,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    Outlet, Request, Update,
+    replay::{Answer, Answers, Replays},
+    shard::{Shard, TICK},
+};
+
+/// A worker's shard, for the handlers of the same thread.
+#[derive(Debug)]
+pub struct ShardHandle<O: Outlet>(Rc<RefCell<Shard<O>>>);
+
+impl<O: Outlet> Clone for ShardHandle<O> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<O: Outlet> ShardHandle<O> {
+    /// Hands a connection over to the shard.
+    pub fn subscribe(&self, request: Request, outlet: O) {
+        self.0.borrow_mut().subscribe(request, outlet, Instant::now());
+    }
+}
+
+/// What a shard's task is fed with.
+pub(super) struct Feeds {
+    pub(super) updates: mpsc::Receiver<Update>,
+    pub(super) answers: mpsc::UnboundedReceiver<Answer>,
+    pub(super) answer_to: Answers,
+    pub(super) replays: Replays,
+    pub(super) drain: watch::Receiver<Option<Duration>>,
+}
+
+/// Starts the task of `shard` on this thread.
+pub(super) fn spawn<O: Outlet>(shard: Shard<O>, feeds: Feeds) -> ShardHandle<O> {
+    let shard = Rc::new(RefCell::new(shard));
+    tokio::task::spawn_local(run(shard.clone(), feeds));
+    ShardHandle(shard)
+}
+
+async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
+    let ready = Arc::clone(shard.borrow().ready());
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let (busy, dispatching) = {
+            let shard = shard.borrow();
+            (shard.has_work(), shard.is_dispatching())
+        };
+        tokio::select! {
+            biased;
+            _ = ticks.tick() => shard.borrow_mut().tick(Instant::now()),
+            Ok(()) = feeds.drain.changed() => {
+                if let Some(window) = *feeds.drain.borrow_and_update() {
+                    shard.borrow_mut().drain(window, Instant::now());
+                }
+            }
+            Some(answer) = feeds.answers.recv() => {
+                let mut shard = shard.borrow_mut();
+                shard.on_answer(answer, Instant::now());
+                while let Ok(answer) = feeds.answers.try_recv() {
+                    shard.on_answer(answer, Instant::now());
+                }
+            }
+            Some(update) = feeds.updates.recv(), if !dispatching => shard.borrow_mut().on_update(update),
+            () = ready.woken(), if !busy => {}
+            () = yield_now(), if busy => {}
+        }
+        let asks = {
+            let mut shard = shard.borrow_mut();
+            shard.slice(Instant::now());
+            shard.take_asks()
+        };
+        for ask in asks {
+            feeds.replays.ask(ask, feeds.answer_to.clone());
+        }
+        // accepts, requests and heartbeats must not wait for a flood to end
+        yield_now().await;
+    }
+}
