@@ -3,3 +3,4 @@ pub mod backplane;
 pub mod domain;
 pub mod hub;
 pub mod log;
+pub mod sse;
