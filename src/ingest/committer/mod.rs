@@ -18,6 +18,8 @@ mod publisher;
 mod stats;
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod fake;
 #[cfg(test)]
 mod tests;
@@ -76,6 +78,8 @@ pub struct Committer {
     inbox: Inbox,
     appender: Appender,
     backplane: Arc<dyn Backplane>,
+    /// Whether the last append found the log: an outage is logged when it begins and when it ends, not once a request.
+    is_reachable: bool,
 }
 
 impl Committer {
@@ -83,7 +87,7 @@ impl Committer {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>, settings: Settings) -> (Publisher, Self) {
         let (publisher, inbox) = inbox::open(&settings);
-        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane })
+        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane, is_reachable: true })
     }
 
     /// Commits until all publishers are gone or `shutdown` completes, and then what is still queued.
@@ -110,11 +114,9 @@ impl Committer {
         while let Some(batch) = work.pop_front() {
             // a panic drops the batch and with it the way to answer, which its publishers see as an unknown outcome: just what it is
             let step = AssertUnwindSafe(self.commit_batch(batch)).catch_unwind().await;
-            match step.unwrap_or_else(|_| {
-                tracing::error!("a panic during a commit; its publishers were told that the outcome is unknown");
-                Step::Done
-            }) {
-                Step::Done => {}
+            match step.unwrap_or(Step::Panicked) {
+                Step::Done => self.reached(),
+                Step::Panicked => tracing::error!("a panic during a commit; its publishers were told that the outcome is unknown"),
                 Step::Retry(alone) => alone.into_iter().rev().for_each(|batch| work.push_front(batch)),
                 // whoever waits would only wait for the same answer, and hold a connection and memory meanwhile
                 Step::Unreachable => {
@@ -142,24 +144,39 @@ impl Committer {
                 batch.fail(|| PublishError::Internal);
             }
             LogError::Unavailable(detail) => {
-                tracing::warn!(detail, requests = batch.requests.len(), "an append found no log");
+                self.lost(&detail);
                 batch.fail(|| PublishError::Unavailable);
                 return Step::Unreachable;
             }
             LogError::Unknown(detail) => {
                 tracing::error!(detail, requests = batch.requests.len(), "an append's outcome stays unknown");
+                self.lost(&detail);
                 batch.fail(|| PublishError::OutcomeUnknown);
                 return Step::Unreachable;
             }
         }
         Step::Done
     }
+
+    fn lost(&mut self, detail: &str) {
+        if std::mem::replace(&mut self.is_reachable, false) {
+            tracing::warn!(detail, "the log is out of reach; publishing is refused until it answers");
+        }
+    }
+
+    fn reached(&mut self) {
+        if !std::mem::replace(&mut self.is_reachable, true) {
+            tracing::info!("the log answers again");
+        }
+    }
 }
 
 /// What is left to do after one append.
 enum Step {
-    /// Everyone has an answer.
+    /// Everyone has an answer, from a log that is there.
     Done,
+    /// Nobody has been answered.
+    Panicked,
     /// These, one request each.
     Retry(Vec<Batch>),
     /// The store is out of reach.

@@ -1,105 +1,19 @@
-use tokio::{sync::oneshot, task::JoinHandle, time::timeout};
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use super::{
+    ConflictingId, Counts, PublishError, Queued, Settings,
+    bench::{Bench, LOG, PATIENCE, answer, content, ids, items, unavailable, unknown, until},
     fake::{Entry, Fake, Turn},
-    *,
 };
 use crate::{
-    domain::{EventId, Seq, Source},
-    ingest::{BodyForm, Limits, parse, request},
-    log::{AppendRequest, ItemStatus, LogId, OnConflict},
+    domain::{EventId, Seq},
+    log::{
+        ItemStatus::{Duplicate, Stored},
+        LogError, LogId,
+    },
 };
-
-const LOG: LogId = LogId::new(1);
-const PATIENCE: Duration = Duration::from_secs(10);
-
-type Answer = Result<Published, PublishError>;
-
-/// A running committer on a fake log.
-struct Bench {
-    fake: Arc<Fake>,
-    publisher: Publisher,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Bench {
-    fn start(fake: Fake) -> Self {
-        Self::start_with(fake, Settings { repeat_pause: Duration::from_millis(1), ..Settings::default() })
-    }
-
-    fn start_with(fake: Fake, settings: Settings) -> Self {
-        let fake = Arc::new(fake);
-        let (publisher, committer) = Committer::new(fake.clone(), fake.clone(), settings);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(committer.run(async {
-            let _ = stopped.await;
-        }));
-        Self { fake, publisher, stop, task }
-    }
-
-    async fn publish(&self, request: AppendRequest) -> Answer {
-        timeout(PATIENCE, self.publisher.publish(LOG, request)).await.expect("answered")
-    }
-
-    /// Publishes without waiting for the answer, though until it is queued.
-    async fn queue(&self, request: AppendRequest) -> JoinHandle<Answer> {
-        self.queue_in(LOG, request).await
-    }
-
-    async fn queue_in(&self, log: LogId, request: AppendRequest) -> JoinHandle<Answer> {
-        let queued = self.publisher.queued().requests;
-        let publisher = self.publisher.clone();
-        let handle = tokio::spawn(async move { publisher.publish(log, request).await });
-        until(|| self.publisher.queued().requests > queued).await;
-        handle
-    }
-
-    /// A request that the log is busy with, so that what comes next has to queue.
-    async fn occupy(&self) -> JoinHandle<Answer> {
-        let busy = self.queue(ids(&["busy"])).await;
-        until(|| self.fake.begun() > 0).await;
-        busy
-    }
-}
-
-async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, wait).await.expect("the condition comes true");
-}
-
-async fn answer(handle: JoinHandle<Answer>) -> Answer {
-    timeout(PATIENCE, handle).await.expect("answered").expect("no panic")
-}
-
-fn content(ids: &[&str], data: &str) -> AppendRequest {
-    let events: Vec<String> = ids.iter().map(|id| format!(r#"{{"id":"{id}","type":"t","data":"{data}"}}"#)).collect();
-    let drafts = parse(BodyForm::Ndjson, events.join("\n").as_bytes(), &Limits::default()).expect("valid");
-    request(Source::new("default"), drafts, OnConflict::Refuse)
-}
-
-fn ids(ids: &[&str]) -> AppendRequest {
-    content(ids, "")
-}
-
-/// Seq and status of each item.
-fn items(answer: Answer) -> Vec<(u64, ItemStatus)> {
-    answer.expect("published").items.iter().map(|item| (item.seq.get(), item.status)).collect()
-}
-
-fn unavailable() -> Turn {
-    Turn::Fail(LogError::Unavailable("as told".into()))
-}
-
-fn unknown() -> Turn {
-    Turn::Fail(LogError::Unknown("as told".into()))
-}
-
-use ItemStatus::{Duplicate, Stored};
 
 #[tokio::test]
 async fn what_queues_behind_a_commit_becomes_one_group_in_its_order() {
@@ -116,6 +30,29 @@ async fn what_queues_behind_a_commit_becomes_one_group_in_its_order() {
     }
     assert_eq!(bench.publisher.counts(), Counts { published: 101, commits: 2, ..Counts::default() });
     assert_eq!(bench.publisher.queued(), Queued::default());
+}
+
+#[tokio::test]
+async fn many_publishers_share_few_commits_and_each_event_has_its_own_seq() {
+    let bench = Bench::start(Fake::open([]));
+    let publishers = (0..64).map(|p| {
+        let publisher = bench.publisher.clone();
+        tokio::spawn(async move {
+            let mut seqs = Vec::new();
+            for n in 0..20 {
+                seqs.extend(items(publisher.publish(LOG, ids(&[&format!("{p}/{n}")])).await));
+            }
+            assert!(seqs.is_sorted_by_key(|(seq, _)| *seq), "a publisher that waits is numbered in its order");
+            seqs
+        })
+    });
+    let mut seqs = Vec::new();
+    for publisher in publishers.collect::<Vec<_>>() {
+        seqs.extend(timeout(PATIENCE, publisher).await.expect("answered").expect("no panic"));
+    }
+    seqs.sort_unstable_by_key(|(seq, _)| *seq);
+    assert_eq!(seqs, (1..=64 * 20).map(|n| (n, Stored)).collect::<Vec<_>>());
+    assert!(bench.publisher.counts().commits <= 64 * 20 / 10, "{:?}", bench.publisher.counts());
 }
 
 #[tokio::test]
