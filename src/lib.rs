@@ -2,5 +2,6 @@
 pub mod backplane;
 pub mod domain;
 pub mod hub;
+pub mod ingest;
 pub mod log;
 pub mod sse;
