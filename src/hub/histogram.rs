@@ -51,11 +51,14 @@ impl Histogram {
         shares.map(|share| {
             let wanted = ((total as f64) * share).ceil().max(1.0) as u64;
             let mut seen = 0;
-            counts.iter().enumerate().find(|(_, count)| {
-                seen += **count;
-                seen >= wanted
-            })
-            .map_or(0, |(bucket, _)| ceiling(bucket))
+            counts
+                .iter()
+                .enumerate()
+                .find(|(_, count)| {
+                    seen += **count;
+                    seen >= wanted
+                })
+                .map_or(0, |(bucket, _)| ceiling(bucket))
         })
     }
 }

@@ -102,6 +102,7 @@ impl Index {
     }
 
     /// Whether nobody follows anything: what dropping every subscription must lead to.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.anchored.is_empty() && self.wild.is_empty() && self.everything.is_empty()
     }

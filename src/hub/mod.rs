@@ -32,6 +32,8 @@ mod ring;
 mod sequencer;
 mod settings;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod stats;
 mod subscription;
 mod track;
@@ -85,7 +87,12 @@ impl Hub {
     ///
     /// # Errors
     /// [`LogError`] when the log can't be read.
-    pub async fn start(log: Arc<dyn EventLog>, id: LogId, settings: Settings, announcements: mpsc::Receiver<Announcement>) -> Result<Self, LogError> {
+    pub async fn start(
+        log: Arc<dyn EventLog>,
+        id: LogId,
+        settings: Settings,
+        announcements: mpsc::Receiver<Announcement>,
+    ) -> Result<Self, LogError> {
         let settings = Arc::new(settings);
         let (newcomers, new_shards) = mpsc::unbounded_channel();
         let sequencer = Sequencer::start(log.clone(), id, settings.clone(), announcements, new_shards).await?;

@@ -1,7 +1,7 @@
 //! From what a client presents to where it begins, before its connection leaves the handler.
 
 use crate::{
-    domain::{Cursor, EpochChain, Resolved, Seq, Start},
+    domain::{Cursor, Epoch, EpochChain, Resolved, Seq, Start},
     log::{EventLog, LogError, LogId},
 };
 
@@ -26,16 +26,16 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
     let chain = view.chain();
     let cursor = match start {
         Start::Now => return Ok(Beginning::Now),
-        Start::Earliest => return Ok(at(chain.current(), view.earliest().before(), None)),
+        Start::Earliest => return Ok(at(chain.current(), view.earliest().before())),
         Start::Since(time) => {
             let seq = log.seq_before(id, time).await?;
-            return Ok(at(chain.current(), seq, None));
+            return Ok(at(chain.current(), seq));
         }
         Start::Seq(seq) => Cursor { epoch: chain.current(), seq },
         Start::Cursor(cursor) => cursor,
     };
     if chain.contains(cursor.epoch) && cursor.seq <= view.position() {
-        return Ok(place(cursor, &chain, view.position(), view.earliest()));
+        return Ok(place(cursor, &chain, view.position()));
     }
     let chain = log.epochs(id).await?;
     let position = log.positions().await?.into_iter().find(|position| position.log == id);
@@ -44,27 +44,22 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
         Start::Seq(seq) => Cursor { epoch: chain.current(), seq },
         _ => cursor,
     };
-    Ok(place(cursor, &chain, position.head, position.earliest))
+    Ok(place(cursor, &chain, position.head))
 }
 
-fn at(epoch: crate::domain::Epoch, seq: Seq, gap: Option<Gap>) -> Beginning {
-    Beginning::At { cursor: Cursor { epoch, seq }, gap }
+fn at(epoch: Epoch, seq: Seq) -> Beginning {
+    Beginning::At { cursor: Cursor { epoch, seq }, rewound: None }
 }
 
-/// Where a cursor begins in a log that is known, with the gap that this leads to.
-fn place(cursor: Cursor, chain: &EpochChain, head: Seq, earliest: Seq) -> Beginning {
+/// Where a cursor begins in a log whose newest event is `head`.
+pub(super) fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
     let epoch = chain.current();
-    let last_gone = earliest.before();
-    let (seq, rewound) = match chain.resolve(cursor, head) {
-        Resolved::Good(seq) => (seq, None),
-        Resolved::Rewound { resume } => (resume, Some(cursor.seq.since(resume))),
-    };
-    let resume = seq.max(last_gone);
-    let trimmed = resume.since(seq);
-    let gap = match (rewound, trimmed) {
-        (None, 0) => None,
-        (None, lost) => Some((GapReason::Trimmed, lost)),
-        (Some(void), trimmed) => Some((GapReason::Rewound, void + trimmed)),
-    };
-    at(epoch, resume, gap.map(|(reason, lost)| Gap { reason, requested: cursor, resumed: Cursor { epoch, seq: resume }, lost }))
+    match chain.resolve(presented, head) {
+        Resolved::Good(seq) => at(epoch, seq),
+        Resolved::Rewound { resume } => {
+            let cursor = Cursor { epoch, seq: resume };
+            let lost = presented.seq.since(resume);
+            Beginning::At { cursor, rewound: Some(Gap { reason: GapReason::Rewound, requested: presented, resumed: cursor, lost }) }
+        }
+    }
 }

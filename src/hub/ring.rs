@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Frame, outlet::SharedFrame};
+use super::outlet::SharedFrame;
 use crate::domain::Seq;
 
 /// The frames `(head - len, head]`.
@@ -93,13 +93,5 @@ impl Ring {
     pub(crate) fn after(&self, after: Seq) -> impl Iterator<Item = &SharedFrame> {
         let skip = after.next().since(self.start()).min(self.frames.len() as u64);
         self.frames.range(usize::try_from(skip).unwrap_or(usize::MAX)..)
-    }
-
-    pub(crate) fn get(&self, seq: Seq) -> Option<&Frame> {
-        if seq < self.start() || seq > self.head {
-            return None;
-        }
-        let at = usize::try_from(seq.since(self.start())).ok()?;
-        self.frames.get(at).map(|frame| &**frame)
     }
 }

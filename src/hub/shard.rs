@@ -21,13 +21,12 @@ mod dispatch;
 mod lifecycle;
 mod update;
 
-
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use slab::Slab;
 
-pub use update::Update;
 pub(crate) use lifecycle::TICK;
+pub use update::Update;
 
 use self::dispatch::Dispatch;
 use super::{
@@ -127,9 +126,10 @@ impl<O: Outlet> Shard<O> {
         self.dispatch.is_some() || !self.runnable.is_empty() || !self.woken.is_empty() || !self.ready.is_empty()
     }
 
-    /// Whether no connection is held.
+    /// Whether no connection is held, and nothing is left of those that were.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.subs.is_empty()
+        self.subs.is_empty() && self.index.is_empty()
     }
 
     /// Does a bounded amount of what there is to do.

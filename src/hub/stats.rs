@@ -89,7 +89,8 @@ impl Statistics {
         let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let sum = |field: fn(&ShardStats) -> u64| shards.iter().map(|shard| field(shard)).sum::<u64>();
         let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();
-        let most = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).max().unwrap_or(0);
+        let most =
+            |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).max().unwrap_or(0);
         let mut closed: Vec<_> =
             CloseReason::ALL.into_iter().map(|reason| (reason.as_str(), shards.iter().map(|shard| shard.closed(reason)).sum())).collect();
         closed.push(("left", sum(|shard| shard.left.load(Ordering::Relaxed))));

@@ -12,13 +12,24 @@ use crate::domain::{Cursor, Epoch, Filter, Seq};
 pub enum Beginning {
     /// With what comes after the shard's head at the moment of subscribing.
     Now,
-    /// After a cursor that was resolved against the log's epochs, and the gap that this led to.
+    /// After a cursor that was resolved against the log's epochs.
     At {
         /// A cursor of today's numbering.
         cursor: Cursor,
-        /// What the client asked for and can't have.
-        gap: Option<Gap>,
+        /// The rewind that led there, if what the client presented is void.
+        rewound: Option<Gap>,
     },
+}
+
+impl Beginning {
+    /// What the client asked for and can't have, in a log that retains what lies at and after `earliest`.
+    #[must_use]
+    pub fn gap(&self, earliest: Seq) -> Option<Gap> {
+        let Self::At { cursor, rewound } = *self else { return None };
+        let resumed = Cursor { seq: earliest.before(), ..cursor };
+        let lost = resumed.seq.since(cursor.seq);
+        rewound.or((lost > 0).then_some(Gap { reason: GapReason::Trimmed, requested: cursor, resumed, lost }))
+    }
 }
 
 /// What a connection asks of the hub.
@@ -66,8 +77,8 @@ pub(crate) struct Sub<O> {
     pub(crate) blocked: bool,
     /// `hub.live` was told.
     pub(crate) caught_up: bool,
-    /// A gap that must be told before anything else.
-    pub(crate) gap: Option<Box<Gap>>,
+    /// Gaps that must be told before anything else: a rewind, then a trim, at most.
+    pub(crate) gaps: Vec<Gap>,
     /// Events written before it caught up.
     pub(crate) replayed: u64,
     /// Tells this connection from others that had its key.
@@ -110,13 +121,39 @@ impl<O: Outlet> Sub<O> {
         self.ask = self.ask.wrapping_add(1);
     }
 
-    /// Notes that what lies between its cursor and `resume` can't be had. A gap that was not told yet grows instead of being forgotten.
-    pub(crate) fn lose(&mut self, reason: GapReason, c: Seq, resume: Cursor, lost: u64) {
-        let requested = Cursor { epoch: self.epoch, seq: c };
-        self.gap = Some(Box::new(match self.gap.take() {
-            None => Gap { reason, requested, resumed: resume, lost },
-            Some(untold) => Gap { resumed: resume, lost: untold.lost.saturating_add(lost), ..*untold },
-        }));
-        self.epoch = resume.epoch;
+    /// Notes that retention has removed what lies behind `c`, up to `resume`.
+    pub(crate) fn lose_to_trim(&mut self, c: Seq, resume: Cursor) {
+        match self.gaps.last_mut() {
+            // its client still stands where the first of them began
+            Some(untold) if untold.reason == GapReason::Trimmed => {
+                untold.resumed = resume;
+                untold.lost = resume.seq.since(untold.requested.seq);
+            }
+            _ => {
+                let requested = Cursor { epoch: self.epoch, seq: c };
+                self.gaps.push(Gap { reason: GapReason::Trimmed, requested, resumed: resume, lost: resume.seq.since(c) });
+            }
+        }
+    }
+
+    /// Notes that what its client has above `fork` is void.
+    pub(crate) fn lose_to_rewind(&mut self, c: Seq, fork: Cursor) {
+        let mut c = Cursor { epoch: self.epoch, seq: c };
+        if let Some(untold) = self.gaps.pop_if(|last| last.reason == GapReason::Trimmed) {
+            // its client has nothing of the stretch that was trimmed
+            c = untold.requested;
+            if c.seq <= fork.seq {
+                self.gaps.extend((c.seq < fork.seq).then_some(Gap { resumed: fork, lost: fork.seq.since(c.seq), ..untold }));
+                return;
+            }
+        }
+        let lost = c.seq.since(fork.seq);
+        match self.gaps.last_mut() {
+            Some(untold) => {
+                untold.resumed = fork;
+                untold.lost += lost;
+            }
+            None => self.gaps.push(Gap { reason: GapReason::Rewound, requested: c, resumed: fork, lost }),
+        }
     }
 }

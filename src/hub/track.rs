@@ -84,11 +84,6 @@ impl Track {
         &self.chain
     }
 
-    /// Whether it has caught up with what is known of the log.
-    pub(crate) fn is_caught_up(&self) -> bool {
-        !self.stale && self.position() >= self.known
-    }
-
     /// How many frames wait behind a hole.
     pub(crate) fn stashed(&self) -> usize {
         self.stash.len()

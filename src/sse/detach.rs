@@ -21,10 +21,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{
-    Connection, SocketSettings, Style,
-    socket::prepare_stream,
-};
+use super::{Connection, SocketSettings, Style, socket::prepare_stream};
 use crate::hub::{Request, ShardHandle};
 
 #[derive(Debug)]

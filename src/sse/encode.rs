@@ -88,7 +88,8 @@ pub(super) fn notice_block(notice: &Notice<'_>, style: Style, connection: &str) 
         Notice::Heartbeat => return ":\n".to_owned(),
         Notice::Open { cursor, settled, head, filter, retry } => {
             let _ = writeln!(text, "retry: {retry}");
-            let data = json!({"connection": connection, "cursor": cursor.to_string(), "head": head.to_string(), "filter": filter_json(filter)});
+            let data =
+                json!({"connection": connection, "cursor": cursor.to_string(), "head": head.to_string(), "filter": filter_json(filter)});
             ("hub.open", data, settled.then_some(*cursor))
         }
         Notice::Live { cursor, replayed } => ("hub.live", json!({"cursor": cursor.to_string(), "replayed": replayed}), Some(*cursor)),
@@ -140,7 +141,12 @@ fn filter_json(filter: &Filter) -> serde_json::Value {
     if parts.all {
         members.insert("all".to_owned(), true.into());
     }
-    for (name, list) in [("streams", texts(&parts.streams)), ("users", texts(&parts.users)), ("topics", texts(&parts.topics)), ("types", texts(&parts.types))] {
+    for (name, list) in [
+        ("streams", texts(&parts.streams)),
+        ("users", texts(&parts.users)),
+        ("topics", texts(&parts.topics)),
+        ("types", texts(&parts.types)),
+    ] {
         if !list.is_empty() {
             members.insert(name.to_owned(), list.into());
         }
@@ -183,8 +189,14 @@ mod tests {
     #[test]
     fn a_notice_without_names_says_its_type_and_a_closing_has_no_id() {
         let style = Style { names: Names::Off, ..Style::default() };
-        assert_eq!(refusal(CloseReason::Overloaded, 2500, style), "retry: 2500\ndata: {\"reason\":\"overloaded\",\"type\":\"hub.closing\"}\n\n");
-        assert_eq!(refusal(CloseReason::Draining, 1, Style::default()), "retry: 1\nevent: hub.closing\ndata: {\"reason\":\"draining\"}\n\n");
+        assert_eq!(
+            refusal(CloseReason::Overloaded, 2500, style),
+            "retry: 2500\ndata: {\"reason\":\"overloaded\",\"type\":\"hub.closing\"}\n\n"
+        );
+        assert_eq!(
+            refusal(CloseReason::Draining, 1, Style::default()),
+            "retry: 1\nevent: hub.closing\ndata: {\"reason\":\"draining\"}\n\n"
+        );
         assert_eq!(notice_block(&Notice::Heartbeat, style, ""), ":\n");
     }
 }

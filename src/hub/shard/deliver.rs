@@ -10,7 +10,7 @@ use super::Shard;
 use crate::{
     domain::{Cursor, Seq},
     hub::{
-        Flow, Frame, GapReason, Notice, Outlet,
+        Flow, Frame, Notice, Outlet,
         index::SubKey,
         replay::{Answer, Ask, ReplayPage},
         subscription::Phase,
@@ -112,9 +112,10 @@ impl<O: Outlet> Shard<O> {
         if sub.blocked {
             return Step::Wait;
         }
-        if let Some(gap) = sub.gap.take() {
+        if !sub.gaps.is_empty() {
+            let gap = sub.gaps.remove(0);
             sub.told = gap.resumed.seq;
-            return self.tell(key, &Notice::Gap(*gap));
+            return self.tell(key, &Notice::Gap(gap));
         }
         match &sub.phase {
             Phase::Starting(_) | Phase::Live { .. } | Phase::Reading { .. } | Phase::Retrying { .. } => Step::Wait,
@@ -265,7 +266,7 @@ impl<O: Outlet> Shard<O> {
         sub.failing_since = None;
         let last_gone = page.position.earliest.before();
         let c = if last_gone > c {
-            sub.lose(GapReason::Trimmed, c, Cursor { epoch: page.position.epoch, seq: last_gone }, last_gone.since(c));
+            sub.lose_to_trim(c, Cursor { epoch: page.position.epoch, seq: last_gone });
             last_gone
         } else {
             c

@@ -81,7 +81,9 @@ impl<O: Outlet> Shard<O> {
             match flow {
                 Flow::Open => {}
                 Flow::Blocked => {
-                    let c = frames.get(taken).map_or_else(|| dispatch.group.last().map_or(Seq::ZERO, |frame| frame.seq()), |next| next.seq().before());
+                    let c = frames
+                        .get(taken)
+                        .map_or_else(|| dispatch.group.last().map_or(Seq::ZERO, |frame| frame.seq()), |next| next.seq().before());
                     sub.walk_from(c);
                     self.block(key);
                 }

@@ -6,7 +6,7 @@ use super::{Drain, Shard};
 use crate::{
     domain::{Cursor, Resolved, Seq},
     hub::{
-        CloseReason, GapReason, Notice, Outlet,
+        CloseReason, Notice, Outlet,
         index::SubKey,
         ready::SlotWaker,
         subscription::{Beginning, Phase, Request, Sub},
@@ -34,7 +34,7 @@ impl<O: Outlet> Shard<O> {
             mask: 0,
             blocked: false,
             caught_up: false,
-            gap: None,
+            gaps: Vec::new(),
             replayed: 0,
             generation: self.generations,
             ask: 0,
@@ -61,16 +61,13 @@ impl<O: Outlet> Shard<O> {
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let Phase::Starting(beginning) = sub.phase else { return };
         let head = self.ring.head();
-        sub.epoch = standing.epoch;
         let mut c = match beginning {
             Beginning::Now => head,
-            Beginning::At { cursor, gap } => {
-                sub.gap = gap.map(Box::new);
+            // resolved against a newer numbering than this shard has heard of: what the ring holds may be void, so it waits for the news
+            Beginning::At { cursor, .. } if !standing.chain.contains(cursor.epoch) => return,
+            Beginning::At { cursor, rewound } => {
+                sub.gaps.extend(rewound);
                 if cursor.epoch == standing.epoch {
-                    cursor.seq
-                } else if !standing.chain.contains(cursor.epoch) {
-                    // resolved against a newer numbering than this shard has heard of
-                    sub.epoch = cursor.epoch;
                     cursor.seq
                 } else {
                     // the log was rewound since the cursor was resolved
@@ -78,17 +75,17 @@ impl<O: Outlet> Shard<O> {
                         Resolved::Good(seq) => seq,
                         Resolved::Rewound { resume } => {
                             sub.epoch = cursor.epoch;
-                            let resumed = Cursor { epoch: standing.epoch, seq: resume };
-                            sub.lose(GapReason::Rewound, cursor.seq, resumed, cursor.seq.since(resume));
+                            sub.lose_to_rewind(cursor.seq, Cursor { epoch: standing.epoch, seq: resume });
                             resume
                         }
                     }
                 }
             }
         };
+        sub.epoch = standing.epoch;
         let last_gone = standing.earliest.before();
-        if last_gone > c && sub.epoch == standing.epoch {
-            sub.lose(GapReason::Trimmed, c, Cursor { epoch: standing.epoch, seq: last_gone }, last_gone.since(c));
+        if last_gone > c {
+            sub.lose_to_trim(c, Cursor { epoch: standing.epoch, seq: last_gone });
             c = last_gone;
         }
         sub.phase = Phase::Walking { c };
@@ -96,7 +93,7 @@ impl<O: Outlet> Shard<O> {
         let filter = sub.filter.clone();
         let notice = Notice::Open {
             cursor: Cursor { epoch: sub.epoch, seq: c },
-            settled: sub.gap.is_none(),
+            settled: sub.gaps.is_empty(),
             head: Cursor { epoch: sub.epoch, seq: head.max(c) },
             filter: &filter,
             retry: self.settings.jittered_retry(),
@@ -168,7 +165,11 @@ impl<O: Outlet> Shard<O> {
             }
         } else if self.settings.lifetime.is_some_and(|lifetime| self.now.duration_since(sub.opened_at) >= lifetime) {
             return self.close(key, CloseReason::Lifetime);
-        } else if quiet >= self.settings.heartbeat && !matches!(sub.phase, Phase::Starting(_)) && sub.gap.is_none() {
+        } else if matches!(sub.phase, Phase::Starting(_)) {
+            if quiet >= self.settings.heartbeat {
+                return self.close(key, CloseReason::Unavailable);
+            }
+        } else if quiet >= self.settings.heartbeat && sub.gaps.is_empty() {
             let c = sub.cursor(self.settled);
             if c > sub.told {
                 sub.told = c;

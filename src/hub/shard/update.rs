@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Shard, Standing};
 use crate::{
     domain::{Cursor, EpochChain, Seq},
-    hub::{GapReason, Outlet, outlet::SharedFrame, subscription::Phase},
+    hub::{Outlet, outlet::SharedFrame, subscription::Phase},
 };
 
 /// News of a log, complete in itself: a shard that missed the ones before finds a hole, and no more than that.
@@ -30,8 +30,10 @@ impl<O: Outlet> Shard<O> {
         let epoch = update.chain.current();
         let first_of_all = self.standing.is_none();
         let was = self.standing.replace(Standing { epoch, chain: update.chain, earliest: update.earliest });
-        if let (Some(was), Some(fork)) = (was, update.fork) {
-            self.rewind(was.epoch, fork);
+        if was.is_some()
+            && let Some(fork) = update.fork
+        {
+            self.rewind(fork);
         }
         if first_of_all || update.before > self.ring.head() {
             self.skip_to(update.before);
@@ -43,7 +45,10 @@ impl<O: Outlet> Shard<O> {
         }
         if first_of_all {
             self.settled = self.ring.head();
-            let starting: Vec<_> = self.subs.iter().map(|(key, _)| key as u32).collect();
+        }
+        if was.is_none_or(|was| was.epoch != epoch) {
+            let starting: Vec<_> =
+                self.subs.iter().filter(|(_, sub)| matches!(sub.phase, Phase::Starting(_))).map(|(key, _)| key as u32).collect();
             for key in starting {
                 self.begin(key);
             }
@@ -52,21 +57,19 @@ impl<O: Outlet> Shard<O> {
     }
 
     /// The log was rewound: forgets frames above the fork, and tells every subscription that had passed it.
-    fn rewind(&mut self, was: crate::domain::Epoch, fork: Seq) {
+    fn rewind(&mut self, fork: Seq) {
         let Some(standing) = &self.standing else { return };
         let epoch = standing.epoch;
         self.ring.truncate(fork);
         let settled = self.settled;
         self.settled = settled.min(fork);
         for (key, sub) in &mut self.subs {
-            // it joined with a cursor of the new numbering before this shard knew of it
-            let ahead = sub.epoch == epoch && epoch != was;
-            if ahead || matches!(sub.phase, Phase::Starting(_)) {
+            if matches!(sub.phase, Phase::Starting(_)) {
                 continue;
             }
             let c = sub.cursor(settled);
             if c > fork {
-                sub.lose(GapReason::Rewound, c, Cursor { epoch, seq: fork }, c.since(fork));
+                sub.lose_to_rewind(c, Cursor { epoch, seq: fork });
             }
             sub.epoch = epoch;
             sub.walk_from(c.min(fork));

@@ -1,0 +1,510 @@
+//! Track and shards under a random scheduler, against a naive model of the log.
+//!
+//! Each seed is one history: publishing, lost and reordered announcements, slow reads, full inboxes, blocked sockets, reconnects to another
+//! shard, trims and rewinds in any order, with every interleaving point of the shard (between slices, between page and walk, between trim and
+//! page, between commit and announcement) open to every other action. A failing seed is printed, and repeats.
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Admission, Beginning, Flow, Frame, GapReason, Notice, Offer, Outlet, Request, RingBounds, Settings, Update,
+    replay::{Answer, Ask, ReplayPage},
+    resolve::place,
+    shard::Shard,
+    stats::ShardStats,
+    track::{Track, Want},
+};
+use crate::{
+    backplane::Announcement,
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, Filter, FilterParts, Seq, StreamId, Timestamp},
+    log::{LogId, Page, Position},
+};
+
+const STREAMS: [&str; 3] = ["a", "b", "c"];
+
+/// What one client has seen, over all its connections.
+#[derive(Debug, Default)]
+struct Client {
+    /// The events it holds, by seq; a rewind takes back those above the fork.
+    holds: BTreeMap<u64, String>,
+    /// Stretches `(from, to]` that it was told are gone.
+    told_gone: Vec<(u64, u64)>,
+    /// Everything up to here is seen, or was told to be gone.
+    last_id: Option<Cursor>,
+    capacity: usize,
+    pinned: bool,
+    waker: Option<Waker>,
+    connected: bool,
+    live: bool,
+    faults: Vec<String>,
+}
+
+impl Client {
+    fn take_id(&mut self, id: Cursor) {
+        if self.last_id.is_some_and(|last| id.seq < last.seq && id.epoch == last.epoch) {
+            self.faults.push(format!("id went backwards: {:?} then {id}", self.last_id));
+        }
+        self.last_id = Some(id);
+    }
+
+    fn take_event(&mut self, frame: &Frame) {
+        let seq = frame.seq().get();
+        if self.holds.insert(seq, frame.event().envelope.as_str().to_owned()).is_some() {
+            self.faults.push(format!("{seq} came twice"));
+        }
+        if self.holds.keys().next_back() != Some(&seq) {
+            self.faults.push(format!("{seq} came out of order"));
+        }
+        self.take_id(frame.cursor());
+    }
+}
+
+struct Pipe(Rc<RefCell<Client>>);
+
+impl Outlet for Pipe {
+    fn offer(&mut self, frames: &[&Frame]) -> Offer {
+        let mut client = self.0.borrow_mut();
+        assert!(!client.pinned, "offered while blocked");
+        for (at, frame) in frames.iter().enumerate() {
+            if client.capacity == 0 {
+                return Offer { taken: at, flow: Flow::Blocked };
+            }
+            client.capacity -= 1;
+            client.take_event(frame);
+            if client.capacity == 0 {
+                client.pinned = true;
+                return Offer { taken: at + 1, flow: Flow::Blocked };
+            }
+        }
+        Offer { taken: frames.len(), flow: Flow::Open }
+    }
+
+    fn tell(&mut self, notice: &Notice<'_>) -> Flow {
+        let mut client = self.0.borrow_mut();
+        assert!(!client.pinned, "told while blocked");
+        match *notice {
+            Notice::Open { cursor, settled, .. } => {
+                if settled {
+                    client.take_id(cursor);
+                }
+            }
+            Notice::Live { cursor, .. } => {
+                if std::mem::replace(&mut client.live, true) {
+                    client.faults.push("live twice".to_owned());
+                }
+                client.take_id(cursor);
+            }
+            Notice::Moved(cursor) => client.take_id(cursor),
+            Notice::Gap(gap) => {
+                let resumed = gap.resumed.seq.get();
+                match gap.reason {
+                    GapReason::Trimmed => client.told_gone.push((gap.requested.seq.get(), resumed)),
+                    GapReason::Rewound => drop(client.holds.split_off(&(resumed + 1))),
+                }
+                client.last_id = Some(gap.resumed);
+            }
+            Notice::Closing { .. } => client.connected = false,
+            Notice::Heartbeat => {}
+        }
+        client.capacity = client.capacity.saturating_sub(1);
+        client.pinned = client.capacity == 0;
+        if client.pinned { Flow::Blocked } else { Flow::Open }
+    }
+
+    fn flush(&mut self) -> Flow {
+        let mut client = self.0.borrow_mut();
+        if client.capacity == 0 {
+            return Flow::Blocked;
+        }
+        client.pinned = false;
+        Flow::Open
+    }
+
+    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut client = self.0.borrow_mut();
+        client.waker = Some(cx.waker().clone());
+        if client.capacity > 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut client = self.0.borrow_mut();
+        client.waker = Some(cx.waker().clone());
+        if client.connected { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn cut(self) {}
+}
+
+/// The log as a list.
+struct Model {
+    events: Vec<Event>,
+    earliest: u64,
+    chain: Vec<EpochStart>,
+    written: u64,
+}
+
+impl Model {
+    fn head(&self) -> Seq {
+        Seq::new(self.events.len() as u64)
+    }
+
+    fn position(&self) -> Position {
+        Position { log: LogId::new(1), epoch: self.chain().current(), head: self.head(), earliest: Seq::new(self.earliest) }
+    }
+
+    fn chain(&self) -> EpochChain {
+        EpochChain::new(self.chain.clone()).expect("never empty")
+    }
+
+    fn append(&mut self, rng: &mut fastrand::Rng) -> Event {
+        self.written += 1;
+        let stream = STREAMS[rng.usize(..3)];
+        let envelope = format!(r#"{{"id":"{}","type":"t.x","streams":["{stream}"],"data":null}}"#, self.written);
+        let event = Event::from_row(self.head().next(), Timestamp::from_micros(0), envelope).expect("well formed");
+        self.events.push(event.clone());
+        event
+    }
+
+    fn page(&self, filter: &Filter, after: Seq, limit: usize) -> Page {
+        let from = (after.get() as usize).max(self.earliest as usize - 1).min(self.events.len());
+        let matching = self.events[from..].iter().filter(|event| filter.matches(&event.keys)).take(limit).cloned().collect::<Vec<_>>();
+        let through = if matching.len() == limit { matching[limit - 1].seq } else { self.head() };
+        Page { events: matching, through, position: self.position() }
+    }
+}
+
+struct Node {
+    shard: Shard<Pipe>,
+    inbox: VecDeque<Update>,
+    asks: Vec<Ask>,
+    /// Read, but not yet handed over.
+    answers: Vec<Answer>,
+}
+
+struct World {
+    rng: fastrand::Rng,
+    model: Model,
+    track: Track,
+    announcements: Vec<Announcement>,
+    /// A look, an epochs read and a page read that were answered, but have not arrived.
+    looks: VecDeque<(Position, Seq)>,
+    reads: Option<Result<Page, EpochChain>>,
+    nodes: Vec<Node>,
+    clients: Vec<(Rc<RefCell<Client>>, Arc<Filter>)>,
+    admission: Arc<Admission>,
+    now: Instant,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut model =
+            Model { events: Vec::new(), earliest: 1, chain: vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }], written: 0 };
+        for _ in 0..rng.usize(0..12) {
+            model.append(&mut rng);
+        }
+        let bounds = RingBounds { frames: rng.usize(2..10), bytes: usize::MAX };
+        let settings = Arc::new(Settings { ring: bounds, heartbeat: Duration::from_secs(2), ..Settings::default() });
+        let now = Instant::now();
+        let mut track = Track::new(model.chain(), model.position(), bounds);
+        let nodes = (0..2).map(|_| {
+            track.add_shard();
+            let shard = Shard::new(settings.clone(), Arc::new(ShardStats::default()), now);
+            Node { shard, inbox: VecDeque::new(), asks: Vec::new(), answers: Vec::new() }
+        });
+        let nodes = nodes.collect();
+        let admission = Admission::new(1000);
+        Self {
+            rng,
+            model,
+            track,
+            announcements: Vec::new(),
+            looks: VecDeque::new(),
+            reads: None,
+            nodes,
+            clients: Vec::new(),
+            admission,
+            now,
+        }
+    }
+
+    fn act(&mut self) {
+        let node = self.rng.usize(..2);
+        match self.rng.u32(..100) {
+            0..18 => self.publish(),
+            18..28 => self.announce(),
+            28..34 => self.look(),
+            34..44 => self.read(),
+            44..56 => self.hand_on(node),
+            56..68 => self.slice(node),
+            68..76 => self.answer(node),
+            76..82 => self.subscribe(node),
+            82..88 => self.reconnect(node),
+            88..94 => self.client_reads(),
+            94..96 => self.tick(),
+            96..99 => self.trim(),
+            _ => self.rewind(),
+        }
+    }
+
+    fn publish(&mut self) {
+        let epoch = self.model.chain().current();
+        let events: Vec<_> = (0..self.rng.usize(1..4)).map(|_| self.model.append(&mut self.rng)).collect();
+        let events = if self.rng.u32(..4) == 0 { Vec::new() } else { events };
+        self.announcements.push(Announcement { log: LogId::new(1), epoch, head: self.model.head(), events });
+    }
+
+    fn announce(&mut self) {
+        if !self.announcements.is_empty() {
+            let at = self.rng.usize(..self.announcements.len());
+            let announcement = self.announcements.swap_remove(at);
+            if self.rng.u32(..3) > 0 {
+                self.track.on_announcement(announcement, self.now);
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        match self.looks.pop_front() {
+            Some((position, asked_at)) => self.track.on_look(position, asked_at),
+            None => self.looks.push_back((self.model.position(), self.track.position())),
+        }
+    }
+
+    fn read(&mut self) {
+        match self.reads.take() {
+            Some(Ok(page)) => self.track.on_page(page),
+            Some(Err(chain)) => self.track.on_epochs(chain),
+            None => {
+                self.reads = match self.track.want() {
+                    Want::Nothing => None,
+                    Want::Events { after } => Some(Ok(self.model.page(&Filter::everything(), after, 4))),
+                    Want::Epochs => Some(Err(self.model.chain())),
+                };
+            }
+        }
+    }
+
+    fn hand_on(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        if node.inbox.len() < 2
+            && let Some(update) = self.track.next_update(number)
+        {
+            self.track.heard(number, update.frames.last().map_or(update.before, |frame| frame.seq()));
+            node.inbox.push_back(update);
+        }
+        if !node.shard.is_dispatching()
+            && let Some(update) = node.inbox.pop_front()
+        {
+            node.shard.on_update(update);
+        }
+    }
+
+    fn slice(&mut self, number: usize) {
+        let node = &mut self.nodes[number];
+        node.shard.slice(self.now);
+        node.asks.extend(node.shard.take_asks());
+    }
+
+    /// A page is read at one moment and arrives at another.
+    fn answer(&mut self, number: usize) {
+        let limit = self.rng.usize(1..5);
+        let node = &mut self.nodes[number];
+        if let Some(answer) = node.answers.pop() {
+            node.shard.on_answer(answer, self.now);
+        } else if let Some(ask) = node.asks.pop() {
+            let page = if self.rng.u32(..6) == 0 {
+                Err(())
+            } else {
+                let page = self.model.page(&ask.filter, ask.after, limit);
+                let epoch = page.position.epoch;
+                let frames = page.events.into_iter().map(|event| Frame::new(event, epoch, None)).collect();
+                Ok(Arc::new(ReplayPage { frames, through: page.through, position: page.position }))
+            };
+            node.answers.push(Answer { key: ask.key, generation: ask.generation, ask: ask.ask, page });
+        }
+    }
+
+    fn subscribe(&mut self, number: usize) {
+        if self.clients.len() >= 5 {
+            return;
+        }
+        let filter = match self.rng.usize(..4) {
+            3 => Filter::everything(),
+            n => Filter::new(FilterParts { streams: vec![StreamId::new(STREAMS[n])], ..FilterParts::default() }, 9).expect("filter"),
+        };
+        let start = Seq::new(self.rng.u64(..=self.model.head().get()));
+        let client = Client { last_id: Some(Cursor { epoch: self.model.chain().current(), seq: start }), ..Client::default() };
+        let client = Rc::new(RefCell::new(client));
+        // what lies before its start is none of its business
+        client.borrow_mut().told_gone.push((0, start.get()));
+        self.clients.push((client, Arc::new(filter)));
+        self.connect(number, self.clients.len() - 1);
+    }
+
+    fn connect(&mut self, number: usize, client: usize) {
+        let (client, filter) = &self.clients[client];
+        let cursor = client.borrow().last_id.expect("set when it was made");
+        // the handler asks the log when its view does not do; here always
+        let position = self.model.position();
+        let beginning = place(cursor, &self.model.chain(), position.head);
+        {
+            let mut client = client.borrow_mut();
+            (client.connected, client.pinned, client.live) = (true, false, false);
+            client.capacity = self.rng.usize(1..6);
+        }
+        assert!(matches!(beginning, Beginning::At { .. }));
+        let permit = self.admission.admit().expect("room");
+        let node = &mut self.nodes[number];
+        node.shard.subscribe(Request { filter: filter.clone(), beginning, permit }, Pipe(client.clone()), self.now);
+    }
+
+    fn reconnect(&mut self, number: usize) {
+        if self.clients.is_empty() {
+            return;
+        }
+        let at = self.rng.usize(..self.clients.len());
+        self.hang_up(at);
+        // the old connection must not write to the client that has left it
+        for node in &mut self.nodes {
+            for _ in 0..50 {
+                node.shard.slice(self.now);
+                node.asks.extend(node.shard.take_asks());
+            }
+        }
+        self.connect(number, at);
+    }
+
+    fn hang_up(&mut self, at: usize) {
+        let mut client = self.clients[at].0.borrow_mut();
+        client.connected = false;
+        client.capacity = 0;
+        if let Some(waker) = client.waker.take() {
+            drop(client);
+            waker.wake();
+        }
+    }
+
+    fn client_reads(&mut self) {
+        if !self.clients.is_empty() {
+            let at = self.rng.usize(..self.clients.len());
+            let room = self.rng.usize(1..8);
+            self.give(at, room);
+        }
+    }
+
+    fn give(&mut self, at: usize, room: usize) {
+        let waker = {
+            let mut client = self.clients[at].0.borrow_mut();
+            client.capacity += room;
+            client.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.now += Duration::from_millis(400);
+        for node in &mut self.nodes {
+            node.shard.tick(self.now);
+        }
+    }
+
+    fn trim(&mut self) {
+        let head = self.model.head().get();
+        if head >= self.model.earliest {
+            self.model.earliest = self.rng.u64(self.model.earliest..=head);
+        }
+    }
+
+    /// The log is restored to an earlier state, and opens an epoch before it numbers again.
+    fn rewind(&mut self) {
+        let head = self.rng.u64(self.model.earliest - 1..=self.model.head().get());
+        self.model.events.truncate(head as usize);
+        let epoch = Epoch::new(self.model.chain.len() as u32 + 1);
+        self.model.chain.push(EpochStart { epoch, first: Seq::new(head + 1) });
+    }
+
+    /// Lets everything come to rest with readers that take all.
+    fn settle(&mut self) {
+        for client in 0..self.clients.len() {
+            self.give(client, 1_000_000);
+        }
+        self.announcements.clear();
+        for round in 0..300 {
+            // whoever was closed comes back, as any client would
+            for client in 0..self.clients.len() {
+                if !self.clients[client].0.borrow().connected {
+                    self.connect(round % 2, client);
+                    self.give(client, 1_000_000);
+                }
+            }
+            self.look();
+            self.read();
+            for node in 0..2 {
+                self.hand_on(node);
+                self.slice(node);
+                self.answer(node);
+            }
+            self.tick();
+        }
+    }
+
+    fn check(&self) {
+        for (number, (client, filter)) in self.clients.iter().enumerate() {
+            let client = client.borrow();
+            assert_eq!(client.faults, Vec::<String>::new(), "client {number}");
+            let gone = |seq: u64| client.told_gone.iter().any(|&(from, to)| from < seq && seq <= to);
+            for event in &self.model.events {
+                let seq = event.seq.get();
+                match client.holds.get(&seq) {
+                    Some(held) => assert_eq!(held, event.envelope.as_str(), "client {number} holds another event at {seq}"),
+                    None => assert!(!filter.matches(&event.keys) || gone(seq), "client {number} was never told of {seq}: {client:#?}"),
+                }
+                assert!(
+                    filter.matches(&event.keys) || !client.holds.contains_key(&seq),
+                    "client {number} got {seq}, which it did not ask for"
+                );
+            }
+            let beyond = client.holds.range(self.model.head().get() + 1..).next();
+            assert_eq!(beyond, None, "client {number} holds what the log no longer has");
+        }
+    }
+}
+
+#[test]
+fn a_client_sees_exactly_its_events_whatever_interleaves() {
+    let seeds: u64 = std::env::var("CHAINCAST_SIMULATION_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3000);
+    let first: u64 = std::env::var("CHAINCAST_SIMULATION_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    for seed in first..first + seeds {
+        let outcome = std::panic::catch_unwind(|| {
+            let mut world = World::new(seed);
+            for _ in 0..world.rng.usize(50..400) {
+                world.act();
+            }
+            world.settle();
+            world.check();
+            for client in 0..world.clients.len() {
+                world.hang_up(client);
+            }
+            for _ in 0..20 {
+                world.slice(0);
+                world.slice(1);
+            }
+            assert!(world.nodes.iter().all(|node| node.shard.is_empty()), "a subscription was left behind");
+            assert_eq!(world.admission.now(), 0, "a permit was left behind");
+        });
+        if let Err(panic) = outcome {
+            eprintln!("seed {seed} failed; repeat with CHAINCAST_SIMULATION_SEED={seed} CHAINCAST_SIMULATION_SEEDS=1");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
