@@ -1,4 +1,5 @@
 //! chaincast (draft)
 pub mod backplane;
 pub mod domain;
+pub mod ingest;
 pub mod log;
