@@ -1,5 +1,10 @@
 //! chaincast (draft)
 pub mod backplane;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod ingest;
 pub mod log;
+pub mod shutdown;
+pub mod telemetry;
