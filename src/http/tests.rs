@@ -2,6 +2,8 @@
 
 mod fake;
 
+use std::sync::Arc;
+
 use actix_web::{
     body::MessageBody,
     dev::{Service, ServiceResponse},
@@ -254,6 +256,14 @@ async fn history_tells_of_a_gap_or_fails_on_it() {
     let failed = ask(&fakes, get("/events?all=true&on_gap=fail&last_event_id=00000009-1")).await;
     assert_eq!((failed.code().as_str(), failed.status), ("gap", StatusCode::GONE));
     assert_eq!(failed.json()["gap"]["reason"], "rewound");
+}
+
+#[actix_web::test]
+async fn history_looks_again_when_the_log_is_renumbered_between_two_questions() {
+    for (stale, status) in [(2, StatusCode::OK), (3, StatusCode::SERVICE_UNAVAILABLE)] {
+        let fakes = Fakes { stale_chains: Arc::new(stale.into()), ..Fakes::default() };
+        assert_eq!(ask(&fakes, get("/events?all=true&last_event_id=00000001-1")).await.status, status);
+    }
 }
 
 #[actix_web::test]

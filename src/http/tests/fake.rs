@@ -27,6 +27,8 @@ const HEAD: Seq = Seq::new(3);
 #[derive(Clone)]
 pub(super) struct Fakes {
     pub(super) earliest: Seq,
+    /// How many times the chain is answered without the epoch that the position is of.
+    pub(super) stale_chains: Arc<AtomicUsize>,
     pub(super) unreachable: bool,
     pub(super) panics: bool,
     pub(super) ready: bool,
@@ -37,7 +39,15 @@ pub(super) struct Fakes {
 impl Default for Fakes {
     fn default() -> Self {
         let publisher = Arc::default();
-        Self { earliest: Seq::new(1), unreachable: false, panics: false, ready: true, draining: false, publisher }
+        Self {
+            earliest: Seq::new(1),
+            stale_chains: Arc::default(),
+            unreachable: false,
+            panics: false,
+            ready: true,
+            draining: false,
+            publisher,
+        }
     }
 }
 
@@ -137,7 +147,8 @@ impl EventLog for Fakes {
     }
 
     async fn epochs(&self, _log: LogId) -> Result<EpochChain, LogError> {
-        let first = EpochStart { epoch: EPOCH, first: Seq::new(1) };
+        let stale = self.stale_chains.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let first = EpochStart { epoch: if stale { Epoch::new(9) } else { EPOCH }, first: Seq::new(1) };
         self.position().map(|_| EpochChain::new(vec![first]).expect("one link"))
     }
 
