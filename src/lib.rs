@@ -1,7 +1,12 @@
 //! chaincast (draft)
 pub mod backplane;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod http;
 pub mod hub;
 pub mod ingest;
 pub mod log;
+pub mod shutdown;
 pub mod sse;
+pub mod telemetry;

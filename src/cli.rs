@@ -1,0 +1,115 @@
+//! The command line: what to do, and every setting as a flag. Flags win over variables, variables over defaults.
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::config::{Config, environment};
+
+/// Real-time blockchain events over Server-Sent Events
+#[derive(Parser, Clone, Debug, PartialEq, Eq)]
+#[command(name = "chaincast", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// With which settings.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What to do.
+#[derive(Subcommand, Clone, Debug, Default, PartialEq, Eq)]
+pub enum Command {
+    /// Serve; the default
+    #[default]
+    Serve,
+    /// Print the OpenAPI document
+    Openapi,
+    /// Look after the log
+    Log {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: LogCommand,
+    },
+}
+
+/// What to do with the log.
+#[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
+pub enum LogCommand {
+    /// Start a new numbering: part of every restore from a backup
+    NewEpoch {
+        /// Why, for whoever reads the chain of epochs later
+        #[arg(long, value_name = "TEXT")]
+        cause: String,
+    },
+}
+
+impl Cli {
+    /// The definition, with every setting taken before and behind a command.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        Self::command().mut_args(|setting| setting.global(true))
+    }
+
+    /// Reads the command line and the environment of this process; ends it, with a message, when they cannot be read.
+    #[must_use]
+    pub fn from_process() -> Self {
+        let command = Self::definition();
+        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        if let Err(unknown) = environment::check(names, &command) {
+            Self::definition().error(clap::error::ErrorKind::InvalidValue, unknown).exit();
+        }
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn command_or_serve(&self) -> Command {
+        self.command.clone().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::builder::Resettable;
+
+    use super::*;
+
+    /// Without the variables of whoever runs the tests.
+    fn try_parse(texts: &[&str]) -> Result<Cli, clap::Error> {
+        let definition = Cli::definition().mut_args(|setting| setting.env(Resettable::Reset));
+        Cli::from_arg_matches(&definition.try_get_matches_from([&["chaincast"], texts].concat())?)
+    }
+
+    fn parse(texts: &[&str]) -> Cli {
+        try_parse(texts).expect("valid")
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::definition().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_it_serves_with_the_documented_defaults() {
+        let cli = parse(&[]);
+        assert_eq!(cli.command_or_serve(), Command::Serve);
+        assert_eq!(cli.config, Config::default());
+    }
+
+    #[test]
+    fn settings_are_taken_before_and_behind_a_command() {
+        for texts in [["--ring-events", "7", "serve"], ["serve", "--ring-events", "7"]] {
+            assert_eq!(parse(&texts).config.hub.ring_events, 7, "{texts:?}");
+        }
+        let cli = parse(&["log", "new-epoch", "--cause", "restored", "--database-url", "sqlite://x"]);
+        assert_eq!(cli.command_or_serve(), Command::Log { command: LogCommand::NewEpoch { cause: "restored".into() } });
+        assert_eq!(cli.config.log.database_url, "sqlite://x".parse().expect("infallible"));
+    }
+
+    #[test]
+    fn no_message_shows_a_password() {
+        let texts = ["--database-url", "mysql://u:secret@h/d", "--workers", "0"];
+        let message = try_parse(&texts).expect_err("no workers").to_string();
+        assert!(!message.contains("secret"), "{message}");
+    }
+}

@@ -1,0 +1,142 @@
+//! Every setting, by concern: each is a field with its documentation, its flag, its variable and its default in one place.
+//!
+//! A [`Config`] is plain data. Its `Default` is what is documented, and what `chaincast` without flags and variables runs with; tests start from it
+//! and change fields. [`Config::check`] finds what fields alone cannot show: settings that are dangerous together. A misspelt variable is an
+//! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
+
+mod access;
+mod database;
+pub mod environment;
+mod hub;
+mod ingest;
+mod log;
+mod server;
+mod telemetry;
+
+use std::net::SocketAddr;
+
+pub use access::Access;
+pub use database::{Database, DatabaseUrl, DatabaseUrlError};
+pub use hub::Hub;
+pub use ingest::Ingest;
+pub use log::Log;
+pub use server::Server;
+pub use telemetry::{LogFormat, Telemetry};
+
+/// Every setting.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Where to listen, and with how many threads.
+    #[command(flatten)]
+    pub server: Server,
+    /// Who may ask.
+    #[command(flatten)]
+    pub access: Access,
+    /// The store.
+    #[command(flatten)]
+    pub log: Log,
+    /// What a publish request may hold.
+    #[command(flatten)]
+    pub ingest: Ingest,
+    /// Subscriptions.
+    #[command(flatten)]
+    pub hub: Hub,
+    /// What the service says about itself.
+    #[command(flatten)]
+    pub telemetry: Telemetry,
+}
+
+/// Settings that do not go together.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Everyone who reaches the port could publish and read.
+    #[error(
+        "refusing to listen on {0} without credentials: everyone who reaches it could publish and read.\n\
+         Listen on 127.0.0.1, or set CHAINCAST_INSECURE_OPEN=1 to serve openly all the same (a container in development)"
+    )]
+    OpenToTheNetwork(SocketAddr),
+    /// The store is not named rightly.
+    #[error("DATABASE_URL: {0}")]
+    Database(#[from] DatabaseUrlError),
+    /// No event of the allowed size would fit.
+    #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
+    EventAboveBatch {
+        /// The limit of an event.
+        event: usize,
+        /// The limit of a batch.
+        batch: usize,
+    },
+    /// A healthy connection would be closed for silence.
+    #[error("CHAINCAST_NO_PROGRESS_SECONDS ({no_progress}) must be more than CHAINCAST_HEARTBEAT_SECONDS ({heartbeat})")]
+    HeartbeatTooSlow {
+        /// When a connection that takes nothing is closed.
+        no_progress: u64,
+        /// How often something is written.
+        heartbeat: u64,
+    },
+}
+
+impl Config {
+    /// Finds settings that do not go together.
+    ///
+    /// # Errors
+    /// The first [`ConfigError`]; its text says which setting to change.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if !self.server.listen.ip().is_loopback() && !self.access.insecure_open {
+            return Err(ConfigError::OpenToTheNetwork(self.server.listen));
+        }
+        self.log.database()?;
+        if self.ingest.event_bytes > self.ingest.batch_bytes {
+            return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
+        }
+        let (no_progress, heartbeat) = (self.hub.no_progress_seconds, self.hub.heartbeat_seconds);
+        if no_progress <= heartbeat {
+            return Err(ConfigError::HeartbeatTooSlow { no_progress, heartbeat });
+        }
+        Ok(())
+    }
+}
+
+/// A count or size of one or more.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("must be a whole number".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listening(listen: &str) -> Config {
+        let server = Server { listen: listen.parse().expect("address"), ..Server::default() };
+        Config { server, ..Config::default() }
+    }
+
+    #[test]
+    fn the_defaults_go_together() {
+        assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn an_open_service_stays_on_loopback_unless_told_otherwise() {
+        let mut config = listening("0.0.0.0:3001");
+        let refusal = config.check().expect_err("refused").to_string();
+        assert!(refusal.contains("CHAINCAST_INSECURE_OPEN=1"), "{refusal}");
+        config.access.insecure_open = true;
+        assert_eq!(config.check(), Ok(()));
+        assert_eq!(listening("[::1]:3001").check(), Ok(()));
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_are_refused() {
+        let mut config = Config::default();
+        config.ingest.event_bytes = config.ingest.batch_bytes + 1;
+        assert!(matches!(config.check(), Err(ConfigError::EventAboveBatch { .. })));
+        let mut config = Config::default();
+        config.hub.no_progress_seconds = config.hub.heartbeat_seconds;
+        assert!(matches!(config.check(), Err(ConfigError::HeartbeatTooSlow { .. })));
+    }
+}

@@ -1,0 +1,42 @@
+//! Where the service listens, and how it runs and stops.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use super::positive;
+
+/// Where the service listens, and how it runs and stops.
+#[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
+#[command(next_help_heading = "Server")]
+pub struct Server {
+    /// Address and port to listen on
+    #[arg(long, env = "CHAINCAST_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Server::default().listen)]
+    pub listen: SocketAddr,
+    /// Worker threads; the default is one a core
+    #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive, default_value_t = Server::default().workers)]
+    pub workers: usize,
+    /// Over how many seconds connections are moved elsewhere when the service stops
+    #[arg(long, env = "CHAINCAST_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = Server::default().drain_seconds)]
+    pub drain_seconds: u64,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
+            workers: available_parallelism().map_or(1, usize::from),
+            drain_seconds: 10,
+        }
+    }
+}
+
+impl Server {
+    /// Over how long connections are moved elsewhere.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}

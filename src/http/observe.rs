@@ -1,0 +1,135 @@
+//! The outermost middleware: gives a request its id, every error its body, and every answer the headers that all have.
+//!
+//! One line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
+//! ids end up there. **What failed inside is logged once**, here, with the id that the client was told.
+
+use std::time::Instant;
+
+use actix_web::{
+    Error, HttpMessage as _, HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use uuid::Uuid;
+
+use super::{
+    code::Code,
+    problem::{PROBLEM_JSON, Problem},
+};
+
+/// The header that carries the id of a request, both ways.
+pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The longest id that is taken from a client.
+const MAX_ID_BYTES: usize = 64;
+
+/// The id of a request, in its extensions.
+#[derive(Clone, Debug)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The client's id if it is one that can go into a log line as it is; else a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        let sane = |value: &&HeaderValue| {
+            let bytes = value.as_bytes();
+            (1..=MAX_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
+        };
+        Self(headers.get(REQUEST_ID).filter(sane).cloned().unwrap_or_else(Self::made))
+    }
+
+    fn made() -> HeaderValue {
+        HeaderValue::from_str(&Uuid::new_v4().to_string()).expect("a UUID is visible ASCII")
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().expect("`of` takes visible ASCII only")
+    }
+}
+
+/// The middleware; wrap it last, so that it is outermost.
+pub(super) async fn observe<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let began = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    request.extensions_mut().insert(id.clone());
+    match next.call(request).await {
+        Ok(answer) => {
+            let route = answer.request().match_pattern();
+            let (request, response) = answer.into_parts();
+            let response = match problem_of(&response) {
+                Some(problem) => {
+                    log_failure(&problem, &id);
+                    present(response, &problem, &id).map_into_right_body()
+                }
+                None => with_common_headers(response, &id).map_into_left_body(),
+            };
+            log_request(&method, route.as_deref(), response.status(), began, &id);
+            Ok(ServiceResponse::new(request, response))
+        }
+        // a middleware gave up, or a handler panicked: the request is gone, so the answer is made from the error later
+        Err(mut error) => {
+            let problem = Problem::of(&error);
+            log_failure(&problem, &id);
+            log_request(&method, None, problem.code().status(), began, &id);
+            error.add_response_mapper(move |response| present(response, &problem, &id));
+            Err(error)
+        }
+    }
+}
+
+/// The problem that an answer stands for; `None` for one that already says what it has to.
+fn problem_of<B>(response: &HttpResponse<B>) -> Option<Problem> {
+    if let Some(error) = response.error() {
+        return Some(Problem::of(error));
+    }
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    (failed && !response.headers().contains_key(header::CONTENT_TYPE)).then(|| Problem::new(Code::of_status(status)))
+}
+
+/// The same answer, its headers included, with the problem as its body.
+fn present<B>(response: HttpResponse<B>, problem: &Problem, id: &RequestId) -> HttpResponse {
+    let mut response = response.set_body(BoxBody::new(problem.body(Some(id.as_str()))));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+    with_common_headers(response, id)
+}
+
+fn with_common_headers<B>(mut response: HttpResponse<B>, id: &RequestId) -> HttpResponse<B> {
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id.0.clone());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+fn log_failure(problem: &Problem, id: &RequestId) {
+    let (request_id, code, cause) = (id.as_str(), problem.code().as_str(), problem.cause());
+    match problem.code().status() {
+        StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(request_id, code, cause, "request failed"),
+        status if status.is_server_error() || cause.is_some() => tracing::warn!(request_id, code, cause, "request not served"),
+        _ => {}
+    }
+}
+
+fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant, id: &RequestId) {
+    let (route, status, request_id) = (route.unwrap_or("-"), status.as_u16(), id.as_str());
+    let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    // probes come every few seconds for ever
+    if route.contains("/health") {
+        tracing::debug!(%method, route, status, microseconds, request_id, "request");
+    } else {
+        tracing::info!(%method, route, status, microseconds, request_id, "request");
+    }
+}

@@ -1,0 +1,167 @@
+//! `POST /events`: takes a body within its limit, and answers once what it holds is durable.
+//!
+//! The limit holds while the body is read, so that nobody can make the service hold more. **Publishing does not wait for subscribers.** A client
+//! that hangs up cancels nothing: what was handed to the publisher is committed all the same. Rules of events are `ingest`'s.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{self, HeaderMap},
+    },
+    web,
+};
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{code::Code, media_type, params, params::Once, problem::Problem, state::State};
+use crate::{
+    domain::{Cursor, Source},
+    ingest::{self, PublishError, Published, Publisher},
+    log::{AppendRequest, ItemStatus, LogId, OnConflict},
+};
+
+/// Bodies above this many bytes are parsed on a thread of their own: a worker that parses 4 MiB delivers nothing meanwhile.
+const PARSE_ELSEWHERE_BYTES: usize = 64 * 1024;
+
+/// How long a body may take to arrive: a client that trickles holds memory and a connection.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The most bytes that are set aside because a client announced them.
+const MAX_PREPARED_BYTES: usize = 64 * 1024;
+
+/// What the handler needs of a publisher; a fake one in tests.
+#[async_trait]
+pub trait Publish: Send + Sync + 'static {
+    /// See [`Publisher::publish`].
+    async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError>;
+}
+
+#[async_trait]
+impl Publish for Publisher {
+    async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+        Self::publish(self, log, request).await
+    }
+}
+
+/// What became of a publish request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Published)]
+pub(super) struct Answer {
+    /// One an event, in the order of the request.
+    events: Vec<AnswerItem>,
+}
+
+/// What became of one event.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PublishedEvent)]
+struct AnswerItem {
+    /// The id it was given, or was given here.
+    id: String,
+    /// Where it, or the event that has its id, stands.
+    #[schema(example = 18)]
+    seq: u64,
+    /// The same as `Last-Event-ID` takes it.
+    #[schema(example = "7c1f9a02-18")]
+    cursor: String,
+    /// `conflict` only with `on_conflict=keep`: the id is known with other content, which stays.
+    #[schema(value_type = String, pattern = "stored|duplicate|conflict")]
+    status: &'static str,
+}
+
+impl From<Published> for Answer {
+    fn from(published: Published) -> Self {
+        let item = |item: ingest::PublishedItem| AnswerItem {
+            id: item.id.as_str().to_owned(),
+            seq: item.seq.get(),
+            cursor: Cursor { epoch: published.epoch, seq: item.seq }.to_string(),
+            status: match item.status {
+                ItemStatus::Stored => "stored",
+                ItemStatus::Duplicate => "duplicate",
+                ItemStatus::Conflict => "conflict",
+            },
+        };
+        Self { events: published.items.into_iter().map(item).collect() }
+    }
+}
+
+/// Publishes events.
+#[utoipa::path(
+    post, path = "/events", tag = "events", operation_id = "publish",
+    params(("on_conflict" = inline(Option<String>), Query, pattern = "refuse|keep",
+        description = "`refuse` (default): an id that is known with other content refuses the whole request. `keep`: such events stay as \
+            stored, with item status `conflict`, and the rest is stored.")),
+    request_body(
+        description = "One event, an array of events, or one event a line. A batch is stored whole or not at all.",
+        content(
+            (super::openapi::Publication = "application/json"),
+            (String = "application/x-ndjson"),
+        )
+    ),
+    responses(
+        (status = 201, description = "Stored and durable; at least one event is new", body = Answer),
+        (status = 200, description = "Nothing is new: every event was there already", body = Answer),
+    )
+)]
+pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let on_conflict = parse_on_conflict(request.query_string())?;
+    let form = body_form(request.headers())?;
+    let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
+    let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
+    let append = parse(form, body, state.ingest, on_conflict).await?;
+    let published = state.publisher.publish(state.log_id, append).await?;
+    let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
+    let status = if news { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))
+}
+
+fn parse_on_conflict(query: &str) -> Result<OnConflict, Problem> {
+    let mut on_conflict = Once::new("on_conflict");
+    for (name, value) in params::pairs(query)? {
+        match name.as_str() {
+            "on_conflict" => on_conflict.set(&value, params::either(("refuse", OnConflict::Refuse), ("keep", OnConflict::Keep)))?,
+            _ => return Err(params::unknown(&name)),
+        }
+    }
+    Ok(on_conflict.get().unwrap_or_default())
+}
+
+fn body_form(headers: &HeaderMap) -> Result<ingest::BodyForm, Problem> {
+    let refused = |detail: &'static str| Problem::new(Code::UnsupportedMediaType).detail(detail);
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Err(refused("compressed bodies are not taken"));
+    }
+    let form = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(media_type::body_form);
+    form.ok_or_else(|| refused("send application/json or application/x-ndjson, in UTF-8"))
+}
+
+/// Reads at most `limit` bytes.
+async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Problem> {
+    let too_large = || Problem::new(Code::TooLarge).detail(format!("the body may have at most {limit} bytes"));
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    if announced.is_some_and(|announced| announced > limit) {
+        return Err(too_large());
+    }
+    let mut read = Vec::with_capacity(announced.unwrap_or_default().min(MAX_PREPARED_BYTES));
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).detail(error.to_string()))?;
+        if read.len() + chunk.len() > limit {
+            return Err(too_large());
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read)
+}
+
+async fn parse(form: ingest::BodyForm, body: Vec<u8>, limits: ingest::Limits, on_conflict: OnConflict) -> Result<AppendRequest, Problem> {
+    let elsewhere = body.len() > PARSE_ELSEWHERE_BYTES;
+    let parse =
+        move || ingest::parse(form, &body, &limits).map(|drafts| ingest::request(Source::new(Source::DEFAULT), drafts, on_conflict));
+    let parsed =
+        if elsewhere { web::block(parse).await.map_err(|error| Problem::new(Code::Overloaded).caused_by(&error))? } else { parse() };
+    Ok(parsed?)
+}

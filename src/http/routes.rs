@@ -1,0 +1,56 @@
+//! The one table of routes.
+//!
+//! Everything is served twice, at `/` and under `/v1`, because deployed front ends call the latter. A path that exists answers 405 with `Allow`
+//! to a method it does not have; all else is 404; both as problems.
+
+use actix_web::{
+    Handler, Resource, Responder, Route, guard,
+    web::{self, ServiceConfig},
+};
+
+use super::{code::Code, health, history, pages, problem::Problem, publish, state::State, stats};
+
+/// The prefix under which every route is served as well.
+pub const PREFIX: &str = "/v1";
+
+const READ: &str = "GET, HEAD";
+
+/// Registers every route, and `state` for their handlers.
+pub fn configure(config: &mut ServiceConfig, state: web::Data<State>) {
+    config.app_data(state);
+    config.service(web::scope(PREFIX).configure(table).default_service(web::to(nothing)));
+    config.configure(table);
+    config.default_service(web::to(nothing));
+}
+
+fn table(config: &mut ServiceConfig) {
+    config
+        .service(at("/events", "GET, HEAD, POST").route(read(history::history)).route(web::post().to(publish::publish)))
+        .service(at("/events/stats", READ).route(read(stats::stats)))
+        .service(at("/health", READ).route(read(health::health)))
+        .service(at("/health/live", READ).route(read(health::live)))
+        .service(at("/health/ready", READ).route(read(health::ready)))
+        .service(at("/openapi.json", READ).route(read(pages::document)))
+        .service(at("/docs", READ).route(read(pages::to_docs)))
+        .service(at("/docs/{file:.*}", READ).route(read(pages::docs)))
+        .service(at("/", READ).route(read(pages::index)));
+}
+
+/// A path that refuses all methods but those that routes are added for, which `allow` lists.
+fn at(path: &str, allow: &'static str) -> Resource {
+    web::resource(path).default_service(web::to(move || async move { Err::<&str, _>(Problem::not_allowed(allow)) }))
+}
+
+/// GET, and HEAD with the same headers.
+fn read<F, Args>(handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: actix_web::FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler)
+}
+
+async fn nothing() -> Result<&'static str, Problem> {
+    Err(Problem::new(Code::NotFound))
+}

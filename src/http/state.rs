@@ -1,0 +1,77 @@
+//! What handlers share: made once by the composition root, cloned to every worker.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::publish::Publish;
+use crate::{
+    ingest,
+    log::{EventLog, LogId},
+};
+
+/// Everything a handler may use.
+#[derive(Clone)]
+pub struct State {
+    /// The store.
+    pub log: Arc<dyn EventLog>,
+    /// The one log of a service without tenants.
+    pub log_id: LogId,
+    /// Where events are published.
+    pub publisher: Arc<dyn Publish>,
+    /// How the instance is doing.
+    pub facts: Arc<dyn Facts>,
+    /// What a publish request may hold.
+    pub ingest: ingest::Limits,
+    /// The most selectors of a filter.
+    pub max_selectors: usize,
+}
+
+/// What health and statistics are told; implemented where hub, log and publisher meet.
+///
+/// Called on worker threads, by probes and dashboards: must answer from memory, without waiting.
+pub trait Facts: Send + Sync + 'static {
+    /// Whether new work is welcome: the rings are filled and the log was reached.
+    fn ready(&self) -> bool;
+
+    /// Whether the instance is stopping.
+    fn draining(&self) -> bool;
+
+    /// How the parts are doing.
+    fn health(&self) -> Health;
+
+    /// Statistics for dashboards, of this log only.
+    fn statistics(&self, log: LogId) -> serde_json::Value;
+}
+
+/// How the instance is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Health {
+    /// The worst that matters.
+    pub status: HealthStatus,
+    /// Each part by name: `log`, `backplane`, …
+    pub services: BTreeMap<&'static str, ServiceHealth>,
+}
+
+/// How one part is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ServiceHealth {
+    /// Its state.
+    pub status: HealthStatus,
+    /// More, for people; nothing of addresses or credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// A state of health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// All is well.
+    Healthy,
+    /// Something is missing that can be done without for a while.
+    Degraded,
+    /// It cannot do what it is for.
+    Unhealthy,
+}

@@ -1,0 +1,181 @@
+//! A log, a publisher and facts that do as they are told.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use crate::{
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
+    http::{Facts, Health, HealthStatus, Publish, State},
+    ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
+    log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed},
+};
+
+/// A body that is one valid event.
+pub(super) const EVENT: &str = r#"{"id":"1","type":"a.b","streams":["1"],"data":{}}"#;
+/// The limit of a body.
+pub(super) const BATCH_BYTES: usize = 1024;
+
+const EPOCH: Epoch = Epoch::new(1);
+const HEAD: Seq = Seq::new(3);
+
+/// What the fakes do.
+#[derive(Clone)]
+pub(super) struct Fakes {
+    pub(super) earliest: Seq,
+    /// How many times the chain is answered without the epoch that the position is of.
+    pub(super) stale_chains: Arc<AtomicUsize>,
+    pub(super) unreachable: bool,
+    pub(super) panics: bool,
+    pub(super) ready: bool,
+    pub(super) draining: bool,
+    pub(super) publisher: Arc<FakePublisher>,
+}
+
+impl Default for Fakes {
+    fn default() -> Self {
+        let publisher = Arc::default();
+        Self {
+            earliest: Seq::new(1),
+            stale_chains: Arc::default(),
+            unreachable: false,
+            panics: false,
+            ready: true,
+            draining: false,
+            publisher,
+        }
+    }
+}
+
+impl Fakes {
+    pub(super) fn publishing(outcome: Result<Published, PublishError>) -> Self {
+        Self { publisher: Arc::new(FakePublisher { outcome: Some(outcome), ..FakePublisher::default() }), ..Self::default() }
+    }
+
+    pub(super) fn trimmed_below(earliest: u64) -> Self {
+        Self { earliest: Seq::new(earliest), ..Self::default() }
+    }
+
+    pub(super) fn state(&self) -> State {
+        State {
+            log: Arc::new(self.clone()),
+            log_id: LogId::new(1),
+            publisher: Arc::<FakePublisher>::clone(&self.publisher),
+            facts: Arc::new(self.clone()),
+            ingest: Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
+            max_selectors: 10,
+        }
+    }
+
+    fn position(&self) -> Result<Position, LogError> {
+        if self.unreachable {
+            return Err(LogError::Unavailable("connection to 10.0.0.9 refused".into()));
+        }
+        Ok(Position { log: LogId::new(1), epoch: EPOCH, head: HEAD, earliest: self.earliest })
+    }
+}
+
+pub(super) fn conflict(index: usize) -> ConflictingId {
+    ConflictingId { index, id: EventId::new("1"), seq: Some(Seq::new(1)) }
+}
+
+/// Stores the first request, and finds all others to repeat it; or answers what it was given.
+#[derive(Default)]
+pub(super) struct FakePublisher {
+    outcome: Option<Result<Published, PublishError>>,
+    requests: AtomicUsize,
+}
+
+impl FakePublisher {
+    pub(super) fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl Publish for FakePublisher {
+    async fn publish(&self, _log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+        let before = self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(outcome) = &self.outcome {
+            return outcome.clone();
+        }
+        let status = if before == 0 { ItemStatus::Stored } else { ItemStatus::Duplicate };
+        let items = request.events.into_iter().map(|event| PublishedItem { id: event.id, seq: HEAD.next(), status });
+        Ok(Published { items: items.collect(), epoch: EPOCH })
+    }
+}
+
+impl Facts for Fakes {
+    fn ready(&self) -> bool {
+        self.ready
+    }
+
+    fn draining(&self) -> bool {
+        self.draining
+    }
+
+    fn health(&self) -> Health {
+        Health { status: HealthStatus::Healthy, services: std::iter::empty().collect() }
+    }
+
+    fn statistics(&self, _log: LogId) -> Value {
+        assert!(!self.panics, "on purpose");
+        json!({ "cursor": Cursor { epoch: EPOCH, seq: HEAD }.to_string() })
+    }
+}
+
+#[async_trait]
+impl EventLog for Fakes {
+    fn kind(&self) -> &'static str {
+        "fake"
+    }
+
+    async fn open(&self, _name: &LogName) -> Result<LogId, LogError> {
+        Ok(LogId::new(1))
+    }
+
+    async fn append(&self, _log: LogId, _requests: &[AppendRequest]) -> Result<Appended, LogError> {
+        Err(LogError::Internal("handlers publish through the publisher".into()))
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+        self.position().map(|position| vec![position])
+    }
+
+    async fn epochs(&self, _log: LogId) -> Result<EpochChain, LogError> {
+        let stale = self.stale_chains.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+        let first = EpochStart { epoch: if stale { Epoch::new(9) } else { EPOCH }, first: Seq::new(1) };
+        self.position().map(|_| EpochChain::new(vec![first]).expect("one link"))
+    }
+
+    async fn read(&self, _log: LogId, request: &PageRequest) -> Result<Page, LogError> {
+        let first = request.after.next().max(self.earliest);
+        let seqs = (first.get()..=HEAD.get()).map(Seq::new);
+        let events = seqs.map(|seq| Event::from_row(seq, Timestamp::from_micros(0), EVENT.to_owned()).expect("well formed"));
+        let events: Vec<Event> = events.filter(|event| request.filter.matches(&event.keys)).take(request.limit).collect();
+        let through = events.last().filter(|_| events.len() == request.limit).map_or(HEAD, |event| event.seq);
+        Ok(Page { events, through, position: self.position()? })
+    }
+
+    async fn seq_before(&self, _log: LogId, _at: Timestamp) -> Result<Seq, LogError> {
+        Ok(self.earliest.before())
+    }
+
+    async fn trim(&self, _log: LogId, _retention: &Retention) -> Result<Trimmed, LogError> {
+        Ok(Trimmed::default())
+    }
+
+    async fn new_epoch(&self, _log: LogId, _cause: &str) -> Result<Epoch, LogError> {
+        Ok(EPOCH)
+    }
+
+    async fn size_bytes(&self) -> Result<u64, LogError> {
+        Ok(0)
+    }
+
+    async fn close(&self) {}
+}

@@ -1,0 +1,35 @@
+//! What the service says about itself: one line an occurrence, to standard error, for people or for machines.
+//!
+//! Standard output is left to commands that print a result. What may never be logged (tokens, ids, topics, addresses) is for every caller to
+//! leave out; nothing here can tell.
+
+use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
+
+use crate::config::{LogFormat, Telemetry};
+
+/// Why nothing can be logged.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is none.
+    #[error("CHAINCAST_LOG is no filter such as `info` or `chaincast=debug,sqlx=warn`")]
+    Filter(#[from] ParseError),
+    /// Someone was faster.
+    #[error("logging was set up before")]
+    Already(#[from] TryInitError),
+}
+
+/// Sets up logging for the whole process; once.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
+    use tracing_subscriber::util::SubscriberInitExt as _;
+
+    let filter = EnvFilter::builder().parse(&settings.log)?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log_format {
+        LogFormat::Pretty => lines.finish().try_init()?,
+        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+    }
+    Ok(())
+}
