@@ -1,0 +1,103 @@
+// The page at `/`, used as a person would.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open, screenshot } from "./browser.mjs";
+import { Service } from "./service.mjs";
+
+let service;
+let browser;
+
+before(async () => {
+  service = await Service.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const state = (page, text) => page.locator("#state").filter({ hasText: text }).waitFor();
+const events = (page) => page.locator("li.event").evaluateAll((rows) => rows.map((row) => row.dataset.type));
+
+async function publishSample(page, type) {
+  await page.selectOption("#sample", { label: type });
+  const answered = page.waitForResponse((response) => response.request().method() === "POST");
+  await page.click("#send");
+  assert.equal((await answered).status(), 201);
+}
+
+test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", async () => {
+  const page = await open(browser, service.url, { viewport: { width: 1280, height: 900 } });
+  await page.uncheck("#all");
+  await page.fill("#streams", "1");
+  await page.fill("#types", "stream.*");
+  assert.match(await page.textContent("#curl"), /^curl -N 'http:.*\/events\/subscribe\?streams=1&types=stream\.\*'$/);
+  await page.click("#connect");
+  await state(page, "live");
+
+  await publishSample(page, "stream.created");
+  await page.locator('li[data-type="stream.created"]').waitFor();
+  await publishSample(page, "market.price");
+  await publishSample(page, "stream.withdrawn");
+  await page.locator('li[data-type="stream.withdrawn"]').waitFor();
+  assert.deepEqual(await events(page), ["stream.withdrawn", "stream.created"], "newest first, and nothing that was not asked for");
+
+  const created = page.locator('li[data-type="stream.created"]');
+  await created.locator("summary").click();
+  assert.match(await created.locator("pre.data").textContent(), /"deposited_amount": "100000000000"/);
+  await screenshot(page, "page-light");
+
+  await page.click("#disconnect");
+  await state(page, "disconnected");
+  await publishSample(page, "stream.cancelled");
+  await page.locator("#resume").click();
+  await page.locator('li[data-type="stream.cancelled"]').waitFor();
+  await state(page, "live");
+  assert.deepEqual(await events(page), ["stream.cancelled", "stream.withdrawn", "stream.created"], "missed nothing, repeated nothing");
+
+  await page.click("#clear");
+  assert.equal(await page.locator("#frames li").count(), 0);
+  await page.selectOption("#from", "earliest");
+  await page.click("#connect");
+  await page.locator('li[data-type="stream.cancelled"]').waitFor();
+  const cursor = await page.locator("#last").textContent();
+  assert.match(cursor, /^[0-9a-f]+-\d+$/);
+  // from the cursor of the first event on, only the later two come
+  await created.locator("summary").click();
+  await created.getByRole("button", { name: "Subscribe from here" }).click();
+  await state(page, "live");
+  await page.waitForFunction(() => document.querySelectorAll('li[data-type="stream.cancelled"]').length === 2);
+  assert.equal(await page.locator('li[data-type="stream.created"]').count(), 1);
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test("what a stranger wrote is shown as text, and integers keep their digits", async () => {
+  const page = await open(browser, service.url, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
+  await page.click("#connect");
+  await state(page, "live");
+  const hostile = "<img src=x onerror=\\\"document.title='taken'\\\"><script>document.title='taken'</" + "script>";
+  await page.fill("#event", `{"type":"test.hostile","streams":["<b>1</b>"],"data":{"text":"${hostile}","wide":170141183460469231731687303715884105727}}`);
+  await page.click("#send");
+  const row = page.locator('li[data-type="test.hostile"]');
+  await row.locator("summary").click();
+  const shown = await row.locator("pre.data").textContent();
+  assert.match(shown, /<img src=x/);
+  assert.match(shown, /"wide": 170141183460469231731687303715884105727/);
+  assert.equal(await row.locator("img, script, b").count(), 0);
+  assert.equal(await page.title(), "chaincast · test client");
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing is wider than a phone");
+  await screenshot(page, "page-dark-phone");
+  await page.close();
+});
+
+test("a filter that the service refuses is explained", async () => {
+  const page = await open(browser, service.url);
+  await page.uncheck("#all");
+  await page.click("#connect");
+  await state(page, "refused: 400");
+  assert.notEqual((await page.locator("#problem").textContent()).trim(), "");
+  await page.close();
+});

@@ -1,0 +1,64 @@
+// `curl -N`, a browser's EventSource and the npm package `eventsource` follow a stream across restarts without loss or repetition.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open, screenshot } from "./browser.mjs";
+import { browserFollower, curlFollower, npmFollower } from "./followers.mjs";
+import { eventually, Service } from "./service.mjs";
+
+let service;
+let browser;
+
+before(async () => {
+  service = await Service.start();
+  browser = await launch();
+});
+
+after(async () => {
+  await browser?.close();
+  await service?.stop();
+});
+
+const upTo = (last) => Array.from({ length: last }, (_, i) => i + 1);
+
+test("curl, npm eventsource and Chromium receive every event once and in order across two restarts", async () => {
+  const followers = [await npmFollower(service), await curlFollower(service), await browserFollower(service, browser)];
+  const shown = await open(browser, service.url);
+  await shown.locator("#connect").click();
+  await shown.locator('li[data-type="hub.live"]').waitFor();
+
+  const all = (what, holds) =>
+    Promise.all(followers.map((follower) => eventually(`${follower.name} ${what}`, async () => {
+      await follower.refresh?.();
+      return holds(follower);
+    })));
+  const received = (last) => all(`to receive ${last} events`, (follower) => follower.numbers.length >= last);
+
+  try {
+    await service.publish(1, 40);
+    await received(40);
+    await service.restart();
+    // nobody need be back yet: what is published now is replayed to whoever comes later
+    await service.publish(41, 80);
+    await received(80);
+    await all("to be live again", (follower) => follower.lives() >= 2);
+    await service.publish(81, 90);
+    await service.restart();
+    await service.publish(91, 120);
+    await received(120);
+    await all("to be live a third time", (follower) => follower.lives() >= 3);
+    // a repeated event would come before this one
+    await service.publish(121, 121);
+    await received(121);
+    for (const follower of followers) assert.deepEqual(follower.numbers, upTo(121), follower.name);
+
+    await shown.locator('li[data-seq="121"]').waitFor();
+    const seqs = await shown.locator("li.event").evaluateAll((rows) => rows.map((row) => Number(row.dataset.seq)).reverse());
+    assert.deepEqual(seqs, upTo(121), "the page");
+    assert.deepEqual(shown.errors, []);
+    await screenshot(shown, "after-two-restarts");
+  } finally {
+    for (const follower of followers) await follower.stop();
+    await shown.close();
+  }
+});
