@@ -1,1 +1,3 @@
-fn main() {}
+//! The scenarios: the real service, run as its users run it.
+
+mod support;

@@ -1,0 +1,300 @@
+//! A subscriber that behaves as EventSource does, over a raw socket, and keeps a transcript of everything that it was sent.
+//!
+//! It is strict where a browser is lenient: a frame that this service must never send fails the test ([`super::sse_parser`]), and an end
+//! is told from a cut and from a reset.
+
+use std::{collections::VecDeque, net::SocketAddr};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+
+use super::{
+    chunked::ChunkDecoder,
+    http::Answer,
+    raw::{Head, RawConnection, request},
+    sse_parser::{Frame, Item, SseParser},
+    wait::{PATIENCE, eventually},
+};
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// With the last chunk: some clients take it as finished.
+    Clean,
+    /// Without the last chunk: every client comes back.
+    Cut,
+    /// By a reset.
+    Reset,
+}
+
+/// One subscription across all its connections.
+pub(crate) struct SseClient {
+    addr: SocketAddr,
+    query: String,
+    connection: Connection,
+    transcript: Vec<Frame>,
+    heartbeats: usize,
+    last_id: Option<String>,
+    retry: Option<u64>,
+}
+
+struct Connection {
+    stream: TcpStream,
+    head: Head,
+    chunks: Option<ChunkDecoder>,
+    parser: SseParser,
+    items: VecDeque<Item>,
+    ending: Option<Ending>,
+}
+
+impl SseClient {
+    /// Subscribes with this query; panics unless the answer is an event stream.
+    pub(crate) async fn connect(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Self {
+        let connection = Connection::open(addr, query, last_event_id).await.unwrap_or_else(|e| panic!("subscribe {query}: {e}"));
+        let last_id = last_event_id.map(str::to_owned);
+        Self { addr, query: query.to_owned(), connection, transcript: Vec::new(), heartbeats: 0, last_id, retry: None }
+    }
+
+    /// Subscribes and waits until it is live.
+    pub(crate) async fn live(addr: SocketAddr, query: &str) -> Self {
+        let mut client = Self::connect(addr, query, None).await;
+        client.until_live().await;
+        client
+    }
+
+    /// Asks for a subscription that will be refused by a status.
+    pub(crate) async fn refused(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Answer {
+        RawConnection::send(addr, subscribe_request(addr, query, last_event_id)).await.answer().await
+    }
+
+    /// Every frame so far, of all connections.
+    pub(crate) fn transcript(&self) -> &[Frame] {
+        &self.transcript
+    }
+
+    /// How many comments came.
+    pub(crate) fn heartbeats(&self) -> usize {
+        self.heartbeats
+    }
+
+    /// What would be sent as `Last-Event-ID`.
+    pub(crate) fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
+    /// The last `retry`, in milliseconds.
+    pub(crate) fn retry(&self) -> Option<u64> {
+        self.retry
+    }
+
+    /// The head of the present connection's response.
+    pub(crate) fn head(&self) -> &Head {
+        &self.connection.head
+    }
+
+    /// The next frame of any kind.
+    pub(crate) async fn next_frame(&mut self) -> Frame {
+        self.until("any frame", |_| true).await
+    }
+
+    /// The next event of the log. The service may tell of itself in between, but neither of a gap nor of an end.
+    pub(crate) async fn next_event(&mut self) -> Frame {
+        let frame = self.until("an event", |frame| !matches!(frame.name(), "hub.open" | "hub.live" | "hub.cursor")).await;
+        assert!(frame.is_event(), "wanted an event, got {frame:?}\n{}", self.report());
+        frame
+    }
+
+    /// The next `n` events.
+    pub(crate) async fn next_events(&mut self, n: usize) -> Vec<Frame> {
+        let mut events = Vec::with_capacity(n);
+        while events.len() < n {
+            events.push(self.next_event().await);
+        }
+        events
+    }
+
+    /// Reads until a frame is as wanted, and returns it.
+    pub(crate) async fn until(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Frame {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(deadline, self.next_item()).await {
+                Ok(Some(Item::Frame(frame))) if wanted(&frame) => return frame,
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended before {what} came\n{}", self.report()),
+                Err(_) => panic!("{what} did not come within {PATIENCE:?}\n{}", self.report()),
+            }
+        }
+    }
+
+    /// Reads until `hub.live`.
+    pub(crate) async fn until_live(&mut self) -> Frame {
+        self.until("hub.live", |frame| frame.name() == "hub.live").await
+    }
+
+    /// Reads until a heartbeat comes.
+    pub(crate) async fn until_heartbeat(&mut self) {
+        let before = self.heartbeats;
+        let deadline = Instant::now() + PATIENCE;
+        while self.heartbeats == before {
+            match timeout_at(deadline, self.next_item()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended before a heartbeat came\n{}", self.report()),
+                Err(_) => panic!("no heartbeat within {PATIENCE:?}\n{}", self.report()),
+            }
+        }
+    }
+
+    /// Reads until the stream ends.
+    pub(crate) async fn until_end(&mut self) -> Ending {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(deadline, self.next_item()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return self.connection.ending.expect("no item comes after the end"),
+                Err(_) => panic!("the stream did not end within {PATIENCE:?}\n{}", self.report()),
+            }
+        }
+    }
+
+    /// Behaves as EventSource until a frame is as wanted: whenever the stream ends it comes back with the last id.
+    pub(crate) async fn follow_until(&mut self, what: &str, wanted: impl Fn(&Frame) -> bool) -> Frame {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match timeout_at(deadline, self.next_item()).await {
+                Ok(Some(Item::Frame(frame))) if wanted(&frame) => return frame,
+                Ok(Some(_)) => {}
+                Ok(None) => self.reconnect().await,
+                Err(_) => panic!("{what} did not come within {PATIENCE:?}, reconnects included\n{}", self.report()),
+            }
+        }
+    }
+
+    /// Follows until its cursor stands at `seq` or behind it.
+    pub(crate) async fn follow_to(&mut self, seq: u64) {
+        self.follow_until(&format!("a cursor at {seq}"), |frame| frame.id_seq().is_some_and(|at| at >= seq)).await;
+    }
+
+    /// Reads until `condition` is met, and fails if any frame comes before; heartbeats are silence.
+    pub(crate) async fn expect_silence_until<T>(&mut self, condition: impl Future<Output = T>) -> T {
+        let mut condition = std::pin::pin!(timeout(PATIENCE, condition));
+        loop {
+            let item = tokio::select! {
+                biased;
+                item = self.next_item() => item,
+                met = &mut condition => return met.unwrap_or_else(|_| panic!("the condition was not met within {PATIENCE:?}")),
+            };
+            assert!(matches!(item, Some(Item::Comment(_))), "wanted silence, got {item:?}\n{}", self.report());
+        }
+    }
+
+    /// Comes back with the last id, as soon as there is someone to come back to.
+    pub(crate) async fn reconnect(&mut self) {
+        let (addr, query, last_id) = (self.addr, &self.query, self.last_id.as_deref());
+        self.connection = eventually("subscribed again", async || Connection::open(addr, query, last_id).await).await;
+    }
+
+    /// Comes back to another instance.
+    pub(crate) async fn reconnect_to(&mut self, addr: SocketAddr) {
+        self.addr = addr;
+        self.reconnect().await;
+    }
+
+    /// What it was sent last, for a failed test.
+    pub(crate) fn report(&self) -> String {
+        let from = self.transcript.len().saturating_sub(20);
+        let last: Vec<String> = self.transcript[from..].iter().map(|frame| format!("  {frame:?}")).collect();
+        format!(
+            "query {}, {} frames, {} heartbeats, last id {:?}, ending {:?}; the last frames:\n{}",
+            self.query,
+            self.transcript.len(),
+            self.heartbeats,
+            self.last_id,
+            self.connection.ending,
+            last.join("\n")
+        )
+    }
+
+    async fn next_item(&mut self) -> Option<Item> {
+        let item = match self.connection.next_item().await {
+            Ok(item) => item,
+            Err(fault) => panic!("{fault}\n{}", self.report()),
+        };
+        match &item {
+            Some(Item::Comment(_)) => self.heartbeats += 1,
+            Some(Item::Frame(frame)) => {
+                self.last_id = frame.id.clone().or(self.last_id.take());
+                self.retry = frame.retry.or(self.retry);
+                self.transcript.push(frame.clone());
+            }
+            None => {}
+        }
+        item
+    }
+}
+
+impl Connection {
+    async fn open(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Result<Self, String> {
+        let mut stream = TcpStream::connect(addr).await.map_err(|e| e.to_string())?;
+        stream.write_all(&subscribe_request(addr, query, last_event_id)).await.map_err(|e| e.to_string())?;
+        // a byte at a time, so that nothing of the body is taken
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match timeout(PATIENCE, stream.read_u8()).await {
+                Ok(Ok(byte)) => head.push(byte),
+                Ok(Err(e)) => return Err(format!("no whole head ({e}): {:?}", String::from_utf8_lossy(&head))),
+                Err(_) => return Err(format!("no whole head within {PATIENCE:?}: {:?}", String::from_utf8_lossy(&head))),
+            }
+        }
+        let head = Head::parse(&String::from_utf8_lossy(&head));
+        if head.status != 200 || !head.header("content-type").is_some_and(|value| value.starts_with("text/event-stream")) {
+            return Err(format!("not an event stream: {head:?}"));
+        }
+        let chunks = head.is_chunked().then(ChunkDecoder::default);
+        Ok(Self { stream, head, chunks, parser: SseParser::default(), items: VecDeque::new(), ending: None })
+    }
+
+    /// The next item, or nothing at the end. Dropping the future loses nothing.
+    async fn next_item(&mut self) -> Result<Option<Item>, String> {
+        let mut buffer = [0; 16 * 1024];
+        loop {
+            if let Some(item) = self.items.pop_front() {
+                return Ok(Some(item));
+            }
+            if self.ending.is_some() {
+                return Ok(None);
+            }
+            match self.stream.read(&mut buffer).await {
+                Ok(0) => self.ending = Some(Ending::Cut),
+                Ok(n) => self.take(&buffer[..n])?,
+                Err(_) => self.ending = Some(Ending::Reset),
+            }
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let mut items = Vec::new();
+        if let Some(chunks) = &mut self.chunks {
+            let mut body = Vec::new();
+            chunks.feed(bytes, &mut body)?;
+            self.parser.feed(&body, &mut items)?;
+            if chunks.is_done() {
+                self.ending = Some(Ending::Clean);
+                if !self.parser.is_between_blocks() {
+                    return Err("a clean end in the middle of a block".to_owned());
+                }
+            }
+        } else {
+            self.parser.feed(bytes, &mut items)?;
+        }
+        self.items.extend(items);
+        Ok(())
+    }
+}
+
+fn subscribe_request(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
+    let resume = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
+    request("GET", &format!("/events/subscribe?{query}"), addr, &format!("Accept: text/event-stream\r\n{resume}"), b"")
+}
