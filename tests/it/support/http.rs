@@ -1,10 +1,11 @@
 //! Publishing, history, statistics and health, as an ordinary HTTP client sees them.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use reqwest::{Client, Response};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
+use tokio::time::timeout;
 
 use super::wait::{PATIENCE, eventually};
 
@@ -91,6 +92,11 @@ impl Http {
     /// What the client says about the connection.
     pub(crate) async fn try_get(&self, path: &str) -> reqwest::Result<Answer> {
         Answer::read(self.client.get(format!("{}{path}", self.base)).send().await?).await
+    }
+
+    /// Gets any path, unless that takes longer than this.
+    pub(crate) async fn get_within(&self, limit: Duration, path: &str) -> Option<Answer> {
+        timeout(limit, self.try_get(path)).await.ok()?.ok()
     }
 
     /// One page of history.

@@ -42,6 +42,15 @@ impl Model {
         }
     }
 
+    /// Takes over what another publisher was told; both must have been told the same of the same event.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.published.extend(other.published);
+        for (seq, id) in other.acknowledged {
+            let before = self.acknowledged.insert(seq, id.clone());
+            assert!(before.is_none_or(|before| before == id), "two events were told that they are {seq}");
+        }
+    }
+
     /// How many events were acknowledged.
     pub(crate) fn len(&self) -> usize {
         self.acknowledged.len()

@@ -51,7 +51,7 @@ impl Settings {
     }
 }
 
-/// A running service; killed when dropped.
+/// A running service; killed when dropped, when it must never have panicked.
 pub(crate) struct Service {
     settings: Settings,
     addr: SocketAddr,
@@ -72,11 +72,6 @@ impl Service {
         let home = TempDir::new().expect("a temporary directory");
         let running = Running::start(&settings, addr, &home).await;
         Self { settings, addr, running, home }
-    }
-
-    /// `http://ADDR`.
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.addr)
     }
 
     /// Where it listens.
@@ -181,7 +176,11 @@ impl Drop for Running {
         self.kill();
         if thread::panicking() {
             eprintln!("--- the service's last lines ---\n{}\n---", self.last_lines());
+            return;
         }
+        let output = self.output.lock().expect("no reader panics");
+        let panicked = output.iter().find(|line| line.contains("panicked at"));
+        assert!(panicked.is_none(), "the service panicked: {panicked:?}");
     }
 }
 

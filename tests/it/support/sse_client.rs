@@ -15,7 +15,7 @@ use super::{
     chunked::ChunkDecoder,
     http::Answer,
     raw::{Head, RawConnection, request},
-    sse_parser::{Frame, Item, SseParser},
+    sse_parser::{Frame, Item, SseParser, seq_of},
     wait::{PATIENCE, eventually},
 };
 
@@ -174,7 +174,18 @@ impl SseClient {
 
     /// Follows until its cursor stands at `seq` or behind it.
     pub(crate) async fn follow_to(&mut self, seq: u64) {
+        if self.last_id().is_some_and(|id| seq_of(id) >= seq) {
+            return;
+        }
         self.follow_until(&format!("a cursor at {seq}"), |frame| frame.id_seq().is_some_and(|at| at >= seq)).await;
+    }
+
+    /// Comes back if its cursor is not at `seq` yet, which without heartbeats it would not be told when nothing matches, and reads until it is.
+    pub(crate) async fn reconnect_if_behind(&mut self, seq: u64) {
+        if self.last_id().is_none_or(|id| seq_of(id) < seq) {
+            self.reconnect().await;
+            self.follow_to(seq).await;
+        }
     }
 
     /// Reads until `condition` is met, and fails if any frame comes before; heartbeats are silence.
@@ -297,4 +308,66 @@ impl Connection {
 fn subscribe_request(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
     let resume = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
     request("GET", &format!("/events/subscribe?{query}"), addr, &format!("Accept: text/event-stream\r\n{resume}"), b"")
+}
+
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+    /// A server that answers its connections with these texts, and returns what it was asked.
+    async fn scripted(answers: Vec<String>) -> (SocketAddr, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("bound");
+        let serve = async move {
+            let mut asked = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.expect("loopback accepts");
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    request.push(stream.read_u8().await.expect("a request"));
+                }
+                asked.push(String::from_utf8(request).expect("ASCII"));
+                stream.write_all(answer.as_bytes()).await.expect("read");
+            }
+            asked
+        };
+        (addr, tokio::spawn(serve))
+    }
+
+    fn chunk(text: &str) -> String {
+        format!("{:X}\r\n{text}\r\n", text.len())
+    }
+
+    #[tokio::test]
+    async fn a_cut_stream_is_resumed_after_the_last_whole_frame_and_an_end_is_told_from_a_cut() {
+        let cut = chunk("event: a.b\ndata: 2\nid: 00000001-2\n\n");
+        let first = [HEAD, &chunk(":\nevent: a.b\ndata: 1\nid: 00000001-1\n\n"), &cut[..cut.len() - 4]].concat();
+        let second = [HEAD, &cut, "0\r\n\r\n"].concat();
+        let (addr, server) = scripted(vec![first, second]).await;
+        let mut client = SseClient::connect(addr, "all=true", None).await;
+        assert_eq!(client.until_end().await, Ending::Cut);
+        assert_eq!((client.heartbeats(), client.last_id()), (1, Some("00000001-1")));
+        client.follow_to(2).await;
+        assert_eq!(client.until_end().await, Ending::Clean);
+        assert_eq!(client.transcript().iter().map(|frame| &frame.data[..]).collect::<Vec<_>>(), ["1", "2"]);
+        let asked = server.await.expect("no panic");
+        assert!(!asked[0].contains("Last-Event-ID") && asked[1].contains("\r\nLast-Event-ID: 00000001-1\r\n"), "{asked:?}");
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "wanted silence")]
+    async fn a_frame_breaks_silence() {
+        let (addr, _server) = scripted(vec![[HEAD, &chunk("data: 1\n\n")].concat()]).await;
+        SseClient::connect(addr, "all=true", None).await.expect_silence_until(std::future::pending::<()>()).await;
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_read_as_an_answer() {
+        let problem = "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: 29\r\n\r\n";
+        let (addr, _server) = scripted(vec![format!("{problem}{}", r#"{"code":"nope","status": 400}"#)]).await;
+        assert_eq!(SseClient::refused(addr, "", None).await.problem(400), "nope");
+    }
 }
