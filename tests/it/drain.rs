@@ -6,7 +6,8 @@ use crate::{
         http::Http,
         process::{Service, Settings},
         publisher::Publisher,
-        sse_client::{Ending, SseClient},
+        sse_client::SseClient,
+        sse_connection::Ending,
         store::{Store, for_each_store},
     },
 };

@@ -6,7 +6,8 @@ use crate::support::{
     http::Http,
     process::{Service, Settings},
     raw::{RawConnection, request},
-    sse_client::{Ending, SseClient},
+    sse_client::SseClient,
+    sse_connection::Ending,
     sse_parser::seq_of,
     store::Store,
 };

@@ -13,6 +13,7 @@ pub(crate) mod process;
 pub(crate) mod publisher;
 pub(crate) mod raw;
 pub(crate) mod sse_client;
+pub(crate) mod sse_connection;
 pub(crate) mod sse_parser;
 pub(crate) mod store;
 pub(crate) mod wait;

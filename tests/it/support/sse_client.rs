@@ -1,34 +1,19 @@
 //! A subscriber that behaves as EventSource does, over a raw socket, and keeps a transcript of everything that it was sent.
 //!
-//! It is strict where a browser is lenient: a frame that this service must never send fails the test ([`super::sse_parser`]), and an end
-//! is told from a cut and from a reset.
+//! It is strict where a browser is lenient: a frame that this service must never send fails the test ([`super::sse_parser`]), and so does
+//! a clean end in the middle of one ([`super::sse_connection`]).
 
-use std::{collections::VecDeque, net::SocketAddr};
+use std::net::SocketAddr;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
-    chunked::ChunkDecoder,
     http::Answer,
-    raw::{Head, RawConnection, request},
-    sse_parser::{Frame, Item, SseParser, seq_of},
+    raw::{Head, RawConnection},
+    sse_connection::{Connection, Ending, subscribe_request},
+    sse_parser::{Frame, Item, seq_of},
     wait::{PATIENCE, eventually},
 };
-
-/// How a stream ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// With the last chunk: some clients take it as finished.
-    Clean,
-    /// Without the last chunk: every client comes back.
-    Cut,
-    /// By a reset.
-    Reset,
-}
 
 /// One subscription across all its connections.
 pub(crate) struct SseClient {
@@ -39,15 +24,6 @@ pub(crate) struct SseClient {
     heartbeats: usize,
     last_id: Option<String>,
     retry: Option<u64>,
-}
-
-struct Connection {
-    stream: TcpStream,
-    head: Head,
-    chunks: Option<ChunkDecoder>,
-    parser: SseParser,
-    items: VecDeque<Item>,
-    ending: Option<Ending>,
 }
 
 impl SseClient {
@@ -92,7 +68,7 @@ impl SseClient {
 
     /// The head of the present connection's response.
     pub(crate) fn head(&self) -> &Head {
-        &self.connection.head
+        self.connection.head()
     }
 
     /// The next frame of any kind.
@@ -153,7 +129,7 @@ impl SseClient {
         loop {
             match timeout_at(deadline, self.next_item()).await {
                 Ok(Some(_)) => {}
-                Ok(None) => return self.connection.ending.expect("no item comes after the end"),
+                Ok(None) => return self.connection.ending().expect("no item comes after the end"),
                 Err(_) => panic!("the stream did not end within {PATIENCE:?}\n{}", self.report()),
             }
         }
@@ -223,7 +199,7 @@ impl SseClient {
             self.transcript.len(),
             self.heartbeats,
             self.last_id,
-            self.connection.ending,
+            self.connection.ending(),
             last.join("\n")
         )
     }
@@ -246,72 +222,11 @@ impl SseClient {
     }
 }
 
-impl Connection {
-    async fn open(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Result<Self, String> {
-        let mut stream = TcpStream::connect(addr).await.map_err(|e| e.to_string())?;
-        stream.write_all(&subscribe_request(addr, query, last_event_id)).await.map_err(|e| e.to_string())?;
-        // a byte at a time, so that nothing of the body is taken
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            match timeout(PATIENCE, stream.read_u8()).await {
-                Ok(Ok(byte)) => head.push(byte),
-                Ok(Err(e)) => return Err(format!("no whole head ({e}): {:?}", String::from_utf8_lossy(&head))),
-                Err(_) => return Err(format!("no whole head within {PATIENCE:?}: {:?}", String::from_utf8_lossy(&head))),
-            }
-        }
-        let head = Head::parse(&String::from_utf8_lossy(&head));
-        if head.status != 200 || !head.header("content-type").is_some_and(|value| value.starts_with("text/event-stream")) {
-            return Err(format!("not an event stream: {head:?}"));
-        }
-        let chunks = head.is_chunked().then(ChunkDecoder::default);
-        Ok(Self { stream, head, chunks, parser: SseParser::default(), items: VecDeque::new(), ending: None })
-    }
-
-    /// The next item, or nothing at the end. Dropping the future loses nothing.
-    async fn next_item(&mut self) -> Result<Option<Item>, String> {
-        let mut buffer = [0; 16 * 1024];
-        loop {
-            if let Some(item) = self.items.pop_front() {
-                return Ok(Some(item));
-            }
-            if self.ending.is_some() {
-                return Ok(None);
-            }
-            match self.stream.read(&mut buffer).await {
-                Ok(0) => self.ending = Some(Ending::Cut),
-                Ok(n) => self.take(&buffer[..n])?,
-                Err(_) => self.ending = Some(Ending::Reset),
-            }
-        }
-    }
-
-    fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
-        let mut items = Vec::new();
-        if let Some(chunks) = &mut self.chunks {
-            let mut body = Vec::new();
-            chunks.feed(bytes, &mut body)?;
-            self.parser.feed(&body, &mut items)?;
-            if chunks.is_done() {
-                self.ending = Some(Ending::Clean);
-                if !self.parser.is_between_blocks() {
-                    return Err("a clean end in the middle of a block".to_owned());
-                }
-            }
-        } else {
-            self.parser.feed(bytes, &mut items)?;
-        }
-        self.items.extend(items);
-        Ok(())
-    }
-}
-
-fn subscribe_request(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
-    let resume = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-    request("GET", &format!("/events/subscribe?{query}"), addr, &format!("Accept: text/event-stream\r\n{resume}"), b"")
-}
-
 mod tests {
-    use tokio::net::TcpListener;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
 
