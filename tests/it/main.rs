@@ -1,1 +1,14 @@
-fn main() {}
+//! The scenarios: the real service, run as its users run it.
+
+mod bad_input;
+mod bad_input_sockets;
+mod drain;
+mod durability;
+mod outage;
+mod publish;
+mod resume;
+mod resume_gaps;
+mod sse_disconnects;
+mod sse_wire;
+mod support;
+mod two_processes;

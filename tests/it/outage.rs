@@ -1,0 +1,153 @@
+//! **The database can vanish**: refused, reset, or silent. Live connections stay, cursors within the ring are served, publishing gets 503
+//! with `Retry-After`, and it heals by itself.
+
+use serde_json::{Value, json};
+
+use crate::{
+    resume::publish,
+    support::{
+        fault_proxy::{FaultProxy, Mode},
+        http::Http,
+        process::{Service, Settings},
+        publisher::Publisher,
+        sse_client::SseClient,
+        sse_parser::Frame,
+        store::Store,
+        wait::eventually,
+    },
+};
+
+struct Scene {
+    service: Service,
+    http: Http,
+    proxy: FaultProxy,
+    _store: Store,
+}
+
+async fn start() -> Scene {
+    let store = Store::postgres().await;
+    let proxy = FaultProxy::before(&store.url()).await;
+    let settings = Settings::at(&proxy.url()).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1).with("CHAINCAST_HEARTBEAT_SECONDS", 1);
+    let service = Service::start(settings).await;
+    let http = Http::new(service.addr());
+    Scene { service, http, proxy, _store: store }
+}
+
+async fn is_survived(mode: Mode) {
+    let mut scene = start().await;
+    let (http, addr) = (scene.http.clone(), scene.service.addr());
+    let mut live = SseClient::live(addr, "all=true").await;
+    let mut model = publish(&http, "before", 21).await;
+    live.follow_to(21).await;
+    let cursor = live.transcript().iter().find(|frame| frame.id_seq() == Some(10)).and_then(|frame| frame.id.clone()).expect("sent");
+
+    scene.proxy.set(mode);
+    let event = json!({"id": "during", "type": "a.b", "data": 1});
+    model.publishing(std::slice::from_ref(&event));
+    for _ in 0..3 {
+        let refused = http.publish(&event).await;
+        let code = refused.problem(503);
+        assert!(matches!(&code[..], "unavailable" | "outcome_unknown" | "overloaded"), "{code}");
+        assert!(refused.retry_after.is_some(), "{refused:?}");
+    }
+    // live connections stay
+    live.until_heartbeat().await;
+    // cursors within the ring are served, and new subscriptions too
+    let mut back = SseClient::connect(addr, "all=true", Some(&cursor)).await;
+    back.until_live().await;
+    let seqs: Vec<u64> = back.transcript().iter().filter(|frame| frame.is_event()).filter_map(Frame::id_seq).collect();
+    assert_eq!(seqs, (11..=21).collect::<Vec<_>>());
+    let mut new = SseClient::live(addr, "streams=3").await;
+    // it says what is wrong, and is not wrong itself
+    assert_eq!(http.get("/health/live").await.status, 200);
+    eventually("not healthy", async || {
+        let status = http.get("/health").await.json()["status"].clone();
+        if status == "healthy" { Err(status.to_string()) } else { Ok(()) }
+    })
+    .await;
+
+    scene.proxy.set(Mode::Pass);
+    let items = eventually("healed", async || {
+        let answer = http.publish(&event).await;
+        if matches!(answer.status, 200 | 201) { Ok(answer.items()) } else { Err(format!("{answer:?}")) }
+    })
+    .await;
+    model.acknowledged(&[event], &items);
+    model.merge(publish(&http, "after", 21).await);
+    let history = model.check_log(&http).await;
+    assert_eq!(history.head(), 43, "what was tried often is stored once");
+    for (client, query, after) in [(&mut live, "all=true", 0), (&mut back, "all=true", 10)] {
+        client.until("the last event", |frame| frame.id_seq() == Some(43)).await;
+        history.check_transcript(query, after, client.transcript());
+    }
+    new.until("the last cursor", |frame| frame.id_seq() == Some(43)).await;
+    history.check_transcript("streams=3", 21, new.transcript());
+    eventually("healthy", async || {
+        let health: Value = http.get("/health").await.json();
+        if health["status"] == "healthy" { Ok(()) } else { Err(health.to_string()) }
+    })
+    .await;
+    assert_eq!(http.stat("/connections/opened").await, 3, "nobody had to come back");
+    assert!(scene.service.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_can_vanish_by_refusing_and_come_back() {
+    is_survived(Mode::Refuse).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_can_vanish_by_resetting_and_come_back() {
+    is_survived(Mode::Reset).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_can_vanish_silently_and_come_back() {
+    is_survived(Mode::Silent).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn faults_in_quick_succession_under_load_lose_repeat_and_reorder_nothing() {
+    let scene = start().await;
+    let addr = scene.service.addr();
+    let mut client = SseClient::live(addr, "all=true").await;
+    let mut publisher = Publisher::start(addr, "storm");
+    let faults = [Mode::Reset, Mode::Delay(std::time::Duration::from_millis(20)), Mode::Silent, Mode::Refuse, Mode::Reset, Mode::Silent];
+    for fault in faults {
+        let wanted = publisher.count() + 20;
+        publisher.acknowledged(wanted).await;
+        scene.proxy.set(fault);
+        // until the fault has been felt
+        eventually("felt", async || {
+            let health = scene.http.get("/health").await.json();
+            let felt = matches!(fault, Mode::Delay(_)) || health["status"] != "healthy";
+            if felt { Ok(()) } else { Err(health.to_string()) }
+        })
+        .await;
+        scene.proxy.set(Mode::Pass);
+    }
+    let wanted = publisher.count() + 20;
+    publisher.acknowledged(wanted).await;
+    let model = publisher.stop().await;
+    client.follow_to(model.head()).await;
+    model.check_log(&scene.http).await.check_transcript("all=true", 0, client.transcript());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cursor_behind_the_ring_waits_out_the_outage_and_misses_nothing() {
+    let store = Store::postgres().await;
+    let proxy = FaultProxy::before(&store.url()).await;
+    let settings = Settings::at(&proxy.url()).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1).with("CHAINCAST_RING_EVENTS", 16);
+    let service = Service::start(settings).await;
+    let http = Http::new(service.addr());
+    let model = publish(&http, "deep", 300).await;
+    proxy.set(Mode::Refuse);
+    http.publish(&json!({"type": "a.b", "data": 1})).await.problem(503);
+    // refused for now or held: both are answered with a stream, and both end in replay
+    let mut client = SseClient::connect(service.addr(), "all=true&last_event_id=1", None).await;
+    client.next_frame().await;
+    proxy.set(Mode::Pass);
+    client.follow_until("the last event", |frame| frame.id_seq() == Some(300)).await;
+    let history = model.check_log(&http).await;
+    history.check_transcript("all=true", 1, client.transcript());
+}
