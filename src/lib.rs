@@ -1,4 +1,30 @@
-//! chaincast (draft)
+//! chaincast: real-time blockchain events over Server-Sent Events.
+//!
+//! One log, many cursors. The log is the truth; a subscription is a filter and a cursor into it; live delivery, replay, a slow consumer and a
+//! reconnect are the same thing at different distances from the head. The way of an event:
+//!
+//! ```text
+//! indexer ──POST /events──▶ http ──▶ ingest ──▶ committer ──▶ log ──▶ backplane ──▶ sequencer ──▶ shard ──▶ socket
+//!                                    parse       groups of    lock head,  announce     strictly     ring, index,
+//!                                    validate    what queued  dedupe,                  by seq,      cursors
+//!                                                             number       ◀── pages ── fills holes
+//! ```
+//!
+//! Arrows point down only; `tests/it/architecture.rs` holds the modules to this table:
+//!
+//! | module | what it is | may use |
+//! |---|---|---|
+//! | [`domain`] | the words as types; pure | nothing |
+//! | [`log`] | the durable log: contract, Postgres, SQLite, retention | `domain` |
+//! | [`backplane`] | tells that a log grew | `domain`, `log` |
+//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |
+//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane` |
+//! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `ingest` |
+//! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
+//! | [`app`] | joins the parts, picks adapters | everything |
+
+pub mod app;
 pub mod backplane;
 pub mod cli;
 pub mod config;

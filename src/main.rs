@@ -1,1 +1,50 @@
-fn main() {}
+//! The `chaincast` binary: reads the command line, and runs what it asks for.
+
+use std::process::ExitCode;
+
+use chaincast::{
+    app::{self, App},
+    cli::{Cli, Command, LogCommand},
+    config::Config,
+    http::openapi,
+    shutdown::Signals,
+    telemetry,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::from_process();
+    let outcome = match cli.command_or_serve() {
+        Command::Serve => serve(cli.config).await,
+        Command::Openapi => {
+            println!("{}", openapi::to_json());
+            Ok(())
+        }
+        Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("chaincast: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry);
+    let signals = Signals::listen()?;
+    let app = App::build(config).await?;
+    app.run_until_stopped(async {
+        let signal = signals.requested().await;
+        tracing::info!(%signal, "told to stop");
+    })
+    .await
+}
+
+async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry);
+    let epoch = app::new_epoch(&config, cause).await?;
+    println!("the log is now numbered in epoch {epoch}; cursors above its head are told that they are rewound");
+    Ok(())
+}

@@ -136,6 +136,19 @@ impl Filter {
         Some(keys)
     }
 
+    /// Whether it follows all, streams, users, topics, types, in this order.
+    #[must_use]
+    pub fn follows(&self) -> [bool; 5] {
+        let any = |kind: fn(&Term) -> bool| self.terms.iter().any(kind);
+        [
+            self.all,
+            any(|term| matches!(term, Term::Stream(_))),
+            any(|term| matches!(term, Term::User(_))),
+            any(|term| matches!(term, Term::Topic(_))),
+            !self.types.is_empty() || any(|term| matches!(term, Term::Type(_))),
+        ]
+    }
+
     /// The filter as it is told to its owner: lists by parameter name.
     #[must_use]
     pub fn parts(&self) -> Parts {

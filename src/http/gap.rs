@@ -6,14 +6,16 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::{
-    domain::{Cursor, EpochChain, Resolved, Seq},
+    domain::{self, Cursor, EpochChain, GapReason, Seq},
     log::Position,
 };
 
 /// Events that were asked for and are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
-    /// Why they are gone.
+    /// Why they are gone: `trimmed` by retention, or `rewound` when the log was set back and numbered anew.
+    #[serde(serialize_with = "as_word")]
+    #[schema(value_type = String, pattern = "trimmed|rewound")]
     pub reason: GapReason,
     /// The cursor that was asked for.
     #[serde(serialize_with = "as_text")]
@@ -27,34 +29,32 @@ pub struct Gap {
     pub lost: u64,
 }
 
-/// Why events are gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum GapReason {
-    /// Retention removed them.
-    Trimmed,
-    /// The log was set back, and numbered anew from there.
-    Rewound,
+impl From<domain::Gap> for Gap {
+    fn from(gap: domain::Gap) -> Self {
+        let domain::Gap { reason, requested, resumed, lost } = gap;
+        Self { reason, requested, resumed, lost }
+    }
 }
 
 fn as_text<S: Serializer>(cursor: &Cursor, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(cursor)
 }
 
-/// After which seq `cursor` continues in a log that stands at `position`, and what it misses.
+fn as_word<S: Serializer>(reason: &GapReason, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(reason.as_str())
+}
+
+/// After which seq `cursor` continues in a log that stands at `position`, and what it misses: in an answer that has room for one gap, a
+/// rewind into a stretch that is trimmed counts both.
 #[must_use]
 pub fn resume(cursor: Cursor, chain: &EpochChain, position: &Position) -> (Seq, Option<Gap>) {
-    let retained = position.earliest.before();
-    let (reason, after, lost) = match chain.resolve(cursor, position.head) {
-        Resolved::Good(seq) if seq >= retained => return (seq, None),
-        Resolved::Good(seq) => (GapReason::Trimmed, retained, retained.since(seq)),
-        // seen under the old numbering and not shared with today's, then what is trimmed of today's
-        Resolved::Rewound { resume } => {
-            (GapReason::Rewound, resume.max(retained), cursor.seq.since(resume).saturating_add(retained.since(resume)))
-        }
+    let (at, rewound) = chain.place(cursor, position.head);
+    let trimmed = domain::Gap::trimmed(at, position.earliest);
+    let gap = match (rewound, trimmed) {
+        (Some(rewound), Some(trimmed)) => Some(domain::Gap { resumed: trimmed.resumed, lost: rewound.lost + trimmed.lost, ..rewound }),
+        (rewound, trimmed) => rewound.or(trimmed),
     };
-    let resumed = Cursor { epoch: position.epoch, seq: after };
-    (after, Some(Gap { reason, requested: cursor, resumed, lost }))
+    (gap.map_or(at, |gap| gap.resumed).seq, gap.map(Gap::from))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ pub mod query;
 pub mod routes;
 mod state;
 mod stats;
+mod subscribe;
 #[cfg(test)]
 mod tests;
 
@@ -33,3 +34,4 @@ pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
 pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
+pub use subscribe::Following;

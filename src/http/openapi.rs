@@ -11,9 +11,10 @@ use utoipa::{
 use super::{
     code::Code,
     health, history, problem, publish,
-    query::{Names, OnGap, Shape},
+    query::OnGap,
     state, stats,
 };
+use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.
 const ERRORS: &[(&str, &[Code])] = &[

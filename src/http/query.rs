@@ -10,7 +10,10 @@ use super::{
     params::{self, Once},
     problem::Problem,
 };
-use crate::domain::{Filter, FilterError, FilterParts, Pattern, Start, StreamId, Timestamp, UserId};
+use crate::{
+    domain::{Filter, FilterError, FilterParts, Pattern, Start, StreamId, Timestamp, UserId},
+    sse::{Names, Shape, Style},
+};
 
 /// What to do about events that are gone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
@@ -23,28 +26,6 @@ pub enum OnGap {
     Fail,
 }
 
-/// What `data:` holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum Shape {
-    /// The whole event.
-    #[default]
-    Envelope,
-    /// The event's `data` only.
-    Data,
-}
-
-/// Whether frames carry an `event:` field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub enum Names {
-    /// They do.
-    #[default]
-    On,
-    /// They do not, so that everything reaches `onmessage`.
-    Off,
-}
-
 /// `GET /events/subscribe`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FollowQuery {
@@ -54,10 +35,8 @@ pub struct FollowQuery {
     pub start: Start,
     /// What to do about a gap.
     pub on_gap: OnGap,
-    /// What `data:` holds.
-    pub shape: Shape,
-    /// Whether frames are named.
-    pub names: Names,
+    /// How events are written.
+    pub style: Style,
 }
 
 /// `GET /events`.
@@ -90,8 +69,8 @@ impl FollowQuery {
             }
         }
         let (filter, start, on_gap) = common.finish(headers, max_selectors)?;
-        let (shape, names) = (shape.get().unwrap_or_default(), names.get().unwrap_or_default());
-        Ok(Self { filter, start: start.unwrap_or(Start::Now), on_gap, shape, names })
+        let style = Style { shape: shape.get().unwrap_or_default(), names: names.get().unwrap_or_default() };
+        Ok(Self { filter, start: start.unwrap_or(Start::Now), on_gap, style })
     }
 }
 

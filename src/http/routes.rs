@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{code::Code, health, history, pages, problem::Problem, publish, state::State, stats};
+use super::{code::Code, health, history, pages, problem::Problem, publish, state::State, stats, subscribe};
 
 /// The prefix under which every route is served as well.
 pub const PREFIX: &str = "/v1";
@@ -26,6 +26,7 @@ pub fn configure(config: &mut ServiceConfig, state: web::Data<State>) {
 fn table(config: &mut ServiceConfig) {
     config
         .service(at("/events", "GET, HEAD, POST").route(read(history::history)).route(web::post().to(publish::publish)))
+        .service(at("/events/subscribe", READ).route(read(subscribe::subscribe)))
         .service(at("/events/stats", READ).route(read(stats::stats)))
         .service(at("/health", READ).route(read(health::health)))
         .service(at("/health/live", READ).route(read(health::live)))

@@ -50,7 +50,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use admission::{Admission, Permit};
 pub use frame::{Encoded, Form, Frame};
-pub use outlet::{CloseReason, Flow, Gap, GapReason, Notice, Offer, Outlet};
+pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::{ResolveError, resolve};
 pub use ring::RingBounds;
 pub use settings::Settings;

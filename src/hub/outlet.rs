@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::Frame;
-use crate::domain::{Cursor, Filter};
+use crate::domain::{Cursor, Filter, Gap};
 
 /// How a connection stands after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,39 +29,6 @@ pub struct Offer {
     pub taken: usize,
     /// How the connection stands.
     pub flow: Flow,
-}
-
-/// Why a client asked for events that it can't have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GapReason {
-    /// Retention has removed them.
-    Trimmed,
-    /// The log was restored to an earlier state, and its numbers were given out anew.
-    Rewound,
-}
-
-impl GapReason {
-    /// The word on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trimmed => "trimmed",
-            Self::Rewound => "rewound",
-        }
-    }
-}
-
-/// Events that a client asked for and the log no longer has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// Why.
-    pub reason: GapReason,
-    /// What the client had.
-    pub requested: Cursor,
-    /// Where it goes on.
-    pub resumed: Cursor,
-    /// How many seqs lie between: an upper bound for what its filter would have matched.
-    pub lost: u64,
 }
 
 /// Why the service ends a stream.

@@ -1,11 +1,11 @@
 //! From what a client presents to where it begins, before its connection leaves the handler.
 
 use crate::{
-    domain::{Cursor, Epoch, EpochChain, Resolved, Seq, Start},
+    domain::{Cursor, Epoch, EpochChain, Seq, Start},
     log::{EventLog, LogError, LogId},
 };
 
-use super::{Beginning, Gap, GapReason, View};
+use super::{Beginning, View};
 
 /// Why a start can't be placed.
 #[derive(Debug, thiserror::Error)]
@@ -51,15 +51,7 @@ fn at(epoch: Epoch, seq: Seq) -> Beginning {
     Beginning::At { cursor: Cursor { epoch, seq }, rewound: None }
 }
 
-/// Where a cursor begins in a log whose newest event is `head`.
-pub(super) fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
-    let epoch = chain.current();
-    match chain.resolve(presented, head) {
-        Resolved::Good(seq) => at(epoch, seq),
-        Resolved::Rewound { resume } => {
-            let cursor = Cursor { epoch, seq: resume };
-            let lost = presented.seq.since(resume);
-            Beginning::At { cursor, rewound: Some(Gap { reason: GapReason::Rewound, requested: presented, resumed: cursor, lost }) }
-        }
-    }
+fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
+    let (cursor, rewound) = chain.place(presented, head);
+    Beginning::At { cursor, rewound }
 }

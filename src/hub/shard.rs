@@ -21,7 +21,14 @@ mod dispatch;
 mod lifecycle;
 mod update;
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use slab::Slab;
 
@@ -35,7 +42,7 @@ use super::{
     ready::ReadyList,
     replay::Ask,
     ring::Ring,
-    stats::ShardStats,
+    stats::{SELECTORS, ShardStats},
     subscription::Sub,
     wheel::Wheel,
 };
@@ -78,6 +85,7 @@ pub struct Shard<O: Outlet> {
     drain: Option<Drain>,
     stats: Arc<ShardStats>,
     generations: u32,
+    reported: Instant,
     now: Instant,
 }
 
@@ -102,6 +110,7 @@ impl<O: Outlet> Shard<O> {
             drain: None,
             stats,
             generations: 0,
+            reported: now,
             now,
         }
     }
@@ -141,13 +150,22 @@ impl<O: Outlet> Shard<O> {
     }
 
     /// Publishes the gauges.
-    pub(crate) fn report(&self) {
-        use std::sync::atomic::Ordering::Relaxed;
-        self.stats.connections.store(self.subs.len(), Relaxed);
-        self.stats.replaying.store(self.subs.iter().filter(|(_, sub)| sub.is_replaying()).count(), Relaxed);
-        self.stats.lagging.store(self.subs.iter().filter(|(_, sub)| sub.blocked).count(), Relaxed);
-        self.stats.selectors.store(self.index.terms(), Relaxed);
-        self.stats.ring_frames.store(self.ring.len(), Relaxed);
-        self.stats.ring_bytes.store(self.ring.bytes(), Relaxed);
+    fn report(&self) {
+        let (mut replaying, mut lagging, mut by_selector) = (0, 0, [0; SELECTORS.len()]);
+        for (_, sub) in &self.subs {
+            replaying += usize::from(sub.is_replaying());
+            lagging += usize::from(sub.blocked);
+            for (count, follows) in by_selector.iter_mut().zip(sub.filter.follows()) {
+                *count += usize::from(follows);
+            }
+        }
+        let set = |gauge: &AtomicUsize, value| gauge.store(value, Ordering::Relaxed);
+        set(&self.stats.connections, self.subs.len());
+        set(&self.stats.replaying, replaying);
+        set(&self.stats.lagging, lagging);
+        self.stats.by_selector.iter().zip(by_selector).for_each(|(gauge, value)| set(gauge, value));
+        set(&self.stats.selectors, self.index.terms());
+        set(&self.stats.ring_frames, self.ring.len());
+        set(&self.stats.ring_bytes, self.ring.bytes());
     }
 }

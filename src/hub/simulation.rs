@@ -14,16 +14,15 @@ use std::{
 };
 
 use super::{
-    Admission, Beginning, Flow, Frame, GapReason, Notice, Offer, Outlet, Request, RingBounds, Settings, Update,
+    Admission, Beginning, Flow, Frame, Notice, Offer, Outlet, Request, RingBounds, Settings, Update,
     replay::{Answer, Ask, ReplayPage},
-    resolve::place,
     shard::Shard,
     stats::ShardStats,
     track::{Track, Want},
 };
 use crate::{
     backplane::Announcement,
-    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, Filter, FilterParts, Seq, StreamId, Timestamp},
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, Filter, FilterParts, GapReason, Seq, StreamId, Timestamp},
     log::{LogId, Page, Position},
 };
 
@@ -354,13 +353,13 @@ impl World {
         let cursor = client.borrow().last_id.expect("set when it was made");
         // the handler asks the log when its view does not do; here always
         let position = self.model.position();
-        let beginning = place(cursor, &self.model.chain(), position.head);
+        let (cursor, rewound) = self.model.chain().place(cursor, position.head);
+        let beginning = Beginning::At { cursor, rewound };
         {
             let mut client = client.borrow_mut();
             (client.connected, client.pinned, client.live) = (true, false, false);
             client.capacity = self.rng.usize(1..6);
         }
-        assert!(matches!(beginning, Beginning::At { .. }));
         let permit = self.admission.admit().expect("room");
         let node = &mut self.nodes[number];
         node.shard.subscribe(Request { filter: filter.clone(), beginning, permit }, Pipe(client.clone()), self.now);

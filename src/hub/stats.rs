@@ -7,6 +7,9 @@ use std::sync::{
 
 use super::{CloseReason, histogram::Histogram};
 
+/// What a connection can follow; one that follows several kinds counts for each.
+pub const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
+
 /// One shard's counters.
 #[derive(Debug, Default)]
 pub struct ShardStats {
@@ -23,6 +26,8 @@ pub struct ShardStats {
     pub lagging: AtomicUsize,
     /// Distinct selectors followed.
     pub selectors: AtomicUsize,
+    /// Connections by what they follow, in the order of [`SELECTORS`].
+    pub by_selector: [AtomicUsize; SELECTORS.len()],
     /// Frames in the ring.
     pub ring_frames: AtomicUsize,
     /// Bytes of events' text in the ring.
@@ -66,6 +71,8 @@ pub struct Totals {
     pub lagging: usize,
     /// Distinct selectors followed, counted per shard.
     pub selectors: usize,
+    /// Connections by what they follow.
+    pub by_selector: Vec<(&'static str, usize)>,
     /// The fullest ring's frames.
     pub ring_frames: usize,
     /// The fullest ring's bytes.
@@ -100,6 +107,11 @@ impl Statistics {
             replaying: count(|shard| &shard.replaying),
             lagging: count(|shard| &shard.lagging),
             selectors: count(|shard| &shard.selectors),
+            by_selector: SELECTORS
+                .iter()
+                .enumerate()
+                .map(|(at, name)| (*name, shards.iter().map(|shard| shard.by_selector[at].load(Ordering::Relaxed)).sum()))
+                .collect(),
             ring_frames: most(|shard| &shard.ring_frames),
             ring_bytes: most(|shard| &shard.ring_bytes),
             closed,

@@ -4,8 +4,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Gap, GapReason, Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
-use crate::domain::{Cursor, Epoch, Filter, Seq};
+use super::{Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
+use crate::domain::{Cursor, Epoch, Filter, Gap, GapReason, Seq};
 
 /// Where a subscription begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +26,7 @@ impl Beginning {
     #[must_use]
     pub fn gap(&self, earliest: Seq) -> Option<Gap> {
         let Self::At { cursor, rewound } = *self else { return None };
-        let resumed = Cursor { seq: earliest.before(), ..cursor };
-        let lost = resumed.seq.since(cursor.seq);
-        rewound.or((lost > 0).then_some(Gap { reason: GapReason::Trimmed, requested: cursor, resumed, lost }))
+        rewound.or(Gap::trimmed(cursor, earliest))
     }
 }
 
@@ -121,19 +119,16 @@ impl<O: Outlet> Sub<O> {
         self.ask = self.ask.wrapping_add(1);
     }
 
-    /// Notes that retention has removed what lies behind `c`, up to `resume`.
-    pub(crate) fn lose_to_trim(&mut self, c: Seq, resume: Cursor) {
-        match self.gaps.last_mut() {
+    /// Notes that retention has removed what its client at `c` has not seen before `earliest`, and returns where it goes on.
+    pub(crate) fn lose_to_trim(&mut self, c: Seq, earliest: Seq) -> Seq {
+        let Some(mut gap) = Gap::trimmed(Cursor { epoch: self.epoch, seq: c }, earliest) else { return c };
+        if let Some(untold) = self.gaps.pop_if(|last| last.reason == GapReason::Trimmed) {
             // its client still stands where the first of them began
-            Some(untold) if untold.reason == GapReason::Trimmed => {
-                untold.resumed = resume;
-                untold.lost = resume.seq.since(untold.requested.seq);
-            }
-            _ => {
-                let requested = Cursor { epoch: self.epoch, seq: c };
-                self.gaps.push(Gap { reason: GapReason::Trimmed, requested, resumed: resume, lost: resume.seq.since(c) });
-            }
+            gap.requested = untold.requested;
+            gap.lost = gap.resumed.seq.since(untold.requested.seq);
         }
+        self.gaps.push(gap);
+        gap.resumed.seq
     }
 
     /// Notes that what its client has above `fork` is void.
@@ -143,7 +138,7 @@ impl<O: Outlet> Sub<O> {
             // its client has nothing of the stretch that was trimmed
             c = untold.requested;
             if c.seq <= fork.seq {
-                self.gaps.extend((c.seq < fork.seq).then_some(Gap { resumed: fork, lost: fork.seq.since(c.seq), ..untold }));
+                self.gaps.extend(Gap::trimmed(c, fork.seq.next()).map(|gap| Gap { resumed: fork, ..gap }));
                 return;
             }
         }
@@ -153,7 +148,7 @@ impl<O: Outlet> Sub<O> {
                 untold.resumed = fork;
                 untold.lost += lost;
             }
-            None => self.gaps.push(Gap { reason: GapReason::Rewound, requested: c, resumed: fork, lost }),
+            None => self.gaps.push(Gap::rewound(c, fork)),
         }
     }
 }

@@ -7,14 +7,16 @@ use std::fmt::Write as _;
 
 use bytes::Bytes;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
-    domain::{Cursor, Filter},
-    hub::{CloseReason, Encoded, Form, Frame, Gap, Notice},
+    domain::{Cursor, Filter, Gap},
+    hub::{CloseReason, Encoded, Form, Frame, Notice},
 };
 
 /// What `data:` holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Shape {
     /// The envelope, with seq and time.
     #[default]
@@ -24,7 +26,8 @@ pub enum Shape {
 }
 
 /// Whether blocks have an `event:` field.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Names {
     /// Yes: `addEventListener('stream.created', …)`.
     #[default]

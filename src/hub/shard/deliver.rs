@@ -264,13 +264,7 @@ impl<O: Outlet> Shard<O> {
             }
         };
         sub.failing_since = None;
-        let last_gone = page.position.earliest.before();
-        let c = if last_gone > c {
-            sub.lose_to_trim(c, Cursor { epoch: page.position.epoch, seq: last_gone });
-            last_gone
-        } else {
-            c
-        };
+        let c = sub.lose_to_trim(c, page.position.earliest);
         let next = page.frames.partition_point(|frame| frame.seq() <= c);
         sub.phase = Phase::Paging { c, page, next, since: now };
         self.runnable.push_back(answer.key);

@@ -15,6 +15,8 @@ use crate::{
 
 /// How often the worker calls [`Shard::tick`].
 pub(crate) const TICK: Duration = Duration::from_millis(100);
+/// How often gauges are published: each time every subscription is looked at.
+const REPORT: Duration = Duration::from_millis(500);
 /// A drain closes at least this many connections a tick: there is no point in making a few wait for the whole window.
 const DRAIN_AT_LEAST: usize = 32;
 
@@ -83,11 +85,7 @@ impl<O: Outlet> Shard<O> {
             }
         };
         sub.epoch = standing.epoch;
-        let last_gone = standing.earliest.before();
-        if last_gone > c {
-            sub.lose_to_trim(c, Cursor { epoch: standing.epoch, seq: last_gone });
-            c = last_gone;
-        }
+        c = sub.lose_to_trim(c, standing.earliest);
         sub.phase = Phase::Walking { c };
         sub.told = c;
         let filter = sub.filter.clone();
@@ -153,7 +151,10 @@ impl<O: Outlet> Shard<O> {
         if self.dispatch.is_none() {
             self.drain_some();
         }
-        self.report();
+        if now.duration_since(self.reported) >= REPORT {
+            self.reported = now;
+            self.report();
+        }
     }
 
     fn visit(&mut self, key: SubKey, generation: u32) {

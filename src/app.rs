@@ -1,0 +1,233 @@
+//! The composition root: the only place that picks adapters and joins the parts.
+//!
+//! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencer and all timers; connections to
+//! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
+//!
+//! **Drain, don't drop** (`a_restart_moves_clients_over_and_loses_nothing`): on a stop the listener stays open while every stream is told
+//! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
+
+mod facts;
+mod store;
+
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_http::HttpService;
+use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::{dev::AppConfig, web};
+use anyhow::Context as _;
+use tokio::{
+    net::TcpStream,
+    runtime::Handle,
+    sync::watch,
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use self::facts::AppFacts;
+use crate::{
+    backplane::Local,
+    config::Config,
+    domain::LogName,
+    http::{self, Following, Guard, Openness, Origins, State},
+    hub::{self, Hub, RingBounds},
+    ingest::{self, Committer},
+    log::{EventLog, OnRuntime, run_retention},
+    sse::{DetachIo, SocketSettings, prepare_accepted},
+};
+
+/// Connections that the kernel may hold before they are accepted: a restart is followed by all clients at once.
+const BACKLOG: i32 = 4096;
+/// How long requests that are under way may take to end.
+const REQUESTS_END_WITHIN_SECONDS: u64 = 5;
+/// How long what was accepted may take to be committed at the end.
+const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
+/// How often retention looks for what may go.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a client may take to send the head of a request.
+const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+
+/// The service, listening but not yet serving.
+pub struct App {
+    server: actix_server::Server,
+    address: SocketAddr,
+    hub: Arc<Hub>,
+    log: Arc<dyn EventLog>,
+    drain: Duration,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl App {
+    /// Opens the store, reads the log's tail, and listens.
+    ///
+    /// # Errors
+    /// What is wrong with the settings, the store or the address, in words for whoever starts the service.
+    pub async fn build(config: Config) -> anyhow::Result<Self> {
+        config.check()?;
+        let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
+        let listener = listen(config.server.listen)?;
+        let address = listener.local_addr()?;
+        let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store::open(&config.log).await?, Handle::current()));
+        let log_id = log.open(&LogName::new(LogName::DEFAULT)).await?;
+
+        let (backplane, announcements) = Local::new();
+        let hub = Arc::new(Hub::start(log.clone(), log_id, hub_settings(&config), announcements).await?);
+        let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+        let stop = watch::Sender::new(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(committer.run(stopped(stop.subscribe())));
+        tasks.spawn(run_retention(log.clone(), log_id, config.log.retention(), RETENTION_INTERVAL, stopped(stop.subscribe())));
+        let facts = AppFacts::new(hub.clone(), publisher.clone(), log.clone());
+        tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
+
+        let state = State {
+            log: log.clone(),
+            log_id,
+            publisher: Arc::new(publisher),
+            facts,
+            ingest: config.ingest.limits(),
+            max_selectors: config.hub.max_selectors,
+        };
+        let server = serve(listener, &config, state, hub.clone())?;
+        announce_start(&config, address, &*log, descriptors);
+        Ok(Self { server, address, hub, log, drain: config.server.drain(), stop, tasks })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `stop` is over, then moves clients elsewhere and ends.
+    ///
+    /// # Errors
+    /// When the accept loop fails.
+    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let Self { server, hub, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let handle = server.handle();
+        let mut serving = tokio::spawn(server);
+        tokio::select! {
+            ended = &mut serving => {
+                ended.context("the server's task died")??;
+                anyhow::bail!("the server ended by itself");
+            }
+            () = stop => {}
+        }
+        tracing::info!(connections = hub.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
+        hub.drain(drain);
+        wait_until_empty(&hub, drain).await;
+        handle.stop(true).await;
+        serving.await.context("the server's task died")??;
+        stop_tasks.send_replace(true);
+        let committed = timeout(COMMITS_END_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
+        if committed.is_err() {
+            tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
+        }
+        log.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let open = || -> std::io::Result<TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        // a restart must not wait for connections of the last run to be forgotten
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket.into())
+    };
+    open().with_context(|| format!("cannot listen on {address}"))
+}
+
+fn hub_settings(config: &Config) -> hub::Settings {
+    let settings = &config.hub;
+    hub::Settings {
+        ring: RingBounds { frames: settings.ring_events, bytes: settings.ring_bytes },
+        max_connections: settings.max_connections,
+        heartbeat: settings.heartbeat(),
+        retry: settings.retry(),
+        no_progress: settings.no_progress(),
+        lifetime: settings.lifetime(),
+        ..hub::Settings::default()
+    }
+}
+
+fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>) -> anyhow::Result<actix_server::Server> {
+    let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
+    let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
+    let state = web::Data::new(state);
+    let socket = SocketSettings::patient_for(config.hub.no_progress());
+    let server = actix_server::Server::build()
+        .workers(config.server.workers)
+        // streams are counted by the hub; this bounds what has not become one
+        .max_concurrent_connections(config.hub.max_connections)
+        .shutdown_timeout(REQUESTS_END_WITHIN_SECONDS)
+        .disable_signals()
+        .listen("http", listener, move || {
+            // this runs once on each worker's thread
+            let following = Following { hub: hub.clone(), shard: hub.attach(), socket };
+            let app = http::app(state.clone(), guard.clone()).app_data(following);
+            fn_service(|stream: TcpStream| async move {
+                prepare_accepted(&stream);
+                let peer = stream.peer_addr().ok();
+                Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream), peer))
+            })
+            .and_then(
+                HttpService::build()
+                    .client_request_timeout(REQUEST_HEAD_WITHIN)
+                    .on_connect_ext(|io: &DetachIo, connection: &mut actix_http::Extensions| {
+                        connection.insert(io.handle());
+                    })
+                    .h1(map_config(app, |_| AppConfig::default())),
+            )
+        })
+        .context("cannot start the workers")?;
+    Ok(server.run())
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // an error means that the app is gone, which is a stop as well
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Waits for the shards to let go of all connections, a little beyond the window.
+async fn wait_until_empty(hub: &Hub, window: Duration) {
+    let deadline = Instant::now() + window + Duration::from_secs(1);
+    while hub.admission().now() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, descriptors: u64) {
+    if config.access.insecure_open {
+        tracing::warn!("CHAINCAST_INSECURE_OPEN is set: whoever reaches this port can publish and read");
+    } else {
+        tracing::info!("open mode: no credentials are configured, so only this machine is served");
+    }
+    let spare = 512 + config.server.workers as u64 * 8;
+    if (config.hub.max_connections as u64).saturating_add(spare) > descriptors {
+        tracing::warn!(descriptors, max_connections = config.hub.max_connections, "fewer files may be open than connections are allowed: raise `ulimit -n`");
+    }
+    tracing::info!(workers = config.server.workers, store = log.kind(), "listening on http://{address}");
+}
+
+/// Starts a new numbering of the log that the settings name: what a restore from a backup has to end with.
+///
+/// # Errors
+/// When the store can't be opened or written.
+pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<crate::domain::Epoch> {
+    let log = store::open(&config.log).await?;
+    let id = log.open(&LogName::new(LogName::DEFAULT)).await?;
+    let epoch = log.new_epoch(id, cause).await?;
+    log.close().await;
+    Ok(epoch)
+}
