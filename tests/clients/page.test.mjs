@@ -28,7 +28,7 @@ async function publishSample(page, type) {
   assert.equal((await answered).status(), 201);
 }
 
-test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", async () => {
+test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url, { viewport: { width: 1280, height: 900 } });
   await page.uncheck("#all");
   await page.fill("#streams", "1");
@@ -74,7 +74,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   await page.close();
 });
 
-test("what a stranger wrote is shown as text, and integers keep their digits", async () => {
+test("what a stranger wrote is shown as text, and integers keep their digits", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
   await page.click("#connect");
   await state(page, "live");
@@ -93,7 +93,7 @@ test("what a stranger wrote is shown as text, and integers keep their digits", a
   await page.close();
 });
 
-test("a filter that the service refuses is explained", async () => {
+test("a filter that the service refuses is explained", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url);
   await page.uncheck("#all");
   await page.click("#connect");
