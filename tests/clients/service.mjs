@@ -46,7 +46,13 @@ export class Service {
     service.directory = await mkdtemp(join(tmpdir(), "chaincast-clients-"));
     service.port = await freePort();
     service.url = `http://127.0.0.1:${service.port}`;
-    await service.#spawn();
+    try {
+      await service.#spawn();
+    } catch (error) {
+      service.#process?.kill("SIGKILL");
+      await rm(service.directory, { recursive: true, force: true });
+      throw error;
+    }
     return service;
   }
 
