@@ -47,7 +47,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   const created = page.locator('li[data-type="stream.created"]');
   await created.locator("summary").click();
   assert.match(await created.locator("pre.data").textContent(), /"deposited_amount": "100000000000"/);
-  await screenshot(page, "page-light");
+  await screenshot(page, "page-light", { fullPage: true });
 
   await page.click("#disconnect");
   await state(page, "disconnected");
@@ -89,7 +89,7 @@ test("what a stranger wrote is shown as text, and integers keep their digits", {
   assert.equal(await row.locator("img, script, b").count(), 0);
   assert.equal(await page.title(), "chaincast · test client");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing is wider than a phone");
-  await screenshot(page, "page-dark-phone");
+  await screenshot(page, "page-dark-phone", { fullPage: true });
   await page.close();
 });
 
