@@ -2,9 +2,10 @@
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const SCREENSHOTS = join(import.meta.dirname, "../../target/screenshots");
+const SCREENSHOTS = fileURLToPath(new URL("../../target/screenshots", import.meta.url));
 
 export async function launch() {
   return chromium.launch({
@@ -30,7 +31,7 @@ export async function open(browser, url, options = {}) {
   return page;
 }
 
-export async function screenshot(page, name) {
+export async function screenshot(page, name, options = {}) {
   await mkdir(SCREENSHOTS, { recursive: true });
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), ...options });
 }

@@ -28,7 +28,7 @@ async function publishSample(page, type) {
   assert.equal((await answered).status(), 201);
 }
 
-test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", async () => {
+test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url, { viewport: { width: 1280, height: 900 } });
   await page.uncheck("#all");
   await page.fill("#streams", "1");
@@ -47,7 +47,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   const created = page.locator('li[data-type="stream.created"]');
   await created.locator("summary").click();
   assert.match(await created.locator("pre.data").textContent(), /"deposited_amount": "100000000000"/);
-  await screenshot(page, "page-light");
+  await screenshot(page, "page-light", { fullPage: true });
 
   await page.click("#disconnect");
   await state(page, "disconnected");
@@ -74,7 +74,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   await page.close();
 });
 
-test("what a stranger wrote is shown as text, and integers keep their digits", async () => {
+test("what a stranger wrote is shown as text, and integers keep their digits", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url, { viewport: { width: 390, height: 844 }, colorScheme: "dark" });
   await page.click("#connect");
   await state(page, "live");
@@ -89,11 +89,11 @@ test("what a stranger wrote is shown as text, and integers keep their digits", a
   assert.equal(await row.locator("img, script, b").count(), 0);
   assert.equal(await page.title(), "chaincast · test client");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing is wider than a phone");
-  await screenshot(page, "page-dark-phone");
+  await screenshot(page, "page-dark-phone", { fullPage: true });
   await page.close();
 });
 
-test("a filter that the service refuses is explained", async () => {
+test("a filter that the service refuses is explained", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url);
   await page.uncheck("#all");
   await page.click("#connect");

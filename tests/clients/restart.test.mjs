@@ -21,7 +21,7 @@ after(async () => {
 
 const upTo = (last) => Array.from({ length: last }, (_, i) => i + 1);
 
-test("curl, npm eventsource and Chromium receive every event once and in order across two restarts", async () => {
+test("curl, npm eventsource and Chromium receive every event once and in order across two restarts", { timeout: 180_000 }, async () => {
   const followers = [await npmFollower(service), await curlFollower(service), await browserFollower(service, browser)];
   const shown = await open(browser, service.url);
   await shown.locator("#connect").click();

@@ -8,8 +8,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const BINARY = resolve(process.env.CHAINCAST_BIN ?? join(import.meta.dirname, "../../target/debug/chaincast"));
+export const BINARY = resolve(process.env.CHAINCAST_BIN ?? fileURLToPath(new URL("../../target/debug/chaincast", import.meta.url)));
 
 /** Waits until `condition` answers something true, and answers it; says what it waited for when it gives up. */
 export async function eventually(what, condition, seconds = 30) {
@@ -45,7 +46,13 @@ export class Service {
     service.directory = await mkdtemp(join(tmpdir(), "chaincast-clients-"));
     service.port = await freePort();
     service.url = `http://127.0.0.1:${service.port}`;
-    await service.#spawn();
+    try {
+      await service.#spawn();
+    } catch (error) {
+      service.#process?.kill("SIGKILL");
+      await rm(service.directory, { recursive: true, force: true });
+      throw error;
+    }
     return service;
   }
 

@@ -1,0 +1,27 @@
+# lists the recipes
+default:
+    @just --list
+
+# serves on 127.0.0.1:3001 with a SQLite log in ./data
+run *flags:
+    cargo run --release -- {{flags}}
+
+# installs what is missing and runs all the tests
+test:
+    scripts/test
+
+# formatting, lints, docs and all the tests, as CI runs them
+ci:
+    .ci/run
+
+# formats the code
+format:
+    cargo fmt
+
+# publishes 718 real Stellar events to a running service and checks what a subscriber receives
+stellar url="http://127.0.0.1:3001":
+    cargo run --example stellar_pubnet -- {{url}}
+
+# writes openapi/openapi.json anew
+openapi:
+    cargo run --quiet -- openapi > openapi/openapi.json
