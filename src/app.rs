@@ -50,6 +50,10 @@ const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
 const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a client may take to send the head of a request.
 const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// How long what is left of a refused body is read, so that the refusal is not lost to a reset.
+const DISCONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How long an idle connection is kept: longer than proxies and publishers keep theirs, so that they close first and lose no request.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// The service, listening but not yet serving.
 pub struct App {
@@ -184,6 +188,8 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>) ->
             .and_then(
                 HttpService::build()
                     .client_request_timeout(REQUEST_HEAD_WITHIN)
+                    .client_disconnect_timeout(DISCONNECT_WITHIN)
+                    .keep_alive(KEEP_ALIVE)
                     .on_connect_ext(|io: &DetachIo, connection: &mut actix_http::Extensions| {
                         connection.insert(io.handle());
                     })

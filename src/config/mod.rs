@@ -66,14 +66,6 @@ pub enum ConfigError {
         /// The limit of a batch.
         batch: usize,
     },
-    /// A healthy connection would be closed for silence.
-    #[error("CHAINCAST_NO_PROGRESS_SECONDS ({no_progress}) must be more than CHAINCAST_HEARTBEAT_SECONDS ({heartbeat})")]
-    HeartbeatTooSlow {
-        /// When a connection that takes nothing is closed.
-        no_progress: u64,
-        /// How often something is written.
-        heartbeat: u64,
-    },
 }
 
 impl Config {
@@ -88,10 +80,6 @@ impl Config {
         self.log.database()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
-        }
-        let (no_progress, heartbeat) = (self.hub.no_progress_seconds, self.hub.heartbeat_seconds);
-        if no_progress <= heartbeat {
-            return Err(ConfigError::HeartbeatTooSlow { no_progress, heartbeat });
         }
         Ok(())
     }
@@ -135,8 +123,5 @@ mod tests {
         let mut config = Config::default();
         config.ingest.event_bytes = config.ingest.batch_bytes + 1;
         assert!(matches!(config.check(), Err(ConfigError::EventAboveBatch { .. })));
-        let mut config = Config::default();
-        config.hub.no_progress_seconds = config.hub.heartbeat_seconds;
-        assert!(matches!(config.check(), Err(ConfigError::HeartbeatTooSlow { .. })));
     }
 }

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     hub::{self, CloseReason, Hub, Request, ShardHandle},
+    log::LogError,
     sse::{self, Connection, DetachHandle, Handover, SocketSettings, Style, Transport},
 };
 
@@ -52,10 +53,11 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     };
     let beginning = match hub::resolve(query.start, hub.view(), &*state.log, state.log_id).await {
         Ok(beginning) => beginning,
-        Err(error) => {
-            tracing::debug!(%error, "a subscriber's cursor could not be placed");
+        Err(LogError::Unavailable(cause) | LogError::Unknown(cause)) => {
+            tracing::debug!(%cause, "a subscriber's cursor could not be placed");
             return refuse(&request, hub, CloseReason::Unavailable, query.style);
         }
+        Err(error) => return Err(error.into()),
     };
     if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
         return Err(Problem::gap(gap.into()));

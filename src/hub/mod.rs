@@ -51,7 +51,7 @@ use tokio::sync::{mpsc, watch};
 pub use admission::{Admission, Permit};
 pub use frame::{Encoded, Form, Frame};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
-pub use resolve::{ResolveError, resolve};
+pub use resolve::resolve;
 pub use ring::RingBounds;
 pub use settings::Settings;
 pub use shard::Update;

@@ -7,22 +7,14 @@ use crate::{
 
 use super::{Beginning, View};
 
-/// Why a start can't be placed.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveError {
-    /// The log had to be asked, and could not be.
-    #[error(transparent)]
-    Log(#[from] LogError),
-}
-
 /// Places `start` in the log.
 ///
 /// A cursor of a numbering that is known here, at or below the position, costs no query: that is every reconnect of a storm. One that
 /// is beyond it may come from an instance that is ahead, so the log itself is asked.
 ///
 /// # Errors
-/// [`ResolveError::Log`] when that was needed and failed.
-pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -> Result<Beginning, ResolveError> {
+/// [`LogError`] when that was needed and failed.
+pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -> Result<Beginning, LogError> {
     let chain = view.chain();
     let cursor = match start {
         Start::Now => return Ok(Beginning::Now),

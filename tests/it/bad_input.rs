@@ -112,9 +112,9 @@ async fn a_body_of_ten_megabytes_is_too_large_whether_announced_or_chunked() {
     for _ in 0..160 {
         raw.write(&chunk).await;
     }
-    // the answer may be lost to the reset that follows a body which nobody reads
-    let left = raw.read_to_end().await;
-    assert!(left.is_empty() || left.contains(" 413 "), "{left:?}");
+    raw.write("0\r\n\r\n").await;
+    let head = raw.head().await;
+    assert_eq!(head.status, 413);
     bench.end_unharmed().await;
 }
 

@@ -1,5 +1,6 @@
 //! The scenarios: the real service, run as its users run it.
 
+mod architecture;
 mod bad_input;
 mod bad_input_sockets;
 mod drain;

@@ -212,7 +212,9 @@ impl<O: Outlet> Shard<O> {
         let left = drain.ends.saturating_duration_since(self.now);
         let ticks_left = (left.as_millis() / TICK.as_millis()).max(1) as usize;
         let share = self.subs.len().div_ceil(ticks_left).max(DRAIN_AT_LEAST);
-        let keys: Vec<SubKey> = self.subs.iter().take(share).map(|(key, _)| key as u32).collect();
+        // who takes nothing now may be told later; when the window is over nobody is waited for
+        let over = left.is_zero();
+        let keys: Vec<SubKey> = self.subs.iter().filter(|(_, sub)| over || !sub.blocked).take(share).map(|(key, _)| key as u32).collect();
         for key in keys {
             self.close(key, CloseReason::Draining);
         }

@@ -1,0 +1,134 @@
+//! Holds the modules to the table in `src/lib.rs`: dependencies point down.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const DOMAIN: &[&str] = &[];
+const LOG: &[&str] = &["domain"];
+const BACKPLANE: &[&str] = &["domain", "log"];
+const INGEST: &[&str] = &["domain", "log", "backplane"];
+const HUB: &[&str] = &["domain", "log", "backplane"];
+const SSE: &[&str] = &["domain", "hub"];
+const CONFIG: &[&str] = &["domain", "log", "ingest"];
+const CLI: &[&str] = &["config"];
+const TELEMETRY: &[&str] = &["config"];
+const HTTP: &[&str] = &["domain", "log", "ingest", "hub", "sse"];
+const APP: &[&str] = &["backplane", "config", "domain", "http", "hub", "ingest", "log", "sse"];
+
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", DOMAIN),
+    ("log", LOG),
+    ("backplane", BACKPLANE),
+    ("ingest", INGEST),
+    ("hub", HUB),
+    ("sse", SSE),
+    ("config", CONFIG),
+    ("cli", CLI),
+    ("telemetry", TELEMETRY),
+    ("shutdown", &[]),
+    ("http", HTTP),
+    ("app", APP),
+];
+
+/// Which modules may name a crate that must not spread.
+const CRATES: &[(&str, &[&str])] = &[
+    ("sqlx", &["log"]),
+    ("actix_web", &["http", "sse", "app"]),
+    ("actix_http", &["app"]),
+    ("actix_server", &["app"]),
+    ("tokio", &["log", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn module_of(path: &Path) -> String {
+    let below = path.strip_prefix("src").expect("below src");
+    let first = below.components().next().expect("a file").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The modules that `text` names behind `crate::`, one by one or in braces.
+fn named(text: &str) -> BTreeSet<String> {
+    let mut modules = BTreeSet::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 1;
+            let mut start = true;
+            for (position, character) in list.char_indices() {
+                match character {
+                    '{' => depth += 1,
+                    '}' => depth -= 1,
+                    ',' if depth == 1 => start = true,
+                    c if start && depth == 1 && c.is_ascii_alphabetic() => {
+                        modules.insert(word(&list[position..]));
+                        start = false;
+                    }
+                    _ => {}
+                }
+                if depth == 0 {
+                    break;
+                }
+            }
+        } else {
+            modules.insert(word(rest));
+        }
+    }
+    modules
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+}
+
+/// What ships: neither comments nor what stands behind the first test module of a file.
+fn shipped(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn dependencies_point_down() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    let mut faults = Vec::new();
+    for path in files {
+        let module = module_of(&path);
+        let for_tests = path.file_stem().is_some_and(|stem| stem == "tests" || stem == "simulation" || stem == "bench");
+        if matches!(module.as_str(), "lib" | "main") || for_tests {
+            continue;
+        }
+        let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == module).unwrap_or_else(|| panic!("{module} is not in the table"));
+        let code = shipped(&fs::read_to_string(&path).expect("readable"));
+        for used in named(&code) {
+            if used != module && !allowed.contains(&used.as_str()) {
+                faults.push(format!("{} uses {used}", path.display()));
+            }
+        }
+        for (name, at_home) in CRATES {
+            if code.contains(&format!("{name}::")) && !at_home.contains(&module.as_str()) {
+                faults.push(format!("{} uses the crate {name}", path.display()));
+            }
+        }
+    }
+    assert_eq!(faults, Vec::<String>::new());
+}
+
+#[test]
+fn names_behind_crate_are_found_in_every_spelling() {
+    let text = "use crate::domain::Seq;\nuse crate::{log::{A, B}, hub, sse::X};\nlet x: crate::ingest::Y;";
+    let expected = ["domain", "hub", "ingest", "log", "sse"].map(str::to_owned);
+    assert_eq!(named(text), BTreeSet::from(expected));
+}
