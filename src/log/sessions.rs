@@ -131,6 +131,15 @@ where
     }
 }
 
+/// Whether the store took the statement and said what became of it.
 fn has_answered(error: &Error) -> bool {
-    !matches!(error, Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed | Error::PoolTimedOut | Error::PoolClosed)
+    match error {
+        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => false,
+        // last words of a server that ends the session: it may have ended long before the statement, or between its commit and the answer
+        Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            !code.starts_with("08") && !matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05")
+        }
+        _ => true,
+    }
 }

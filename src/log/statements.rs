@@ -13,13 +13,10 @@ pub(super) const SEQ_BEFORE: &str = "
         SELECT earliest - 1, head FROM logs WHERE id = $1
         UNION ALL
         SELECT
-            CASE WHEN early THEN mid ELSE lo END,
-            CASE WHEN early THEN hi ELSE mid - 1 END
-        FROM (
-            SELECT lo, hi, (lo + hi + 1) / 2 AS mid,
-                (SELECT received_at FROM events WHERE log = $1 AND seq = (lo + hi + 1) / 2) < $2 AS early
-            FROM bisect WHERE lo < hi
-        ) AS probe
+            CASE WHEN e.received_at < $2 THEN (lo + hi + 1) / 2 ELSE lo END,
+            CASE WHEN e.received_at < $2 THEN hi ELSE (lo + hi + 1) / 2 - 1 END
+        FROM bisect LEFT JOIN events AS e ON e.log = $1 AND e.seq = (lo + hi + 1) / 2
+        WHERE lo < hi
     )
     SELECT lo FROM bisect WHERE lo >= hi";
 

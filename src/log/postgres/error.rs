@@ -9,7 +9,7 @@ pub(super) fn of_read(failure: Failure) -> LogError {
     match failure {
         Failure::Unreached(why) | Failure::Lost(why) => LogError::Unavailable(why),
         Failure::TimedOut => LogError::Unavailable("no answer within the deadline".into()),
-        Failure::Answered(error) => answered(&error, LogError::Unavailable),
+        Failure::Answered(error) => answered(&error),
     }
 }
 
@@ -19,17 +19,15 @@ pub(super) fn of_write(failure: Failure) -> LogError {
         Failure::Unreached(why) => LogError::Unavailable(why),
         Failure::Lost(why) => LogError::Unknown(why),
         Failure::TimedOut => LogError::Unknown("no answer within the deadline".into()),
-        Failure::Answered(error) => answered(&error, LogError::Unknown),
+        Failure::Answered(error) => answered(&error),
     }
 }
 
-fn answered(error: &Error, interrupted: fn(String) -> LogError) -> LogError {
+/// By SQLSTATE class, <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn answered(error: &Error) -> LogError {
     let message = error.to_string();
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     match code.get(..2).unwrap_or_default() {
-        // the session was ended from outside, perhaps between the commit and its answer
-        "08" => interrupted(message),
-        "57" if matches!(&*code, "57P01" | "57P02" | "57P03" | "57P05") => interrupted(message),
         // rolled back: cancelled, deadlocked, out of memory, disk or connections, read-only standby, system error
         "25" | "40" | "53" | "55" | "57" | "58" => LogError::Unavailable(message),
         // the values do not fit: bad data, a violated constraint, a limit of the program

@@ -47,7 +47,7 @@ impl PostgresSettings {
         let statement_timeout = self.statement_timeout.as_millis().max(1).to_string();
         let options = options.application_name(&self.application_name).options([
             ("synchronous_commit", "on"),
-            ("default_transaction_isolation", "read\\ committed"),
+            ("default_transaction_isolation", "read committed"),
             ("statement_timeout", statement_timeout.as_str()),
             // notices within a second that the client is gone, so that a queue of dead appends does not hold the head
             ("client_connection_check_interval", "1s"),

@@ -56,7 +56,7 @@ pub(super) async fn trim(store: &PostgresLog, log: LogId, retention: &Retention)
 }
 
 async fn advance(store: &PostgresLog, log: LogId, retention: &Retention, now: Timestamp) -> Result<(), LogError> {
-    let too_old = match retention.events_before(now) {
+    let too_old: i64 = match retention.events_before(now) {
         Some(cutoff) => {
             let rows = store.read_rows(|| sqlx::query(statements::SEQ_BEFORE).bind(log.to_column()).bind(cutoff.as_micros())).await?;
             column(first(&rows, log)?, 0)?
