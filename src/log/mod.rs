@@ -9,6 +9,20 @@
 //! Adapters know no HTTP and no subscriptions. They may be called from any task of the runtime that opened them, and give up after a deadline
 //! of their own, dropping the connection that was in use.
 
+mod on_runtime;
+mod outcome;
+mod page;
+pub mod postgres;
+mod retention;
+mod sessions;
+pub mod sqlite;
+mod statements;
+
+pub use on_runtime::OnRuntime;
+pub use postgres::{PostgresLog, PostgresSettings};
+pub use retention::run_retention;
+pub use sqlite::{SqliteLog, SqliteSettings};
+
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;

@@ -1,0 +1,172 @@
+//! The log in Postgres 15 or newer.
+//!
+//! An append is one call of one database function (`migrations/postgres/0002_append.sql`); a page is one statement, hence one
+//! snapshot; nothing holds a transaction open across a round trip. **Acknowledged is durable**: sessions commit synchronously whatever the
+//! server's default, and a server that does not flush is refused (`a_killed_postgres_keeps_what_was_acknowledged`). A store that is not
+//! the one that wrote the head starts a new epoch under the head's lock (`a_promoted_replica_starts_a_new_epoch`).
+//!
+//! Any number of instances may share one database; they also apply its migrations, one at a time.
+
+mod append;
+mod error;
+mod read;
+mod settings;
+mod trim;
+
+use async_trait::async_trait;
+use sqlx::{
+    ConnectOptions as _, Postgres, Row as _,
+    migrate::Migrator,
+    postgres::{PgArguments, PgConnectOptions, PgRow},
+    query::Query,
+};
+use tokio::time::timeout;
+
+pub use settings::PostgresSettings;
+
+use super::{
+    AppendRequest, Appended, EventLog, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed, page, sessions::Failure,
+    sessions::Sessions, statements,
+};
+use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+
+/// Logs in one Postgres database.
+pub struct PostgresLog {
+    sessions: Sessions<PgConnectOptions>,
+    trim_step: u32,
+}
+
+impl PostgresLog {
+    /// Connects, applies migrations, and checks that the server keeps what it acknowledges.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the server cannot be reached or is a standby, [`LogError::Internal`] for a malformed url, a server that is
+    /// too old or has `fsync=off`, or a schema that is not ours.
+    pub async fn connect(url: &str, settings: PostgresSettings) -> Result<Self, LogError> {
+        let options = settings.options(url)?;
+        migrate(&options, &settings).await?;
+        let sessions = Sessions::new(options, settings.max_connections, settings.connect_timeout, settings.statement_timeout);
+        Ok(Self { sessions, trim_step: settings.trim_step.max(1) })
+    }
+
+    /// Runs a statement that may be run again: a connection that died while idle costs one more try.
+    async fn read_rows<'q>(&self, statement: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
+        let mut result = self.rows(statement()).await;
+        if let Err(Failure::Lost(_)) = result {
+            result = self.rows(statement()).await;
+        }
+        result.map_err(error::of_read)
+    }
+
+    /// Runs a statement that changes something.
+    async fn write_rows(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
+        self.rows(statement).await.map_err(error::of_write)
+    }
+
+    async fn rows(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
+        let mut session = self.sessions.acquire().await?;
+        let worked = timeout(session.deadline(), statement.fetch_all(session.connection())).await;
+        session.settle(worked)
+    }
+}
+
+/// Brings the schema up to date on a connection of its own, and looks at what the server promises.
+async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), LogError> {
+    let unreached = |error: sqlx::Error| error::of_read(Failure::Unreached(error.to_string()));
+    // migrations wait for another instance's, or rewrite a table: the server's limit for statements is not theirs
+    let options = options.clone().options([("statement_timeout", "0")]);
+    let mut connection = match timeout(settings.connect_timeout, options.connect()).await {
+        Ok(connected) => connected.map_err(unreached)?,
+        Err(_) => return Err(LogError::Unavailable(format!("no connection within {:?}", settings.connect_timeout))),
+    };
+    let work = async {
+        let server = sqlx::query("SELECT current_setting('fsync') = 'on', current_setting('server_version_num')::int, pg_is_in_recovery()");
+        let server = server.fetch_one(&mut connection).await.map_err(|error| error::of_read(Failure::Answered(error)))?;
+        let (flushes, version, standby): (bool, i32, bool) = (column(&server, 0)?, column(&server, 1)?, column(&server, 2)?);
+        if version < 150_000 {
+            return Err(LogError::Internal(format!("Postgres 15 or newer is needed, this is {version}")));
+        }
+        if !flushes && !settings.allow_unsafe_fsync {
+            return Err(LogError::Internal("the server has fsync=off and would lose acknowledged events".into()));
+        }
+        if standby {
+            return Err(LogError::Unavailable("the server is a standby".into()));
+        }
+        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))
+    };
+    timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))
+}
+
+/// A column of a row, or the news that the statement and this code have parted ways.
+fn column<'r, T: sqlx::Decode<'r, Postgres> + sqlx::Type<Postgres>>(row: &'r PgRow, index: usize) -> Result<T, LogError> {
+    row.try_get(index).map_err(|error| LogError::Internal(error.to_string()))
+}
+
+fn first(rows: &[PgRow], log: LogId) -> Result<&PgRow, LogError> {
+    rows.first().ok_or_else(|| LogError::Internal(format!("no log {}", log.to_column())))
+}
+
+#[async_trait]
+impl EventLog for PostgresLog {
+    fn kind(&self) -> &'static str {
+        "postgres"
+    }
+
+    async fn open(&self, name: &LogName) -> Result<LogId, LogError> {
+        let epoch = i64::from(fastrand::u32(..));
+        let statement = || sqlx::query("SELECT open_log($1, $2)").bind(name.as_str()).bind(epoch);
+        let rows = self.read_rows(statement).await?;
+        rows.first().map_or_else(|| Err(LogError::Internal("open_log answered nothing".into())), |row| Ok(LogId::new(column(row, 0)?)))
+    }
+
+    async fn append(&self, log: LogId, requests: &[AppendRequest]) -> Result<Appended, LogError> {
+        append::append(self, log, requests).await
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+        let rows = self.read_rows(|| sqlx::query(statements::POSITIONS)).await?;
+        let position = |row: &PgRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+        rows.iter().map(position).collect()
+    }
+
+    async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {
+        let rows = self.read_rows(|| sqlx::query(statements::EPOCHS).bind(log.to_column())).await?;
+        let link = |row: &PgRow| Ok(EpochStart { epoch: Epoch::from_column(column(row, 0)?), first: Seq::from_column(column(row, 1)?) });
+        let links = rows.iter().map(link).collect::<Result<_, LogError>>()?;
+        EpochChain::new(links).ok_or_else(|| LogError::Internal(format!("no log {}", log.to_column())))
+    }
+
+    async fn read(&self, log: LogId, request: &PageRequest) -> Result<Page, LogError> {
+        read::read(self, log, request).await
+    }
+
+    async fn seq_before(&self, log: LogId, at: Timestamp) -> Result<Seq, LogError> {
+        let rows = self.read_rows(|| sqlx::query(statements::SEQ_BEFORE).bind(log.to_column()).bind(at.as_micros())).await?;
+        Ok(Seq::from_column(column(first(&rows, log)?, 0)?))
+    }
+
+    async fn trim(&self, log: LogId, retention: &Retention) -> Result<Trimmed, LogError> {
+        trim::trim(self, log, retention).await
+    }
+
+    async fn new_epoch(&self, log: LogId, cause: &str) -> Result<Epoch, LogError> {
+        let epoch = Epoch::new(fastrand::u32(..));
+        let statement = sqlx::query("SELECT new_epoch($1, $2, $3)").bind(log.to_column()).bind(epoch.to_column()).bind(cause);
+        self.write_rows(statement).await?;
+        Ok(epoch)
+    }
+
+    async fn size_bytes(&self) -> Result<u64, LogError> {
+        const SIZE: &str =
+            "SELECT sum(pg_total_relation_size(t))::bigint FROM unnest('{logs,epochs,events,ids,postings}'::regclass[]) AS t";
+        let rows = self.read_rows(|| sqlx::query(SIZE)).await?;
+        let size: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
+        Ok(size.unsigned_abs())
+    }
+
+    async fn close(&self) {
+        self.sessions.close();
+    }
+}

@@ -1,0 +1,197 @@
+//! The log in one SQLite file: no server, one machine.
+//!
+//! One connection writes, in `BEGIN IMMEDIATE` transactions, a few others read; the write-ahead log lets them not wait for each other.
+//! **Acknowledged is durable**: `synchronous=FULL` flushes each commit. A file put back from a backup is noticed by the note beside it
+//! (`<file>.acked`) and starts a new epoch before a number is used twice (`a_restored_file_starts_a_new_epoch_before_a_seq_is_reused`).
+//!
+//! Other processes may use the same file; who finds it locked waits, and gives up before the deadline. A file that is replaced while it is open is
+//! opened anew; one that was deleted makes the log unavailable until it is back, because a new empty one in its place would hide the loss.
+
+mod acked;
+mod append;
+mod decide;
+mod error;
+mod file;
+mod read;
+mod settings;
+mod trim;
+
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use sqlx::{
+    Row as _, Sqlite, SqliteConnection,
+    migrate::Migrator,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
+};
+use tokio::time::timeout;
+
+pub use settings::SqliteSettings;
+
+use self::{acked::Acked, file::DatabaseFile};
+use super::{
+    AppendRequest, Appended, EventLog, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed, page,
+    sessions::{Session, Sessions},
+    statements,
+};
+use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+
+/// Logs in one SQLite file.
+pub struct SqliteLog {
+    path: PathBuf,
+    file: DatabaseFile,
+    acked: Acked,
+    writer: Sessions<SqliteConnectOptions>,
+    readers: Sessions<SqliteConnectOptions>,
+    trim_step: u32,
+}
+
+impl SqliteLog {
+    /// Opens the file, made with its directories when there is none, and applies migrations.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the file cannot be opened or stays locked, [`LogError::Internal`] when it is not ours.
+    pub async fn open_file(path: &Path, settings: SqliteSettings) -> Result<Self, LogError> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory).map_err(|error| LogError::Unavailable(format!("{}: {error}", directory.display())))?;
+        }
+        let writer = Sessions::new(settings.writer(path), 1, settings.connect_timeout, settings.statement_timeout);
+        migrate(writer.acquire().await.map_err(error::of_read)?).await?;
+        let readers = Sessions::new(settings.reader(path), settings.readers, settings.connect_timeout, settings.statement_timeout);
+        let file = DatabaseFile::at(path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
+        let (acked, trim_step) = (Acked::beside(path), settings.trim_step.max(1));
+        Ok(Self { path: path.to_owned(), file, acked, writer, readers, trim_step })
+    }
+
+    /// The connection that writes.
+    async fn writer(&self) -> Result<Session<'_, SqliteConnectOptions>, LogError> {
+        self.look_at_file().await?;
+        self.writer.acquire().await.map_err(error::of_read)
+    }
+
+    async fn look_at_file(&self) -> Result<(), LogError> {
+        let gone = |error: std::io::Error| LogError::Unavailable(format!("{}: {error}", self.path.display()));
+        if self.file.was_replaced().map_err(gone)? {
+            tracing::warn!(path = %self.path.display(), "the database file was replaced; opening it anew");
+            self.writer.forget_idle();
+            self.readers.forget_idle();
+            migrate(self.writer.acquire().await.map_err(error::of_read)?).await?;
+        }
+        Ok(())
+    }
+
+    async fn read_rows(&self, statement: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<SqliteRow>, LogError> {
+        self.look_at_file().await?;
+        let read = async {
+            let mut session = self.readers.acquire().await?;
+            let worked = timeout(session.deadline(), statement.fetch_all(session.connection())).await;
+            session.settle(worked)
+        };
+        read.await.map_err(error::of_read)
+    }
+
+    /// Notes what was acknowledged. The commit stands whether or not this succeeds.
+    fn note(&self, log: LogId, epoch: Epoch, head: Seq) {
+        if let Err(error) = self.acked.note(log, epoch, head) {
+            tracing::warn!(%error, "cannot note what was acknowledged; a restored file would not be noticed");
+        }
+    }
+}
+
+async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), LogError> {
+    let migrated = timeout(session.deadline(), async {
+        let run = MIGRATIONS.run_direct(None, session.connection(), false).await;
+        run.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => error,
+            other => sqlx::Error::Migrate(Box::new(other)),
+        })
+    });
+    let migrated = migrated.await;
+    session.settle(migrated).map_err(error::of_read)
+}
+
+/// Starts a numbering behind the head, in the transaction under way.
+async fn start_epoch(connection: &mut SqliteConnection, log: LogId, epoch: Epoch, cause: &str) -> Result<(), sqlx::Error> {
+    const LINK: &str = "
+        INSERT INTO epochs (log, ordinal, epoch, first_seq, cause, at)
+        SELECT id, coalesce((SELECT max(ordinal) + 1 FROM epochs WHERE log = $1), 0), $2, head + 1, $3, $4 FROM logs WHERE id = $1";
+    let (id, column) = (log.to_column(), epoch.to_column());
+    sqlx::query(LINK).bind(id).bind(column).bind(cause).bind(Timestamp::now().as_micros()).execute(&mut *connection).await?;
+    sqlx::query("UPDATE logs SET epoch = $2 WHERE id = $1").bind(id).bind(column).execute(connection).await?;
+    Ok(())
+}
+
+/// A column of a row, or the news that the statement and this code have parted ways.
+fn column<'r, T: sqlx::Decode<'r, Sqlite> + sqlx::Type<Sqlite>>(row: &'r SqliteRow, index: usize) -> Result<T, LogError> {
+    row.try_get(index).map_err(|error| LogError::Internal(error.to_string()))
+}
+
+fn first(rows: &[SqliteRow], log: LogId) -> Result<&SqliteRow, LogError> {
+    rows.first().ok_or_else(|| no_log(log))
+}
+
+fn no_log(log: LogId) -> LogError {
+    LogError::Internal(format!("no log {}", log.to_column()))
+}
+
+#[async_trait]
+impl EventLog for SqliteLog {
+    fn kind(&self) -> &'static str {
+        "sqlite"
+    }
+
+    async fn open(&self, name: &LogName) -> Result<LogId, LogError> {
+        append::open(self, name).await
+    }
+
+    async fn append(&self, log: LogId, requests: &[AppendRequest]) -> Result<Appended, LogError> {
+        append::append(self, log, requests).await
+    }
+
+    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+        let rows = self.read_rows(sqlx::query(statements::POSITIONS)).await?;
+        let position =
+            |row: &SqliteRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+        rows.iter().map(position).collect()
+    }
+
+    async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {
+        let rows = self.read_rows(sqlx::query(statements::EPOCHS).bind(log.to_column())).await?;
+        let link =
+            |row: &SqliteRow| Ok(EpochStart { epoch: Epoch::from_column(column(row, 0)?), first: Seq::from_column(column(row, 1)?) });
+        let links = rows.iter().map(link).collect::<Result<_, LogError>>()?;
+        EpochChain::new(links).ok_or_else(|| no_log(log))
+    }
+
+    async fn read(&self, log: LogId, request: &PageRequest) -> Result<Page, LogError> {
+        read::read(self, log, request).await
+    }
+
+    async fn seq_before(&self, log: LogId, at: Timestamp) -> Result<Seq, LogError> {
+        let rows = self.read_rows(sqlx::query(statements::SEQ_BEFORE).bind(log.to_column()).bind(at.as_micros())).await?;
+        Ok(Seq::from_column(column(first(&rows, log)?, 0)?))
+    }
+
+    async fn trim(&self, log: LogId, retention: &Retention) -> Result<Trimmed, LogError> {
+        trim::trim(self, log, retention).await
+    }
+
+    async fn new_epoch(&self, log: LogId, cause: &str) -> Result<Epoch, LogError> {
+        append::new_epoch(self, log, cause).await
+    }
+
+    async fn size_bytes(&self) -> Result<u64, LogError> {
+        // the write-ahead log is part of the log
+        let wal = std::fs::metadata(format!("{}-wal", self.path.display())).map_or(0, |file| file.len());
+        let file = std::fs::metadata(&self.path).map_err(|error| LogError::Unavailable(format!("{}: {error}", self.path.display())))?;
+        Ok(file.len() + wal)
+    }
+
+    async fn close(&self) {
+        self.readers.close();
+        self.writer.close();
+    }
+}

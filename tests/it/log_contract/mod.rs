@@ -1,0 +1,65 @@
+//! One suite for every adapter of the log: each test is written once and runs on SQLite and on Postgres.
+
+mod append;
+mod epochs;
+mod place;
+mod postgres;
+mod proxy;
+mod read;
+mod sqlite;
+mod trim;
+mod writers;
+
+macro_rules! contract {
+    ($($module:ident: $($name:ident),+;)+) => {
+        mod on_sqlite {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$module::$name(super::place::Place::sqlite()).await;
+                }
+            )+)+
+        }
+        mod on_postgres {
+            $($(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$module::$name(super::place::Place::postgres().await).await;
+                }
+            )+)+
+        }
+    };
+}
+
+contract! {
+    append:
+        seqs_are_dense_from_one_and_in_request_order,
+        the_same_content_again_is_a_duplicate_of_the_first,
+        other_content_under_a_known_id_refuses_its_request_and_no_other,
+        with_keep_the_rest_of_the_request_is_stored,
+        a_repetition_within_a_request_belongs_to_the_first,
+        ids_are_scoped_by_source,
+        an_id_shared_by_two_requests_stores_nothing,
+        time_never_runs_backwards_along_seq,
+        logs_are_numbered_apart,
+        a_large_batch_is_stored_whole_and_reads_back_byte_for_byte;
+    writers:
+        concurrent_writers_leave_no_hole_and_a_tailing_reader_sees_every_seq_in_order;
+    read:
+        a_walk_of_pages_equals_the_filter_itself,
+        a_rare_stream_in_a_big_log_is_one_page,
+        an_empty_page_moves_to_the_head,
+        a_page_keeps_to_its_bytes_but_holds_one_event;
+    trim:
+        a_trim_by_count_keeps_the_newest,
+        a_trim_by_age_keeps_what_is_young,
+        a_trim_that_was_cut_short_is_made_up_for,
+        an_emptied_log_goes_on_numbering,
+        ids_outlive_their_events_and_are_forgotten_after_their_time,
+        the_id_of_a_kept_event_is_never_forgotten,
+        a_time_finds_the_seq_before_it;
+    epochs:
+        a_log_has_an_epoch_from_its_first_moment_and_keeps_it,
+        a_new_epoch_starts_behind_the_head,
+        positions_tell_of_every_log;
+}

@@ -1,0 +1,160 @@
+//! Somewhere to keep a log, and events to keep there.
+
+use std::{path::PathBuf, sync::Arc};
+
+use chaincast::{
+    domain::{Envelope, Event, EventId, EventType, Filter, FilterParts, Keys, LogName, Pattern, Seq, Source, StreamId, Topic},
+    log::{
+        AppendRequest, EventLog, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, RequestOutcome, SqliteLog, SqliteSettings,
+    },
+};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
+
+use crate::support::{TempDir, postgres};
+
+/// Where an adapter keeps its logs.
+pub enum Place {
+    Sqlite(TempDir),
+    Postgres(postgres::TestDatabase),
+}
+
+impl Place {
+    pub fn sqlite() -> Self {
+        Self::Sqlite(TempDir::new())
+    }
+
+    pub async fn postgres() -> Self {
+        Self::Postgres(postgres::TestDatabase::create().await)
+    }
+
+    /// One more instance of the adapter.
+    pub async fn connect(&self) -> Arc<dyn EventLog> {
+        match self {
+            Self::Sqlite(_) => Arc::new(SqliteLog::open_file(&self.file(), SqliteSettings::default()).await.expect("opens")),
+            Self::Postgres(database) => Arc::new(PostgresLog::connect(&database.url(), postgres::settings()).await.expect("connects")),
+        }
+    }
+
+    /// An instance and its default log.
+    pub async fn open(&self) -> (Arc<dyn EventLog>, LogId) {
+        let log = self.connect().await;
+        let id = log.open(&default_log()).await.expect("opens");
+        (log, id)
+    }
+
+    /// Changes something behind the adapter's back, in words that both stores understand.
+    pub async fn tamper(&self, sql: &'static str) {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("connects");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect(sql);
+            }
+            Self::Postgres(database) => {
+                let mut connection = PgConnection::connect(&database.url()).await.expect("connects");
+                sqlx::raw_sql(sql).execute(&mut connection).await.expect(sql);
+            }
+        }
+    }
+
+    /// A number that the store knows.
+    pub async fn count(&self, sql: &'static str) -> i64 {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("connects");
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect(sql)
+            }
+            Self::Postgres(database) => {
+                let mut connection = PgConnection::connect(&database.url()).await.expect("connects");
+                sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect(sql)
+            }
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        match self {
+            Self::Sqlite(dir) => dir.path().join("made/on/the/way/log.db"),
+            Self::Postgres(_) => unreachable!("only asked for SQLite"),
+        }
+    }
+
+    fn sqlite_url(&self) -> String {
+        format!("sqlite://{}", self.file().display())
+    }
+}
+
+pub fn default_log() -> LogName {
+    LogName::new(LogName::DEFAULT)
+}
+
+/// An event about streams, filed under topics.
+pub fn event(id: &str, event_type: &str, streams: &[&str], topics: &[&str], data: &str) -> NewEvent {
+    let list = |names: &[&str]| format!("[{}]", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(","));
+    let members = format!(r#"{{"id":"{id}","type":"{event_type}","streams":{},"topics":{},"#, list(streams), list(topics));
+    let mut digest = [0_u8; 32];
+    for (at, byte) in data.bytes().enumerate() {
+        digest[at % 32] = digest[at % 32].rotate_left(1).wrapping_add(byte);
+    }
+    NewEvent {
+        id: EventId::new(id),
+        digest,
+        keys: Keys {
+            event_type: EventType::new(event_type),
+            streams: streams.iter().map(|stream| StreamId::new(*stream)).collect(),
+            users: Box::default(),
+            topics: topics.iter().map(|topic| Topic::new(*topic)).collect(),
+        },
+        envelope: Envelope::assemble(&members, data),
+    }
+}
+
+/// An event of which only the id and the data matter.
+pub fn plain(id: &str, data: &str) -> NewEvent {
+    event(id, "test.happened", &["1"], &[], &format!("{data:?}"))
+}
+
+/// Events `from..to` of which nothing matters.
+pub fn plains(from: usize, to: usize) -> Vec<NewEvent> {
+    (from..to).map(|n| plain(&format!("e{n}"), &n.to_string())).collect()
+}
+
+pub fn request(events: Vec<NewEvent>) -> AppendRequest {
+    AppendRequest { source: Source::new(Source::DEFAULT), events, on_conflict: OnConflict::Refuse }
+}
+
+/// Appends one request and tells what became of it.
+pub async fn publish(log: &Arc<dyn EventLog>, id: LogId, request: AppendRequest) -> RequestOutcome {
+    let appended = log.append(id, &[request]).await.expect("appends");
+    appended.outcomes.into_iter().next().expect("one outcome a request")
+}
+
+pub fn stream_filter(streams: &[&str]) -> Arc<Filter> {
+    let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
+    Arc::new(Filter::new(FilterParts { streams, ..FilterParts::default() }, 100).expect("a filter"))
+}
+
+pub fn pattern(text: &str) -> Pattern {
+    Pattern::parse(text).expect("a pattern")
+}
+
+pub async fn page(log: &Arc<dyn EventLog>, id: LogId, filter: Arc<Filter>, after: u64, limit: usize) -> Page {
+    let request = PageRequest { filter, after: Seq::new(after), limit, max_bytes: 1 << 20 };
+    log.read(id, &request).await.expect("reads")
+}
+
+/// Everything that is retained.
+pub async fn everything(log: &Arc<dyn EventLog>, id: LogId) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut after = 0;
+    loop {
+        let page = page(log, id, Arc::new(Filter::everything()), after, 512).await;
+        after = page.through.get();
+        events.extend(page.events);
+        if page.through >= page.position.head {
+            return events;
+        }
+    }
+}
+
+pub fn seqs(events: &[Event]) -> Vec<u64> {
+    events.iter().map(|event| event.seq.get()).collect()
+}
