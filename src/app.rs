@@ -221,7 +221,11 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
     }
     let spare = 512 + config.server.workers as u64 * 8;
     if (config.hub.max_connections as u64).saturating_add(spare) > descriptors {
-        tracing::warn!(descriptors, max_connections = config.hub.max_connections, "fewer files may be open than connections are allowed: raise `ulimit -n`");
+        tracing::warn!(
+            descriptors,
+            max_connections = config.hub.max_connections,
+            "fewer files may be open than connections are allowed: raise `ulimit -n`"
+        );
     }
     tracing::info!(workers = config.server.workers, store = log.kind(), "listening on http://{address}");
 }

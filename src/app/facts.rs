@@ -88,7 +88,8 @@ impl AppFacts {
     fn rates(&self) -> (f64, f64) {
         let oldest = self.counts.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
         let now = self.counts();
-        let rate = |now: u64, then: u64, seconds: f64| if seconds > 0.0 { ((now - then) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 };
+        let rate =
+            |now: u64, then: u64, seconds: f64| if seconds > 0.0 { ((now - then) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 };
         oldest.map_or((0.0, 0.0), |then| {
             let seconds = now.at.duration_since(then.at).as_secs_f64();
             (rate(now.published, then.published, seconds), rate(now.delivered, then.delivered, seconds))

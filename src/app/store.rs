@@ -36,7 +36,11 @@ pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Event
 
 async fn try_open(database: &Database, deadline: Duration) -> Result<Arc<dyn EventLog>, LogError> {
     Ok(match database {
-        Database::Sqlite(path) => Arc::new(SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?),
-        Database::Postgres(url) => Arc::new(PostgresLog::connect(url, PostgresSettings { statement_timeout: deadline, ..PostgresSettings::default() }).await?),
+        Database::Sqlite(path) => {
+            Arc::new(SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?)
+        }
+        Database::Postgres(url) => {
+            Arc::new(PostgresLog::connect(url, PostgresSettings { statement_timeout: deadline, ..PostgresSettings::default() }).await?)
+        }
     })
 }

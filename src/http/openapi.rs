@@ -8,12 +8,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
 };
 
-use super::{
-    code::Code,
-    health, history, problem, publish,
-    query::OnGap,
-    state, stats,
-};
+use super::{code::Code, health, history, problem, publish, query::OnGap, state, stats};
 use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.

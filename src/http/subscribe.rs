@@ -8,7 +8,7 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
-        Method, StatusCode, Version,
+        Method, Version,
         header::{self, HeaderName, HeaderValue},
     },
     web,
@@ -82,9 +82,10 @@ fn stream_head() -> HttpResponseBuilder {
 
 /// A refusal that will pass.
 fn refuse(request: &HttpRequest, hub: &Hub, reason: CloseReason, style: Style) -> Result<HttpResponse, Problem> {
-    let accepts = request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
+    let accepts =
+        request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
     if accepts {
-        return Ok(stream_head().status(StatusCode::OK).body(sse::refusal(reason, hub.settings().jittered_retry(), style)));
+        return Ok(stream_head().force_close().body(sse::refusal(reason, hub.settings().jittered_retry(), style)));
     }
     Err(Problem::new(match reason {
         CloseReason::Limited => Code::Limited,

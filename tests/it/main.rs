@@ -5,6 +5,7 @@ mod bad_input;
 mod bad_input_sockets;
 mod drain;
 mod durability;
+mod log_contract;
 mod outage;
 mod publish;
 mod resume;

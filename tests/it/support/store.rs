@@ -29,7 +29,7 @@ impl Store {
     pub(crate) fn url(&self) -> String {
         match self {
             Self::Sqlite(_) => format!("sqlite://{}", self.sqlite_file().display()),
-            Self::Postgres(database) => database.url().to_string(),
+            Self::Postgres(database) => database.url(),
         }
     }
 
