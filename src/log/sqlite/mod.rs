@@ -103,6 +103,7 @@ impl SqliteLog {
 
 async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), LogError> {
     let migrated = timeout(session.deadline(), async {
+        // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
         let run = MIGRATIONS.run_direct(None, session.connection(), false).await;
         run.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => error,

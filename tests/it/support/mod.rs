@@ -1,20 +1,20 @@
 //! What several test modules share: databases of their own, files of their own.
 
-pub mod postgres;
+pub(crate) mod postgres;
 
 use std::path::{Path, PathBuf};
 
 /// A directory that is gone when the test is.
-pub struct TempDir(PathBuf);
+pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let path = std::env::temp_dir().join(format!("chaincast-{:016x}", fastrand::u64(..)));
         std::fs::create_dir(&path).expect("a temporary directory can be made");
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
