@@ -17,7 +17,7 @@ async fn main() -> ExitCode {
     let outcome = match cli.command_or_serve() {
         Command::Serve => serve(cli.config).await,
         Command::Openapi => {
-            println!("{}", openapi::to_json());
+            print!("{}", openapi::to_json());
             Ok(())
         }
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,

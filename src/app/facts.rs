@@ -12,11 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::{Value, json};
 use tokio::time::interval;
 
 use crate::{
-    http::{Facts, Health, HealthStatus, ServiceHealth},
+    http::{
+        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, LatencyStatistics, LogStatistics,
+        MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
+    },
     hub::Hub,
     ingest::Publisher,
     log::{EventLog, LogId},
@@ -125,38 +127,50 @@ impl Facts for AppFacts {
         Health { status, services }
     }
 
-    fn statistics(&self, _log: LogId) -> Value {
+    fn statistics(&self, _log: LogId) -> Statistics {
         let (view, totals, admission) = (self.hub.view(), self.hub.totals(), self.hub.admission());
         let (counts, queued) = (self.publisher.counts(), self.publisher.queued());
-        let (published_rate, delivered_rate) = self.rates();
+        let (published_per_second, delivered_per_second) = self.rates();
         let [p50, p90, p99, max] = totals.latency_micros;
         let ring = self.hub.settings().ring;
-        let closed: BTreeMap<_, _> = totals.closed.iter().copied().collect();
-        let by_selector: BTreeMap<_, _> = totals.by_selector.iter().copied().collect();
-        json!({
-            "version": env!("CARGO_PKG_VERSION"),
-            "uptimeSeconds": self.started.elapsed().as_secs(),
-            "connections": {
-                "now": admission.now(), "peak": admission.peak(), "max": admission.max(), "opened": admission.opened(),
-                "refused": admission.refused(), "closed": closed, "bySelector": by_selector, "replaying": totals.replaying,
-                "lagging": totals.lagging, "selectors": totals.selectors,
+        Statistics {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            connections: ConnectionStatistics {
+                now: admission.now(),
+                peak: admission.peak(),
+                max: admission.max(),
+                opened: admission.opened(),
+                refused: admission.refused(),
+                closed: totals.closed.into_iter().collect(),
+                by_selector: totals.by_selector.into_iter().collect(),
+                replaying: totals.replaying,
+                lagging: totals.lagging,
+                selectors: totals.selectors,
             },
-            "events": {
-                "published": counts.published, "duplicates": counts.duplicates, "conflicts": counts.conflicts, "commits": counts.commits,
-                "delivered": totals.delivered, "publishedPerSecond": published_rate, "deliveredPerSecond": delivered_rate,
+            events: EventStatistics {
+                published: counts.published,
+                duplicates: counts.duplicates,
+                conflicts: counts.conflicts,
+                commits: counts.commits,
+                delivered: totals.delivered,
+                published_per_second,
+                delivered_per_second,
             },
-            "latency": { "commitToWriteMicroseconds": { "p50": p50, "p90": p90, "p99": p99, "max": max } },
-            "log": {
-                "store": self.log.kind(), "reachable": view.is_reachable(), "epoch": view.chain().current().to_string(),
-                "head": view.position().get(), "earliest": view.earliest().get(), "sizeBytes": self.size_bytes.load(Ordering::Relaxed),
+            latency: LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } },
+            log: LogStatistics {
+                store: self.log.kind(),
+                reachable: view.is_reachable(),
+                epoch: view.chain().current().to_string(),
+                head: view.position().get(),
+                earliest: view.earliest().get(),
+                size_bytes: self.size_bytes.load(Ordering::Relaxed),
             },
-            "ring": { "frames": totals.ring_frames, "bytes": totals.ring_bytes, "maxFrames": ring.frames, "maxBytes": ring.bytes },
-            "queues": {
-                "publishRequests": queued.requests, "publishBytes": queued.bytes, "framesBehindHole": view.stashed(),
-            },
-            "backplane": { "kind": "local" },
-            "memory": { "residentBytes": resident_bytes() },
-        })
+            ring: RingStatistics { frames: totals.ring_frames, bytes: totals.ring_bytes, max_frames: ring.frames, max_bytes: ring.bytes },
+            queues: QueueStatistics { publish_requests: queued.requests, publish_bytes: queued.bytes, frames_behind_hole: view.stashed() },
+            backplane: BackplaneStatistics { kind: "local" },
+            memory: MemoryStatistics { resident_bytes: resident_bytes() },
+        }
     }
 }
 

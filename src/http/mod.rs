@@ -34,4 +34,8 @@ pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
 pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
+pub use stats::{
+    BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
+    QueueStatistics, RingStatistics, Statistics,
+};
 pub use subscribe::Following;

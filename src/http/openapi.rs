@@ -219,25 +219,6 @@ pub(super) struct Event {
     received_at: String,
 }
 
-/// Numbers for dashboards.
-#[derive(ToSchema)]
-#[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "describes what the hub reports")]
-pub(super) struct Statistics {
-    /// Now, peak, opened, closed by reason, by kind of selector, replaying, lagging.
-    #[schema(value_type = Object)]
-    connections: (),
-    /// Published, duplicates, delivered, rates.
-    #[schema(value_type = Object)]
-    events: (),
-    /// Percentiles from commit to write.
-    #[schema(value_type = Object)]
-    latency: (),
-    /// Head, earliest, epoch, size.
-    #[schema(value_type = Object)]
-    log: (),
-}
-
 #[cfg(test)]
 mod tests {
     #[test]

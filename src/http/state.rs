@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::publish::Publish;
+use super::{publish::Publish, stats::Statistics};
 use crate::{
     ingest,
     log::{EventLog, LogId},
@@ -42,7 +42,7 @@ pub trait Facts: Send + Sync + 'static {
     fn health(&self) -> Health;
 
     /// Statistics for dashboards, of this log only.
-    fn statistics(&self, log: LogId) -> serde_json::Value;
+    fn statistics(&self, log: LogId) -> Statistics;
 }
 
 /// How the instance is doing.

@@ -1,13 +1,170 @@
 //! `GET /events/stats`: numbers for dashboards.
 
+use std::collections::BTreeMap;
+
 use actix_web::{HttpResponse, web};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::state::State;
 
 /// Statistics of the caller's log.
 #[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", responses(
-    (status = 200, description = "Connections, events, latency, log, rings and memory", body = super::openapi::Statistics)
+    (status = 200, description = "Connections, events, latency, log, rings and memory", body = Statistics)
 ))]
 pub(super) async fn stats(state: web::Data<State>) -> HttpResponse {
     HttpResponse::Ok().json(state.facts.statistics(state.log_id))
+}
+
+/// Numbers of one instance, and of one log.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Statistics {
+    /// Of the service.
+    pub version: &'static str,
+    /// Since it started.
+    pub uptime_seconds: u64,
+    /// Who follows.
+    pub connections: ConnectionStatistics,
+    /// What went through.
+    pub events: EventStatistics,
+    /// How fast.
+    pub latency: LatencyStatistics,
+    /// Where the log stands.
+    pub log: LogStatistics,
+    /// The fullest shard's memory of recent events, and its bounds.
+    pub ring: RingStatistics,
+    /// What waits.
+    pub queues: QueueStatistics,
+    /// How instances tell each other that the log grew.
+    pub backplane: BackplaneStatistics,
+    /// What the process holds.
+    pub memory: MemoryStatistics,
+}
+
+/// Who follows.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionStatistics {
+    /// Held now.
+    pub now: usize,
+    /// The most that were held at once.
+    pub peak: usize,
+    /// The limit.
+    pub max: usize,
+    /// Ever admitted.
+    pub opened: usize,
+    /// Ever refused, by the limit or while draining.
+    pub refused: usize,
+    /// Ended, by reason; `left` are those whose peer went.
+    pub closed: BTreeMap<&'static str, u64>,
+    /// Held now, by what they follow; one that follows several kinds counts for each.
+    pub by_selector: BTreeMap<&'static str, usize>,
+    /// Behind the ring, reading from the log.
+    pub replaying: usize,
+    /// Taking nothing at the moment.
+    pub lagging: usize,
+    /// Distinct selectors followed.
+    pub selectors: usize,
+}
+
+/// What went through since the start.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventStatistics {
+    /// Stored.
+    pub published: u64,
+    /// Repeated with the same content.
+    pub duplicates: u64,
+    /// Repeated with other content.
+    pub conflicts: u64,
+    /// Commits that stored them.
+    pub commits: u64,
+    /// Written to connections.
+    pub delivered: u64,
+    /// Over the last seconds.
+    pub published_per_second: f64,
+    /// Over the last seconds.
+    pub delivered_per_second: f64,
+}
+
+/// From commit to write, since the start.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LatencyStatistics {
+    /// Percentiles, at most a quarter too high.
+    pub commit_to_write_microseconds: Percentiles,
+}
+
+/// What these shares stay below.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct Percentiles {
+    /// Half.
+    pub p50: u64,
+    /// Nine tenths.
+    pub p90: u64,
+    /// All but a hundredth.
+    pub p99: u64,
+    /// All.
+    pub max: u64,
+}
+
+/// Where the log stands.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogStatistics {
+    /// `sqlite` or `postgres`.
+    pub store: &'static str,
+    /// Whether the last look at it succeeded.
+    pub reachable: bool,
+    /// The current numbering.
+    #[schema(example = "7c1f9a02")]
+    pub epoch: String,
+    /// The newest event's seq.
+    pub head: u64,
+    /// The oldest retained event's seq; head + 1 when there is none.
+    pub earliest: u64,
+    /// On disk, of the whole store.
+    pub size_bytes: u64,
+}
+
+/// Recent events in memory.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RingStatistics {
+    /// Held now.
+    pub frames: usize,
+    /// Held now, as text.
+    pub bytes: usize,
+    /// The bound.
+    pub max_frames: usize,
+    /// The bound.
+    pub max_bytes: usize,
+}
+
+/// What waits.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueStatistics {
+    /// Publish requests that are not answered yet.
+    pub publish_requests: usize,
+    /// Their bytes.
+    pub publish_bytes: usize,
+    /// Events that wait until those before them are read.
+    pub frames_behind_hole: usize,
+}
+
+/// How instances tell each other that the log grew.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct BackplaneStatistics {
+    /// `local`: within this process; other instances look at the log.
+    pub kind: &'static str,
+}
+
+/// What the process holds.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemoryStatistics {
+    /// As the kernel counts it.
+    pub resident_bytes: u64,
 }

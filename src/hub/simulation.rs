@@ -481,8 +481,8 @@ impl World {
 
 #[test]
 fn a_client_sees_exactly_its_events_whatever_interleaves() {
-    let seeds: u64 = std::env::var("CHAINCAST_SIMULATION_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3000);
-    let first: u64 = std::env::var("CHAINCAST_SIMULATION_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let seeds: u64 = std::env::var("CHAINCAST_TEST_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(3000);
+    let first: u64 = std::env::var("CHAINCAST_TEST_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     for seed in first..first + seeds {
         let outcome = std::panic::catch_unwind(|| {
             let mut world = World::new(seed);
@@ -502,7 +502,7 @@ fn a_client_sees_exactly_its_events_whatever_interleaves() {
             assert_eq!(world.admission.now(), 0, "a permit was left behind");
         });
         if let Err(panic) = outcome {
-            eprintln!("seed {seed} failed; repeat with CHAINCAST_SIMULATION_SEED={seed} CHAINCAST_SIMULATION_SEEDS=1");
+            eprintln!("seed {seed} failed; repeat with CHAINCAST_TEST_SEED={seed} CHAINCAST_TEST_SEEDS=1");
             std::panic::resume_unwind(panic);
         }
     }

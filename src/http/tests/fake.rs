@@ -6,11 +6,10 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
 
 use crate::{
-    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
-    http::{Facts, Health, HealthStatus, Publish, State},
+    domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
+    http::{Facts, Health, HealthStatus, LogStatistics, Publish, State, Statistics},
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
     log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed},
 };
@@ -122,9 +121,10 @@ impl Facts for Fakes {
         Health { status: HealthStatus::Healthy, services: std::iter::empty().collect() }
     }
 
-    fn statistics(&self, _log: LogId) -> Value {
+    fn statistics(&self, _log: LogId) -> Statistics {
         assert!(!self.panics, "on purpose");
-        json!({ "cursor": Cursor { epoch: EPOCH, seq: HEAD }.to_string() })
+        let log = LogStatistics { epoch: EPOCH.to_string(), head: HEAD.get(), ..LogStatistics::default() };
+        Statistics { log, ..Statistics::default() }
     }
 }
 
