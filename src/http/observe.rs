@@ -1,6 +1,6 @@
 //! The outermost middleware: gives a request its id, every error its body, and every answer the headers that all have.
 //!
-//! One line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
+//! At `debug`, one line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
 //! ids end up there. **What failed inside is logged once**, here, with the id that the client was told.
 
 use std::time::Instant;
@@ -126,10 +126,6 @@ fn log_failure(problem: &Problem, id: &RequestId) {
 fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant, id: &RequestId) {
     let (route, status, request_id) = (route.unwrap_or("-"), status.as_u16(), id.as_str());
     let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    // probes come every few seconds for ever
-    if route.contains("/health") {
-        tracing::debug!(%method, route, status, microseconds, request_id, "request");
-    } else {
-        tracing::info!(%method, route, status, microseconds, request_id, "request");
-    }
+    // not louder: an indexer sends thousands a second, and what failed is logged above
+    tracing::debug!(%method, route, status, microseconds, request_id, "request");
 }

@@ -38,6 +38,7 @@ mod stats;
 mod subscription;
 mod track;
 mod view;
+mod vital;
 mod wheel;
 mod worker;
 
@@ -97,7 +98,7 @@ impl Hub {
         let (newcomers, new_shards) = mpsc::unbounded_channel();
         let sequencer = Sequencer::start(log.clone(), id, settings.clone(), announcements, new_shards).await?;
         let view = sequencer.view();
-        tokio::spawn(sequencer.run());
+        tokio::spawn(vital::vital("sequencer", sequencer.run()));
         Ok(Self {
             view,
             admission: Admission::new(settings.max_connections),

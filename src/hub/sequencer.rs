@@ -54,7 +54,8 @@ pub(crate) struct Sequencer {
     view: Arc<View>,
     announcements: mpsc::Receiver<Announcement>,
     newcomers: mpsc::UnboundedReceiver<NewShard>,
-    shards: Vec<NewShard>,
+    /// By number; `None` once the worker is gone.
+    shards: Vec<Option<NewShard>>,
     tasks: JoinSet<Brought>,
     looking: bool,
     reading: bool,
@@ -123,7 +124,7 @@ impl Sequencer {
                 }
                 Some(newcomer) = self.newcomers.recv() => {
                     self.track.add_shard();
-                    self.shards.push(newcomer);
+                    self.shards.push(Some(newcomer));
                 }
                 Some(brought) = self.tasks.join_next() => match brought {
                     Ok(brought) => self.take(brought),
@@ -142,8 +143,10 @@ impl Sequencer {
     /// Tells every shard what it has not heard; whether one was full.
     fn hand_on(&mut self) -> bool {
         let mut full = false;
-        for (number, shard) in self.shards.iter().enumerate() {
-            while let Some(update) = self.track.next_update(number) {
+        for (number, place) in self.shards.iter_mut().enumerate() {
+            while let Some(shard) = place
+                && let Some(update) = self.track.next_update(number)
+            {
                 let end = update.frames.last().map_or(update.before, |frame| frame.seq());
                 match shard.try_send(update) {
                     Ok(()) => self.track.heard(number, end),
@@ -152,11 +155,10 @@ impl Sequencer {
                         break;
                     }
                     // its worker is gone; one that replaces it registers anew
-                    Err(mpsc::error::TrySendError::Closed(_)) => break,
+                    Err(mpsc::error::TrySendError::Closed(_)) => *place = None,
                 }
             }
         }
-        debug_assert_eq!(self.track.shards(), self.shards.len());
         full
     }
 

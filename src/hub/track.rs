@@ -209,10 +209,6 @@ impl Track {
         self.shards.push(Heard { head: self.ring.start().before(), fork: None, current: false, fresh: true });
     }
 
-    pub(crate) fn shards(&self) -> usize {
-        self.shards.len()
-    }
-
     /// The next thing that a shard has not heard.
     pub(crate) fn next_update(&self, shard: usize) -> Option<Update> {
         let heard = self.shards.get(shard)?;

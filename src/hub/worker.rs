@@ -19,6 +19,7 @@ use super::{
     Outlet, Request, Update,
     replay::{Answer, Answers, Replays},
     shard::{Shard, TICK},
+    vital::vital,
 };
 
 /// A worker's shard, for the handlers of the same thread.
@@ -50,7 +51,7 @@ pub(super) struct Feeds {
 /// Starts the task of `shard` on this thread.
 pub(super) fn spawn<O: Outlet>(shard: Shard<O>, feeds: Feeds) -> ShardHandle<O> {
     let shard = Rc::new(RefCell::new(shard));
-    tokio::task::spawn_local(run(shard.clone(), feeds));
+    tokio::task::spawn_local(vital("shard", run(shard.clone(), feeds)));
     ShardHandle(shard)
 }
 
