@@ -14,6 +14,7 @@ mod keys;
 mod name;
 mod selector;
 mod seq;
+mod text;
 mod timestamp;
 
 pub use cursor::{Cursor, CursorError, Start};
@@ -21,7 +22,7 @@ pub use epoch::{Epoch, EpochChain, EpochStart, Resolved};
 pub use event::{Envelope, EnvelopeError, Event};
 pub use filter::{Filter, FilterError, Parts as FilterParts};
 pub use gap::{Gap, GapReason};
-pub use id::{EventId, IdError, LogName, Source, StreamId, UserId};
+pub use id::{EventId, LogName, Source, StreamId, UserId};
 pub use keys::Keys;
 pub use name::{EventType, MAX_NAME_BYTES, MAX_SEGMENTS, NameError, Pattern, Topic};
 pub use selector::{Anchor, SelectorKey, Term};

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use super::text::checked_text;
+
 /// The longest name or pattern, in bytes.
 pub const MAX_NAME_BYTES: usize = 255;
 /// The most segments of a name: each ancestor is one posting in the log.
@@ -73,63 +75,22 @@ pub(super) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('.').map(|(at, _)| &name[..at])
 }
 
-macro_rules! dotted {
-    ($(#[$doc:meta])* $name:ident, $extra:path) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Box<str>);
-
-        impl $name {
-            /// Checks an untrusted text.
-            ///
-            /// # Errors
-            /// Which rule it breaks.
-            pub fn parse(s: &str) -> Result<Self, NameError> {
-                check_dotted(s)?;
-                if s.contains('*') {
-                    return Err(NameError::Wildcard);
-                }
-                $extra(s)?;
-                Ok(Self(s.into()))
-            }
-
-            /// A text that was checked before it was stored.
-            #[must_use]
-            pub fn new(s: impl Into<Box<str>>) -> Self {
-                Self(s.into())
-            }
-
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-dotted! {
+checked_text! {
     /// A name that an event is filed under, such as `market.price.CF1-001`.
-    Topic, anything
+    Topic, check_plain
 }
-dotted! {
+checked_text! {
     /// An event's kind, such as `stream.created`: the SSE `event` field.
-    EventType, not_reserved
+    EventType, |s| {
+        check_plain(s)?;
+        let reserved = matches!(s, "open" | "error" | "message" | "hub") || s.starts_with("hub.");
+        if reserved { Err(NameError::Reserved) } else { Ok(()) }
+    }
 }
 
-fn anything(_: &str) -> Result<(), NameError> {
-    Ok(())
-}
-
-fn not_reserved(s: &str) -> Result<(), NameError> {
-    let reserved = matches!(s, "open" | "error" | "message" | "hub") || s.starts_with("hub.");
-    if reserved { Err(NameError::Reserved) } else { Ok(()) }
+fn check_plain(s: &str) -> Result<(), NameError> {
+    check_dotted(s)?;
+    if s.contains('*') { Err(NameError::Wildcard) } else { Ok(()) }
 }
 
 /// A name in which segments may be wild.

@@ -4,17 +4,23 @@
 //! shard, trims and rewinds in any order, with every interleaving point of the shard (between slices, between page and walk, between trim and
 //! page, between commit and announcement) open to every other action. A failing seed is printed, and repeats.
 
+mod client;
+mod model;
+
 use std::{
     cell::RefCell,
-    collections::{BTreeMap, VecDeque},
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
-    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
+use self::{
+    client::{Client, Pipe},
+    model::{Model, STREAMS},
+};
 use super::{
-    Admission, Beginning, Flow, Frame, Notice, Offer, Outlet, Request, RingBounds, Settings, Update,
+    Admission, Beginning, Frame, Request, RingBounds, Settings, Update,
     replay::{Answer, Ask, ReplayPage},
     shard::Shard,
     stats::ShardStats,
@@ -22,162 +28,9 @@ use super::{
 };
 use crate::{
     backplane::Announcement,
-    domain::{Cursor, Epoch, EpochChain, EpochStart, Event, Filter, FilterParts, GapReason, Seq, StreamId, Timestamp},
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Seq, StreamId},
     log::{LogId, Page, Position},
 };
-
-const STREAMS: [&str; 3] = ["a", "b", "c"];
-
-/// What one client has seen, over all its connections.
-#[derive(Debug, Default)]
-struct Client {
-    /// The events it holds, by seq; a rewind takes back those above the fork.
-    holds: BTreeMap<u64, String>,
-    /// Stretches `(from, to]` that it was told are gone.
-    told_gone: Vec<(u64, u64)>,
-    /// Everything up to here is seen, or was told to be gone.
-    last_id: Option<Cursor>,
-    capacity: usize,
-    pinned: bool,
-    waker: Option<Waker>,
-    connected: bool,
-    live: bool,
-    faults: Vec<String>,
-}
-
-impl Client {
-    fn take_id(&mut self, id: Cursor) {
-        if self.last_id.is_some_and(|last| id.seq < last.seq && id.epoch == last.epoch) {
-            self.faults.push(format!("id went backwards: {:?} then {id}", self.last_id));
-        }
-        self.last_id = Some(id);
-    }
-
-    fn take_event(&mut self, frame: &Frame) {
-        let seq = frame.seq().get();
-        if self.holds.insert(seq, frame.event().envelope.as_str().to_owned()).is_some() {
-            self.faults.push(format!("{seq} came twice"));
-        }
-        if self.holds.keys().next_back() != Some(&seq) {
-            self.faults.push(format!("{seq} came out of order"));
-        }
-        self.take_id(frame.cursor());
-    }
-}
-
-struct Pipe(Rc<RefCell<Client>>);
-
-impl Outlet for Pipe {
-    fn offer(&mut self, frames: &[&Frame]) -> Offer {
-        let mut client = self.0.borrow_mut();
-        assert!(!client.pinned, "offered while blocked");
-        for (at, frame) in frames.iter().enumerate() {
-            if client.capacity == 0 {
-                return Offer { taken: at, flow: Flow::Blocked };
-            }
-            client.capacity -= 1;
-            client.take_event(frame);
-            if client.capacity == 0 {
-                client.pinned = true;
-                return Offer { taken: at + 1, flow: Flow::Blocked };
-            }
-        }
-        Offer { taken: frames.len(), flow: Flow::Open }
-    }
-
-    fn tell(&mut self, notice: &Notice<'_>) -> Flow {
-        let mut client = self.0.borrow_mut();
-        assert!(!client.pinned, "told while blocked");
-        match *notice {
-            Notice::Open { cursor, settled, .. } => {
-                if settled {
-                    client.take_id(cursor);
-                }
-            }
-            Notice::Live { cursor, .. } => {
-                if std::mem::replace(&mut client.live, true) {
-                    client.faults.push("live twice".to_owned());
-                }
-                client.take_id(cursor);
-            }
-            Notice::Moved(cursor) => client.take_id(cursor),
-            Notice::Gap(gap) => {
-                let resumed = gap.resumed.seq.get();
-                match gap.reason {
-                    GapReason::Trimmed => client.told_gone.push((gap.requested.seq.get(), resumed)),
-                    GapReason::Rewound => drop(client.holds.split_off(&(resumed + 1))),
-                }
-                client.last_id = Some(gap.resumed);
-            }
-            Notice::Closing { .. } => client.connected = false,
-            Notice::Heartbeat => {}
-        }
-        client.capacity = client.capacity.saturating_sub(1);
-        client.pinned = client.capacity == 0;
-        if client.pinned { Flow::Blocked } else { Flow::Open }
-    }
-
-    fn flush(&mut self) -> Flow {
-        let mut client = self.0.borrow_mut();
-        if client.capacity == 0 {
-            return Flow::Blocked;
-        }
-        client.pinned = false;
-        Flow::Open
-    }
-
-    fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut client = self.0.borrow_mut();
-        client.waker = Some(cx.waker().clone());
-        if client.capacity > 0 { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut client = self.0.borrow_mut();
-        client.waker = Some(cx.waker().clone());
-        if client.connected { Poll::Pending } else { Poll::Ready(()) }
-    }
-
-    fn cut(self) {}
-}
-
-/// The log as a list.
-struct Model {
-    events: Vec<Event>,
-    earliest: u64,
-    chain: Vec<EpochStart>,
-    written: u64,
-}
-
-impl Model {
-    fn head(&self) -> Seq {
-        Seq::new(self.events.len() as u64)
-    }
-
-    fn position(&self) -> Position {
-        Position { log: LogId::new(1), epoch: self.chain().current(), head: self.head(), earliest: Seq::new(self.earliest) }
-    }
-
-    fn chain(&self) -> EpochChain {
-        EpochChain::new(self.chain.clone()).expect("never empty")
-    }
-
-    fn append(&mut self, rng: &mut fastrand::Rng) -> Event {
-        self.written += 1;
-        let stream = STREAMS[rng.usize(..3)];
-        let envelope = format!(r#"{{"id":"{}","type":"t.x","streams":["{stream}"],"data":null}}"#, self.written);
-        let event = Event::from_row(self.head().next(), Timestamp::from_micros(0), envelope).expect("well formed");
-        self.events.push(event.clone());
-        event
-    }
-
-    fn page(&self, filter: &Filter, after: Seq, limit: usize) -> Page {
-        let from = (after.get() as usize).max(self.earliest as usize - 1).min(self.events.len());
-        let matching = self.events[from..].iter().filter(|event| filter.matches(&event.keys)).take(limit).cloned().collect::<Vec<_>>();
-        let through = if matching.len() == limit { matching[limit - 1].seq } else { self.head() };
-        Page { events: matching, through, position: self.position() }
-    }
-}
 
 struct Node {
     shard: Shard<Pipe>,

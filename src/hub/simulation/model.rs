@@ -1,0 +1,46 @@
+//! The log as a list: what the real one must look like to its readers.
+
+use crate::{
+    domain::{EpochChain, EpochStart, Event, Filter, Seq, Timestamp},
+    log::{LogId, Page, Position},
+};
+
+pub(super) const STREAMS: [&str; 3] = ["a", "b", "c"];
+
+/// The log as a list.
+pub(super) struct Model {
+    pub(super) events: Vec<Event>,
+    pub(super) earliest: u64,
+    pub(super) chain: Vec<EpochStart>,
+    pub(super) written: u64,
+}
+
+impl Model {
+    pub(super) fn head(&self) -> Seq {
+        Seq::new(self.events.len() as u64)
+    }
+
+    pub(super) fn position(&self) -> Position {
+        Position { log: LogId::new(1), epoch: self.chain().current(), head: self.head(), earliest: Seq::new(self.earliest) }
+    }
+
+    pub(super) fn chain(&self) -> EpochChain {
+        EpochChain::new(self.chain.clone()).expect("never empty")
+    }
+
+    pub(super) fn append(&mut self, rng: &mut fastrand::Rng) -> Event {
+        self.written += 1;
+        let stream = STREAMS[rng.usize(..3)];
+        let envelope = format!(r#"{{"id":"{}","type":"t.x","streams":["{stream}"],"data":null}}"#, self.written);
+        let event = Event::from_row(self.head().next(), Timestamp::from_micros(0), envelope).expect("well formed");
+        self.events.push(event.clone());
+        event
+    }
+
+    pub(super) fn page(&self, filter: &Filter, after: Seq, limit: usize) -> Page {
+        let from = (after.get() as usize).max(self.earliest as usize - 1).min(self.events.len());
+        let matching = self.events[from..].iter().filter(|event| filter.matches(&event.keys)).take(limit).cloned().collect::<Vec<_>>();
+        let through = if matching.len() == limit { matching[limit - 1].seq } else { self.head() };
+        Page { events: matching, through, position: self.position() }
+    }
+}
