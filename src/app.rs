@@ -3,7 +3,7 @@
 //! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencer and all timers; connections to
 //! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
 //!
-//! **Drain, don't drop** (`a_restart_moves_clients_over_and_loses_nothing`): on a stop the listener stays open while every stream is told
+//! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the listener stays open while every stream is told
 //! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
 
 mod facts;

@@ -1,6 +1,7 @@
 //! `POST /events`: takes a body within its limit, and answers once what it holds is durable.
 //!
-//! The limit holds while the body is read, so that nobody can make the service hold more. **Publishing does not wait for subscribers.** A client
+//! The limit holds while the body is read, so that nobody can make the service hold more. **Publishing does not wait for subscribers**
+//! (`publishing_does_not_wait_for_a_client_that_never_reads`). A client
 //! that hangs up cancels nothing: what was handed to the publisher is committed all the same. Rules of events are `ingest`'s.
 
 use std::time::Duration;

@@ -15,8 +15,9 @@
 //! ```
 //!
 //! Live delivery, replay, a slow consumer and a reconnect are the same thing: a filter and a cursor. **Exactly the matching events, once each, in
-//! order** (`a_client_sees_exactly_its_events_whatever_interleaves`), **no silent gap**, and **every queue, ring and list is bounded**: rings in
-//! frames and bytes, inboxes in messages, connections by [`Admission`], and a connection by one cursor and one shared page.
+//! order** (`a_client_sees_exactly_its_events_whatever_interleaves`, `exactly_the_matching_events_once_each_in_order_across_every_reconnect`), and
+//! **every queue, ring and list is bounded** (`every_ring_is_bounded_and_its_fill_is_told`): rings in frames and bytes, inboxes in messages,
+//! connections by [`Admission`], and a connection by one cursor and one shared page.
 //!
 //! The hub knows neither SSE nor sockets; it writes to an [`Outlet`].
 

@@ -4,7 +4,8 @@
 //! event. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as tasks of their
 //! own, one at a time, so that a slow log delays no announcement.
 //!
-//! **The database can vanish**: then looks fail, the position stays, and everything that is in memory is served on.
+//! **The backplane can vanish** (`the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log`): announcements only
+//! make it faster. **The database can vanish** (`the_database_can_vanish_silently_and_come_back`): then looks fail, the position stays, and everything that is in memory is served on.
 
 use std::{
     sync::Arc,

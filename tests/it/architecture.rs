@@ -1,4 +1,4 @@
-//! Holds the modules to the table in `src/lib.rs`: dependencies point down.
+//! Holds the modules to what their doors say: dependencies point down (`src/lib.rs`), and every promise names its test.
 
 use std::{
     collections::BTreeSet,
@@ -126,6 +126,42 @@ fn dependencies_point_down() {
         }
     }
     assert_eq!(faults, Vec::<String>::new());
+}
+
+/// The promises of the design, each bold in the `//!` of a module that keeps it, with the name of a test that shows it.
+const PROMISES: [&str; 9] = [
+    "Append before deliver",
+    "Acknowledged is durable",
+    "Exactly the matching events, once each, in order",
+    "No silent gap",
+    "Publishing does not wait for subscribers",
+    "Every queue, ring and list is bounded",
+    "The backplane can vanish",
+    "The database can vanish",
+    "A publish is idempotent",
+];
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    sources(Path::new("tests"), &mut files);
+    let texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+    let exists = |test: &str| texts.iter().any(|text| text.contains(&format!("fn {test}")));
+    let mut kept = BTreeSet::new();
+    for text in &texts {
+        let door: String = text.lines().filter_map(|line| line.strip_prefix("//!")).collect();
+        for (at, _) in door.match_indices("**") {
+            let promised = door[at + 2..].to_lowercase();
+            let Some(promise) = PROMISES.iter().find(|promise| promised.starts_with(&promise.to_lowercase())) else { continue };
+            let behind = door[at + 2 + promise.len()..].trim_start_matches('*').trim_start();
+            let Some(named) = behind.strip_prefix("(`") else { continue };
+            let test = word(named);
+            assert!(exists(&test), "{promise}: there is no test {test}");
+            kept.insert(*promise);
+        }
+    }
+    assert_eq!(kept, BTreeSet::from(PROMISES), "a promise without a test");
 }
 
 #[test]
