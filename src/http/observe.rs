@@ -126,8 +126,8 @@ fn log_failure(problem: &Problem, id: &RequestId) {
 fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant, id: &RequestId) {
     let (route, status, request_id) = (route.unwrap_or("-"), status.as_u16(), id.as_str());
     let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    // probes come every few seconds for ever
-    if route.contains("/health") {
+    // probes and dashboards come every few seconds for ever
+    if status < 400 && (route.contains("/health") || route.ends_with("/stats")) {
         tracing::debug!(%method, route, status, microseconds, request_id, "request");
     } else {
         tracing::info!(%method, route, status, microseconds, request_id, "request");
