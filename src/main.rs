@@ -17,7 +17,8 @@ async fn main() -> ExitCode {
     let outcome = match cli.command_or_serve() {
         Command::Serve => serve(cli.config).await,
         Command::Openapi => {
-            println!("{}", openapi::to_json());
+            // ends with a newline of its own
+            print!("{}", openapi::to_json());
             Ok(())
         }
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
