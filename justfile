@@ -20,7 +20,7 @@ format:
 
 # publishes 718 real Stellar events to a running service and checks what a subscriber receives
 stellar url="http://127.0.0.1:3001":
-    cargo run --example stellar_pubnet -- {{url}}
+    cargo run --release --example stellar_pubnet -- {{url}}
 
 # writes openapi/openapi.json anew
 openapi:

@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
     let outcome = match cli.command_or_serve() {
         Command::Serve => serve(cli.config).await,
         Command::Openapi => {
+            // ends with a newline of its own
             print!("{}", openapi::to_json());
             Ok(())
         }

@@ -3,6 +3,8 @@
 //! Standard output is left to commands that print a result. What may never be logged (tokens, ids, topics, addresses) is for every caller to
 //! leave out; nothing here can tell.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
 
 use crate::config::{LogFormat, Telemetry};
@@ -28,7 +30,7 @@ pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(&settings.log)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        LogFormat::Pretty => lines.finish().try_init()?,
+        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
     }
     Ok(())

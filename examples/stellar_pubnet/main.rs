@@ -1,8 +1,8 @@
 //! Publishes 718 real events of Stellar's public network while a subscriber follows one account.
 //!
 //! ```text
-//! cargo run                                         # in one terminal
-//! cargo run --example stellar_pubnet                # in another; takes another base URL as its argument
+//! cargo run --release                               # in one terminal
+//! cargo run --release --example stellar_pubnet      # in another; takes another base URL as its argument
 //! ```
 //!
 //! It checks that the subscriber receives exactly that account's events, once each and in the chain's order, and that publishing everything

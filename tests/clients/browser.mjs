@@ -22,11 +22,22 @@ export async function launch() {
   });
 }
 
-/** The service's own page, with every script error kept in `page.errors`. */
+/**
+ * A page of the service. `page.errors` gathers what went wrong on it: errors of scripts, of the console (a broken content policy among them),
+ * and requests that failed or went to another host. What the browser says of an answer that is no 2xx, or of a service that is away, is
+ * left to the tests that cause it.
+ */
 export async function open(browser, url, options = {}) {
   const page = await browser.newPage(options);
   page.errors = [];
   page.on("pageerror", (error) => page.errors.push(error.message));
+  page.on("console", (message) => {
+    const network = message.text().startsWith("Failed to load resource");
+    if (["error", "warning"].includes(message.type()) && !network) page.errors.push(message.text());
+  });
+  page.on("request", (request) => {
+    if (!request.url().startsWith(new URL(url).origin) && !request.url().startsWith("data:")) page.errors.push(`asks for ${request.url()}`);
+  });
   await page.goto(url);
   return page;
 }

@@ -90,6 +90,7 @@ test("what a stranger wrote is shown as text, and integers keep their digits", {
   assert.equal(await page.title(), "chaincast · test client");
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "nothing is wider than a phone");
   await screenshot(page, "page-dark-phone", { fullPage: true });
+  assert.deepEqual(page.errors, []);
   await page.close();
 });
 
@@ -99,5 +100,25 @@ test("a filter that the service refuses is explained", { timeout: 90_000 }, asyn
   await page.click("#connect");
   await state(page, "refused: 400");
   assert.notEqual((await page.locator("#problem").textContent()).trim(), "");
+  assert.deepEqual(page.errors, []);
+  await page.close();
+});
+
+test("the documentation shows every route and loads nothing from elsewhere", { timeout: 90_000 }, async () => {
+  const page = await open(browser, service.url, { viewport: { width: 1280, height: 900 } });
+  const answers = [];
+  page.on("response", (response) => answers.push([response.status(), response.url()]));
+  await page.getByRole("link", { name: "docs" }).click();
+  await page.locator(".opblock").first().waitFor();
+  const { paths } = await (await fetch(`${service.url}/openapi.json`)).json();
+  const operations = Object.values(paths).flatMap((path) => Object.keys(path)).length;
+  assert.equal(await page.locator(".opblock").count(), operations);
+  await page.locator(".opblock", { hasText: "/events/stats" }).first().click();
+  await page.getByRole("button", { name: "Try it out" }).click();
+  await page.getByRole("button", { name: "Execute" }).click();
+  await page.locator(".live-responses-table").waitFor();
+  await screenshot(page, "docs");
+  assert.deepEqual(answers.filter(([status]) => status >= 400), []);
+  assert.deepEqual(page.errors, []);
   await page.close();
 });

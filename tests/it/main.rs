@@ -12,5 +12,6 @@ mod resume;
 mod resume_gaps;
 mod sse_disconnects;
 mod sse_wire;
+mod stellar;
 mod support;
 mod two_processes;
