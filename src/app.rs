@@ -33,7 +33,7 @@ use crate::{
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, Following, Guard, Openness, Origins, State},
+    http::{self, Following, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hub, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
@@ -43,7 +43,9 @@ use crate::{
 /// Connections that the kernel may hold before they are accepted: a restart is followed by all clients at once.
 const BACKLOG: i32 = 4096;
 /// How long requests that are under way may take to end.
-const REQUESTS_END_WITHIN_SECONDS: u64 = 5;
+const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
+/// How long actix then waits for connections, all of which are idle.
+const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
 /// How often retention looks for what may go.
@@ -60,6 +62,7 @@ pub struct App {
     server: actix_server::Server,
     address: SocketAddr,
     hub: Arc<Hub>,
+    in_flight: InFlight,
     log: Arc<dyn EventLog>,
     drain: Duration,
     stop: watch::Sender<bool>,
@@ -97,9 +100,10 @@ impl App {
             ingest: config.ingest.limits(),
             max_selectors: config.hub.max_selectors,
         };
-        let server = serve(listener, &config, state, hub.clone())?;
+        let in_flight = InFlight::default();
+        let server = serve(listener, &config, state, hub.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors);
-        Ok(Self { server, address, hub, log, drain: config.server.drain(), stop, tasks })
+        Ok(Self { server, address, hub, in_flight, log, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -113,7 +117,7 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, hub, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, hub, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tokio::select! {
@@ -125,7 +129,9 @@ impl App {
         }
         tracing::info!(connections = hub.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
         hub.drain(drain);
-        wait_until_empty(&hub, drain).await;
+        // a little beyond the window, for the last ones to be let go of
+        wait_until(drain + Duration::from_secs(1), || hub.admission().now() == 0).await;
+        wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
         serving.await.context("the server's task died")??;
         stop_tasks.send_replace(true);
@@ -165,7 +171,7 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
-fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>) -> anyhow::Result<actix_server::Server> {
+fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in_flight: InFlight) -> anyhow::Result<actix_server::Server> {
     let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
     let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
     let state = web::Data::new(state);
@@ -174,12 +180,12 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>) ->
         .workers(config.server.workers)
         // streams are counted by the hub; this bounds what has not become one
         .max_concurrent_connections(config.hub.max_connections)
-        .shutdown_timeout(REQUESTS_END_WITHIN_SECONDS)
+        .shutdown_timeout(CONNECTIONS_END_WITHIN_SECONDS)
         .disable_signals()
         .listen("http", listener, move || {
             // this runs once on each worker's thread
             let following = Following { hub: hub.clone(), shard: hub.attach(), socket };
-            let app = http::app(state.clone(), guard.clone()).app_data(following);
+            let app = http::app(state.clone(), guard.clone(), in_flight.clone()).app_data(following);
             fn_service(|stream: TcpStream| async move {
                 prepare_accepted(&stream);
                 let peer = stream.peer_addr().ok();
@@ -205,10 +211,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Waits for the shards to let go of all connections, a little beyond the window.
-async fn wait_until_empty(hub: &Hub, window: Duration) {
-    let deadline = Instant::now() + window + Duration::from_secs(1);
-    while hub.admission().now() > 0 && Instant::now() < deadline {
+/// Waits for `condition`, but no longer than `patience`.
+async fn wait_until(patience: Duration, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !condition() && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -12,13 +12,14 @@ use actix_web::{
 };
 use actix_web_lab::middleware::CatchPanic;
 
-use super::{Guard, State, observe::observe, routes};
+use super::{Guard, InFlight, State, observe::observe, routes};
 
 /// The whole service, as one worker runs it.
 #[must_use]
 pub fn app(
     state: web::Data<State>,
     guard: Guard,
+    in_flight: InFlight,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>> {
     let cors = guard.origins().cors();
     App::new()
@@ -26,5 +27,5 @@ pub fn app(
         .wrap(CatchPanic::default())
         .wrap(cors)
         .wrap(from_fn(move |request, next| guard.clone().check(request, next)))
-        .wrap(from_fn(observe))
+        .wrap(from_fn(move |request, next| observe(request, next, in_flight.clone().enter())))
 }

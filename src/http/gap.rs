@@ -49,7 +49,7 @@ fn as_word<S: Serializer>(reason: &GapReason, serializer: S) -> Result<S::Ok, S:
 #[must_use]
 pub fn resume(cursor: Cursor, chain: &EpochChain, position: &Position) -> (Seq, Option<Gap>) {
     let (at, rewound) = chain.place(cursor, position.head);
-    let trimmed = domain::Gap::trimmed(at, position.earliest);
+    let trimmed = domain::Gap::trimmed(at, position.earliest).map(|gap| domain::Gap { requested: cursor, ..gap });
     let gap = match (rewound, trimmed) {
         (Some(rewound), Some(trimmed)) => Some(domain::Gap { resumed: trimmed.resumed, lost: rewound.lost + trimmed.lost, ..rewound }),
         (rewound, trimmed) => rewound.or(trimmed),

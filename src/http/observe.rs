@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use super::{
     code::Code,
+    in_flight::Handled,
     problem::{PROBLEM_JSON, Problem},
 };
 
@@ -57,6 +58,7 @@ impl RequestId {
 pub(super) async fn observe<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
+    _handled: Handled,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
     let id = RequestId::of(request.headers());

@@ -3,7 +3,7 @@
 //! Everything that can be refused is refused here, while there is still a status line to do it with. A refusal that will pass is 200 with
 //! `hub.closing` to whoever accepts `text/event-stream`: an EventSource gives up for good on any other status (HTML Standard §9.2.3).
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -13,6 +13,8 @@ use actix_web::{
     },
     web,
 };
+
+use futures::stream;
 
 use super::{
     code::Code,
@@ -41,7 +43,8 @@ pub struct Following {
 pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let query = FollowQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
     if request.method() == Method::HEAD {
-        return Ok(stream_head().finish());
+        // of no length, as the stream itself
+        return Ok(stream_head().streaming(stream::empty::<Result<web::Bytes, Infallible>>()));
     }
     let (Some(following), Some(socket)) = (request.app_data::<Following>(), request.conn_data::<DetachHandle>()) else {
         return Err(Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub"));

@@ -16,7 +16,7 @@ use actix_web::{
 };
 use serde_json::Value;
 
-use super::{Guard, Openness, Origins, app, problem::PROBLEM_JSON};
+use super::{Guard, InFlight, Openness, Origins, app, problem::PROBLEM_JSON};
 use crate::ingest::PublishError;
 use fake::Fakes;
 
@@ -48,7 +48,7 @@ impl Answer {
 
 async fn ask(fakes: &Fakes, request: TestRequest) -> Answer {
     let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
-    let service = init_service(app(web::Data::new(fakes.state()), guard)).await;
+    let service = init_service(app(web::Data::new(fakes.state()), guard, InFlight::default())).await;
     send(&service, request).await
 }
 
@@ -308,9 +308,8 @@ async fn the_document_lists_every_path_and_the_codes_of_the_table() {
 
 #[actix_web::test]
 async fn head_is_answered_like_get() {
-    let service =
-        init_service(app(web::Data::new(Fakes::default().state()), Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]))))
-            .await;
+    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
+    let service = init_service(app(web::Data::new(Fakes::default().state()), guard, InFlight::default())).await;
     let response = call_service(&service, get("/health").method(Method::HEAD).to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }

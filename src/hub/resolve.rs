@@ -40,10 +40,10 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
 }
 
 fn at(epoch: Epoch, seq: Seq) -> Beginning {
-    Beginning::At { cursor: Cursor { epoch, seq }, rewound: None }
+    Beginning::At { cursor: Cursor { epoch, seq }, presented: None, rewound: None }
 }
 
 fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
     let (cursor, rewound) = chain.place(presented, head);
-    Beginning::At { cursor, rewound }
+    Beginning::At { cursor, presented: Some(presented), rewound }
 }

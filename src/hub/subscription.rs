@@ -16,6 +16,8 @@ pub enum Beginning {
     At {
         /// A cursor of today's numbering.
         cursor: Cursor,
+        /// What the client presented, if it was a cursor: a gap is told in its own words.
+        presented: Option<Cursor>,
         /// The rewind that led there, if what the client presented is void.
         rewound: Option<Gap>,
     },
@@ -25,8 +27,9 @@ impl Beginning {
     /// What the client asked for and can't have, in a log that retains what lies at and after `earliest`.
     #[must_use]
     pub fn gap(&self, earliest: Seq) -> Option<Gap> {
-        let Self::At { cursor, rewound } = *self else { return None };
-        rewound.or(Gap::trimmed(cursor, earliest))
+        let Self::At { cursor, presented, rewound } = *self else { return None };
+        let trimmed = Gap::trimmed(cursor, earliest).map(|gap| Gap { requested: presented.unwrap_or(cursor), ..gap });
+        rewound.or(trimmed)
     }
 }
 

@@ -67,7 +67,7 @@ impl<O: Outlet> Shard<O> {
             Beginning::Now => head,
             // resolved against a newer numbering than this shard has heard of: what the ring holds may be void, so it waits for the news
             Beginning::At { cursor, .. } if !standing.chain.contains(cursor.epoch) => return,
-            Beginning::At { cursor, rewound } => {
+            Beginning::At { cursor, rewound, .. } => {
                 sub.gaps.extend(rewound);
                 if cursor.epoch == standing.epoch {
                     cursor.seq
@@ -86,6 +86,9 @@ impl<O: Outlet> Shard<O> {
         };
         sub.epoch = standing.epoch;
         c = sub.lose_to_trim(c, standing.earliest);
+        if let (Beginning::At { presented: Some(presented), .. }, Some(first)) = (beginning, sub.gaps.first_mut()) {
+            first.requested = presented;
+        }
         sub.phase = Phase::Walking { c };
         sub.told = c;
         let filter = sub.filter.clone();

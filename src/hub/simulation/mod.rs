@@ -206,8 +206,8 @@ impl World {
         let cursor = client.borrow().last_id.expect("set when it was made");
         // the handler asks the log when its view does not do; here always
         let position = self.model.position();
-        let (cursor, rewound) = self.model.chain().place(cursor, position.head);
-        let beginning = Beginning::At { cursor, rewound };
+        let (placed, rewound) = self.model.chain().place(cursor, position.head);
+        let beginning = Beginning::At { cursor: placed, presented: Some(cursor), rewound };
         {
             let mut client = client.borrow_mut();
             (client.connected, client.pinned, client.live) = (true, false, false);
