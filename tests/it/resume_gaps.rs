@@ -15,19 +15,19 @@ use crate::{
     },
 };
 
-async fn gap(client: &mut SseClient) -> Value {
+pub(crate) async fn gap(client: &mut SseClient) -> Value {
     client.until("hub.gap", |frame| frame.name() == "hub.gap").await.json()
 }
 
-fn event_seqs(transcript: &[Frame]) -> Vec<u64> {
+pub(crate) fn event_seqs(transcript: &[Frame]) -> Vec<u64> {
     transcript.iter().filter(|frame| frame.is_event()).filter_map(Frame::id_seq).collect()
 }
 
-fn seq_at(data: &Value, member: &str) -> u64 {
+pub(crate) fn seq_at(data: &Value, member: &str) -> u64 {
     seq_of(data[member].as_str().unwrap_or_else(|| panic!("no {member}: {data}")))
 }
 
-async fn epoch_of(http: &Http) -> String {
+pub(crate) async fn epoch_of(http: &Http) -> String {
     http.stats().await["log"]["epoch"].as_str().expect("an epoch").to_owned()
 }
 
