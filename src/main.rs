@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     let signals = Signals::listen()?;
     let app = App::build(config).await?;
     app.run_until_stopped(async {
@@ -43,7 +43,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry);
+    telemetry::init(&config.telemetry)?;
     let epoch = app::new_epoch(&config, cause).await?;
     println!("the log is now numbered in epoch {epoch}; cursors above its head are told that they are rewound");
     Ok(())

@@ -12,7 +12,7 @@ const BUCKETS: usize = 40 << SUB_BITS;
 
 /// Counts of durations in microseconds.
 #[derive(Debug)]
-pub struct Histogram {
+pub(super) struct Histogram {
     counts: [AtomicU64; BUCKETS],
 }
 
@@ -38,14 +38,14 @@ fn ceiling(bucket: usize) -> u64 {
 
 impl Histogram {
     /// Adds `count` observations of `took`.
-    pub fn record(&self, took: Duration, count: u64) {
+    pub(super) fn record(&self, took: Duration, count: u64) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.counts[bucket(micros)].fetch_add(count, Ordering::Relaxed);
     }
 
     /// The microseconds that the given shares of all observations in `parts` stay below; zeros when there are none.
     #[must_use]
-    pub fn percentiles<const N: usize>(parts: &[&Self], shares: [f64; N]) -> [u64; N] {
+    pub(super) fn percentiles<const N: usize>(parts: &[&Self], shares: [f64; N]) -> [u64; N] {
         let counts: Vec<u64> = (0..BUCKETS).map(|b| parts.iter().map(|part| part.counts[b].load(Ordering::Relaxed)).sum()).collect();
         let total: u64 = counts.iter().sum();
         shares.map(|share| {

@@ -126,4 +126,4 @@ pub trait Outlet: 'static {
 }
 
 /// A frame as shards share it.
-pub type SharedFrame = Arc<Frame>;
+pub(super) type SharedFrame = Arc<Frame>;

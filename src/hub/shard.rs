@@ -64,7 +64,7 @@ struct Drain {
 
 /// See the module.
 #[derive(Debug)]
-pub struct Shard<O: Outlet> {
+pub(super) struct Shard<O: Outlet> {
     settings: Arc<Settings>,
     standing: Option<Standing>,
     ring: Ring,

@@ -8,11 +8,11 @@ use std::sync::{
 use super::{CloseReason, histogram::Histogram};
 
 /// What a connection can follow; one that follows several kinds counts for each.
-pub const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
+pub(super) const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
 
 /// One shard's counters.
 #[derive(Debug, Default)]
-pub struct ShardStats {
+pub(super) struct ShardStats {
     /// Events written to connections.
     pub delivered: AtomicU64,
     /// Connections whose peer left.
@@ -47,14 +47,14 @@ impl ShardStats {
 
     /// Connections that were closed for `reason`.
     #[must_use]
-    pub fn closed(&self, reason: CloseReason) -> u64 {
+    pub(super) fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].load(Ordering::Relaxed)
     }
 }
 
 /// Statistics of all shards: each adds its own when it starts.
 #[derive(Clone, Debug, Default)]
-pub struct Statistics {
+pub(super) struct Statistics {
     shards: Arc<std::sync::Mutex<Vec<Arc<ShardStats>>>>,
 }
 
@@ -92,7 +92,7 @@ impl Statistics {
 
     /// The sums now.
     #[must_use]
-    pub fn totals(&self) -> Totals {
+    pub(super) fn totals(&self) -> Totals {
         let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         let sum = |field: fn(&ShardStats) -> u64| shards.iter().map(|shard| field(shard)).sum::<u64>();
         let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();

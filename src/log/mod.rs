@@ -3,7 +3,7 @@
 //! [`EventLog`] is the contract; `tests/it/log_contract` runs one suite over every adapter. Its promises:
 //!
 //! **Acknowledged is durable**, **append before deliver**: [`EventLog::append`] answers only once the store has flushed.
-//! **A publish is idempotent** within its source. **No silent gap**: [`Page::earliest`] comes from the same snapshot as the page's events,
+//! **A publish is idempotent** within its source. **No silent gap**: [`Page::position`] comes from the same snapshot as the page's events,
 //! so a reader cannot mistake a trimmed stretch for one without matches.
 //!
 //! Adapters know no HTTP and no subscriptions. They may be called from any task of the runtime that opened them, and give up after a deadline

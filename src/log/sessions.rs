@@ -8,7 +8,10 @@
 //! reaches the store again works (`a_silent_store_costs_one_deadline_and_heals`).
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ where
     connect: Duration,
     statement: Duration,
     permits: Semaphore,
+    // counts what was forgotten, so that a connection that was in use meanwhile is not kept either
+    generation: AtomicU64,
     // last in, first out, so that what is not needed stays idle; held for a push or a pop only
     idle: Mutex<Vec<O::Connection>>,
 }
@@ -38,6 +43,7 @@ where
 {
     home: &'a Sessions<O>,
     connection: O::Connection,
+    generation: u64,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -60,25 +66,27 @@ where
 {
     /// At most `most` connections; each connect and each statement has its deadline.
     pub(super) fn new(options: O, most: usize, connect: Duration, statement: Duration) -> Self {
-        Self { options, connect, statement, permits: Semaphore::new(most.max(1)), idle: Mutex::default() }
+        Self { options, connect, statement, permits: Semaphore::new(most.max(1)), generation: AtomicU64::new(0), idle: Mutex::default() }
     }
 
     /// A connection: an idle one, or a new one.
     pub(super) async fn acquire(&self) -> Result<Session<'_, O>, Failure> {
         let acquired = timeout(self.connect, async {
             let permit = self.permits.acquire().await.map_err(|_| Failure::Unreached("closed".into()))?;
+            let generation = self.generation.load(Ordering::Acquire);
             let idle = self.idle().pop();
             let connection = match idle {
                 Some(connection) => connection,
                 None => self.options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?,
             };
-            Ok(Session { home: self, connection, _permit: permit })
+            Ok(Session { home: self, connection, generation, _permit: permit })
         });
         acquired.await.unwrap_or_else(|_| Err(Failure::Unreached(format!("no connection within {:?}", self.connect))))
     }
 
-    /// Drops the idle connections: whatever they were connected to is gone.
-    pub(super) fn forget_idle(&self) {
+    /// Drops the idle connections, and those in use when they come back: whatever they were connected to is gone.
+    pub(super) fn forget(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
         let idle = std::mem::take(&mut *self.idle());
         drop(idle);
     }
@@ -86,7 +94,7 @@ where
     /// Refuses all further use and drops the idle connections.
     pub(super) fn close(&self) {
         self.permits.close();
-        self.forget_idle();
+        self.forget();
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<O::Connection>> {
@@ -113,18 +121,19 @@ where
     pub(super) fn settle<T>(self, worked: Result<Result<T, Error>, Elapsed>) -> Result<T, Failure> {
         match worked {
             Ok(Ok(value)) => {
-                if !self.home.permits.is_closed() {
+                let current = self.generation == self.home.generation.load(Ordering::Acquire);
+                if current && !self.home.permits.is_closed() {
                     self.home.idle().push(self.connection);
                 }
                 Ok(value)
             }
             Ok(Err(error)) if has_answered(&error) => Err(Failure::Answered(error)),
             Ok(Err(error)) => {
-                self.home.forget_idle();
+                self.home.forget();
                 Err(Failure::Lost(error.to_string()))
             }
             Err(_) => {
-                self.home.forget_idle();
+                self.home.forget();
                 Err(Failure::TimedOut)
             }
         }

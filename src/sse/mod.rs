@@ -1,6 +1,6 @@
 //! Server-Sent Events: the hub's outlet for browsers and `curl -N`.
 //!
-//! [`encode`] is pure and makes each frame's bytes once ([HTML Standard §9.2](https://html.spec.whatwg.org/multipage/server-sent-events.html)).
+//! The encoder is pure and makes each frame's bytes once ([HTML Standard §9.2](https://html.spec.whatwg.org/multipage/server-sent-events.html)).
 //! [`DetachIo`] and [`Handover`] take the socket out of actix once the response head is flushed; [`Connection`] then writes to it from the
 //! worker's shard. Routing, authentication and refusals stay with `http`.
 

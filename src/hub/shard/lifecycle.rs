@@ -22,7 +22,7 @@ const DRAIN_AT_LEAST: usize = 32;
 
 impl<O: Outlet> Shard<O> {
     /// Takes a connection, tells it where it stands, and starts its replay or its live delivery.
-    pub fn subscribe(&mut self, request: Request, outlet: O, now: Instant) {
+    pub(crate) fn subscribe(&mut self, request: Request, outlet: O, now: Instant) {
         self.now = now;
         let entry = self.subs.vacant_entry();
         let key = u32::try_from(entry.key()).expect("connections are limited by descriptors, far below 2^32");

@@ -94,6 +94,7 @@ async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
         if standby {
             return Err(LogError::Unavailable("the server is a standby".into()));
         }
+        // `run` takes what can be acquired from, whose future is not `Send` enough for `spawn`
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))
     };
     timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))

@@ -7,29 +7,38 @@ use std::{
     fs, io,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Mutex, PoisonError},
 };
+
+/// What tells one file from another: device and inode.
+pub(super) type FileId = (u64, u64);
 
 /// The file that the connections have open.
 pub(super) struct DatabaseFile {
     path: PathBuf,
-    // each is only compared, and both change together under the writer's permit: no order between them is needed
-    device: AtomicU64,
-    inode: AtomicU64,
+    // held to copy or replace two numbers
+    open: Mutex<FileId>,
 }
 
 impl DatabaseFile {
     /// The file that the path names now.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
-        let named = fs::metadata(path)?;
-        Ok(Self { path: path.to_owned(), device: AtomicU64::new(named.dev()), inode: AtomicU64::new(named.ino()) })
+        Ok(Self { path: path.to_owned(), open: Mutex::new(identify(path)?) })
     }
 
-    /// Whether the path names another file than at the last call. An error when it names none.
-    pub(super) fn was_replaced(&self) -> io::Result<bool> {
-        let named = fs::metadata(&self.path)?;
-        let device = self.device.swap(named.dev(), Ordering::Relaxed);
-        let inode = self.inode.swap(named.ino(), Ordering::Relaxed);
-        Ok((device, inode) != (named.dev(), named.ino()))
+    /// The file that the path names, if it is another than the open one. An error when it names none.
+    pub(super) fn replacement(&self) -> io::Result<Option<FileId>> {
+        let named = identify(&self.path)?;
+        Ok((named != *self.open.lock().unwrap_or_else(PoisonError::into_inner)).then_some(named))
     }
+
+    /// The connections that are opened from now on have this file open.
+    pub(super) fn accept(&self, file: FileId) {
+        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = file;
+    }
+}
+
+fn identify(path: &Path) -> io::Result<FileId> {
+    let named = fs::metadata(path)?;
+    Ok((named.dev(), named.ino()))
 }

@@ -74,10 +74,12 @@ impl SqliteLog {
 
     async fn look_at_file(&self) -> Result<(), LogError> {
         let gone = |error: std::io::Error| LogError::Unavailable(format!("{}: {error}", self.path.display()));
-        if self.file.was_replaced().map_err(gone)? {
+        if let Some(other) = self.file.replacement().map_err(gone)? {
             tracing::warn!(path = %self.path.display(), "the database file was replaced; opening it anew");
-            self.writer.forget_idle();
-            self.readers.forget_idle();
+            self.writer.forget();
+            self.readers.forget();
+            // only now: whoever looks before this forgets the old connections too
+            self.file.accept(other);
             migrate(self.writer.acquire().await.map_err(error::of_read)?).await?;
         }
         Ok(())
@@ -103,6 +105,7 @@ impl SqliteLog {
 
 async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), LogError> {
     let migrated = timeout(session.deadline(), async {
+        // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
         let run = MIGRATIONS.run_direct(None, session.connection(), false).await;
         run.map_err(|error| match error {
             sqlx::migrate::MigrateError::Execute(error) => error,

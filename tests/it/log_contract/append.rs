@@ -15,7 +15,7 @@ fn accepted(items: &[(u64, ItemStatus)]) -> RequestOutcome {
     RequestOutcome::Accepted(items.iter().map(|&(seq, status)| item(seq, status)).collect())
 }
 
-pub async fn seqs_are_dense_from_one_and_in_request_order(place: Place) {
+pub(crate) async fn seqs_are_dense_from_one_and_in_request_order(place: Place) {
     let (log, id) = place.open().await;
     let appended = log.append(id, &[request(plains(0, 2)), request(vec![]), request(plains(2, 3))]).await.expect("appends");
     assert_eq!((appended.before, appended.head), (Seq::ZERO, Seq::new(3)));
@@ -30,7 +30,7 @@ pub async fn seqs_are_dense_from_one_and_in_request_order(place: Place) {
     assert_eq!(events[2].received_at, appended.received_at);
 }
 
-pub async fn the_same_content_again_is_a_duplicate_of_the_first(place: Place) {
+pub(crate) async fn the_same_content_again_is_a_duplicate_of_the_first(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 2))).await;
     let again = publish(&log, id, request(plains(1, 3))).await;
@@ -38,7 +38,7 @@ pub async fn the_same_content_again_is_a_duplicate_of_the_first(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [1, 2, 3]);
 }
 
-pub async fn other_content_under_a_known_id_refuses_its_request_and_no_other(place: Place) {
+pub(crate) async fn other_content_under_a_known_id_refuses_its_request_and_no_other(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 2))).await;
     let conflicting = request(vec![plain("new", "1"), plain("e1", "other"), plain("e0", "other")]);
@@ -48,7 +48,7 @@ pub async fn other_content_under_a_known_id_refuses_its_request_and_no_other(pla
     assert_eq!(publish(&log, id, request(vec![plain("new", "1")])).await, accepted(&[(4, ItemStatus::Stored)]));
 }
 
-pub async fn with_keep_the_rest_of_the_request_is_stored(place: Place) {
+pub(crate) async fn with_keep_the_rest_of_the_request_is_stored(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 1))).await;
     let events = vec![plain("e0", "other"), plain("new", "1"), plain("new", "other"), plain("e0", "0")];
@@ -58,7 +58,7 @@ pub async fn with_keep_the_rest_of_the_request_is_stored(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [1, 2]);
 }
 
-pub async fn a_repetition_within_a_request_belongs_to_the_first(place: Place) {
+pub(crate) async fn a_repetition_within_a_request_belongs_to_the_first(place: Place) {
     let (log, id) = place.open().await;
     let twice = publish(&log, id, request(vec![plain("a", "1"), plain("b", "2"), plain("a", "1")])).await;
     assert_eq!(twice, accepted(&[(1, ItemStatus::Stored), (2, ItemStatus::Stored), (1, ItemStatus::Duplicate)]));
@@ -67,14 +67,14 @@ pub async fn a_repetition_within_a_request_belongs_to_the_first(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [1, 2]);
 }
 
-pub async fn ids_are_scoped_by_source(place: Place) {
+pub(crate) async fn ids_are_scoped_by_source(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 1))).await;
     let other = AppendRequest { source: Source::new("other"), ..request(vec![plain("e0", "something else")]) };
     assert_eq!(publish(&log, id, other).await, accepted(&[(2, ItemStatus::Stored)]));
 }
 
-pub async fn an_id_shared_by_two_requests_stores_nothing(place: Place) {
+pub(crate) async fn an_id_shared_by_two_requests_stores_nothing(place: Place) {
     let (log, id) = place.open().await;
     let shared = log.append(id, &[request(plains(0, 2)), request(plains(1, 3))]).await;
     assert!(shared.is_err(), "{shared:?}");
@@ -82,7 +82,7 @@ pub async fn an_id_shared_by_two_requests_stores_nothing(place: Place) {
     assert_eq!(publish(&log, id, request(plains(0, 1))).await, accepted(&[(1, ItemStatus::Stored)]));
 }
 
-pub async fn time_never_runs_backwards_along_seq(place: Place) {
+pub(crate) async fn time_never_runs_backwards_along_seq(place: Place) {
     let (log, id) = place.open().await;
     let before = log.append(id, &[request(plains(0, 1))]).await.expect("appends");
     // the clock that wrote the head was an hour ahead of this one
@@ -91,7 +91,7 @@ pub async fn time_never_runs_backwards_along_seq(place: Place) {
     assert_eq!(after.received_at.as_micros(), before.received_at.as_micros() + 3_600_000_000);
 }
 
-pub async fn logs_are_numbered_apart(place: Place) {
+pub(crate) async fn logs_are_numbered_apart(place: Place) {
     let (log, id) = place.open().await;
     let other = log.open(&LogName::new("tenant")).await.expect("opens");
     assert_ne!(id, other);
@@ -101,7 +101,7 @@ pub async fn logs_are_numbered_apart(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [1, 2, 3]);
 }
 
-pub async fn a_large_batch_is_stored_whole_and_reads_back_byte_for_byte(place: Place) {
+pub(crate) async fn a_large_batch_is_stored_whole_and_reads_back_byte_for_byte(place: Place) {
     let (log, id) = place.open().await;
     let streams: Vec<String> = (0..16).map(|n| format!("s{n}")).collect();
     let streams: Vec<&str> = streams.iter().map(String::as_str).collect();

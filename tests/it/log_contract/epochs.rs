@@ -7,7 +7,7 @@ use chaincast::{
 
 use super::place::{Place, default_log, plains, publish, request};
 
-pub async fn a_log_has_an_epoch_from_its_first_moment_and_keeps_it(place: Place) {
+pub(crate) async fn a_log_has_an_epoch_from_its_first_moment_and_keeps_it(place: Place) {
     let (log, id) = place.open().await;
     let chain = log.epochs(id).await.expect("reads");
     assert_eq!((chain.links().len(), chain.links()[0].first), (1, Seq::new(1)));
@@ -18,7 +18,7 @@ pub async fn a_log_has_an_epoch_from_its_first_moment_and_keeps_it(place: Place)
     assert_eq!(again.epochs(id).await.expect("reads"), chain);
 }
 
-pub async fn a_new_epoch_starts_behind_the_head(place: Place) {
+pub(crate) async fn a_new_epoch_starts_behind_the_head(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 3))).await;
     let before = log.epochs(id).await.expect("reads").current();
@@ -31,7 +31,7 @@ pub async fn a_new_epoch_starts_behind_the_head(place: Place) {
     assert_eq!(log.epochs(id).await.expect("reads").links().len(), 2, "appending starts no other");
 }
 
-pub async fn positions_tell_of_every_log(place: Place) {
+pub(crate) async fn positions_tell_of_every_log(place: Place) {
     let (log, id) = place.open().await;
     let other = log.open(&LogName::new("tenant")).await.expect("opens");
     publish(&log, id, request(plains(0, 3))).await;

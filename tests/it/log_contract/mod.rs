@@ -6,6 +6,7 @@ mod place;
 mod postgres;
 mod proxy;
 mod read;
+mod runtime;
 mod sqlite;
 mod trim;
 mod writers;

@@ -10,25 +10,27 @@ use chaincast::{
 };
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
-use crate::support::{TempDir, postgres};
+use tempfile::TempDir;
+
+use crate::support::postgres;
 
 /// Where an adapter keeps its logs.
-pub enum Place {
+pub(crate) enum Place {
     Sqlite(TempDir),
     Postgres(postgres::TestDatabase),
 }
 
 impl Place {
-    pub fn sqlite() -> Self {
-        Self::Sqlite(TempDir::new())
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(TempDir::new().expect("a temporary directory"))
     }
 
-    pub async fn postgres() -> Self {
+    pub(crate) async fn postgres() -> Self {
         Self::Postgres(postgres::TestDatabase::create().await)
     }
 
     /// One more instance of the adapter.
-    pub async fn connect(&self) -> Arc<dyn EventLog> {
+    pub(crate) async fn connect(&self) -> Arc<dyn EventLog> {
         match self {
             Self::Sqlite(_) => Arc::new(SqliteLog::open_file(&self.file(), SqliteSettings::default()).await.expect("opens")),
             Self::Postgres(database) => Arc::new(PostgresLog::connect(&database.url(), postgres::settings()).await.expect("connects")),
@@ -36,14 +38,14 @@ impl Place {
     }
 
     /// An instance and its default log.
-    pub async fn open(&self) -> (Arc<dyn EventLog>, LogId) {
+    pub(crate) async fn open(&self) -> (Arc<dyn EventLog>, LogId) {
         let log = self.connect().await;
         let id = log.open(&default_log()).await.expect("opens");
         (log, id)
     }
 
     /// Changes something behind the adapter's back, in words that both stores understand.
-    pub async fn tamper(&self, sql: &'static str) {
+    pub(crate) async fn tamper(&self, sql: &'static str) {
         match self {
             Self::Sqlite(_) => {
                 let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("connects");
@@ -57,7 +59,7 @@ impl Place {
     }
 
     /// A number that the store knows.
-    pub async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         match self {
             Self::Sqlite(_) => {
                 let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("connects");
@@ -82,12 +84,12 @@ impl Place {
     }
 }
 
-pub fn default_log() -> LogName {
+pub(crate) fn default_log() -> LogName {
     LogName::new(LogName::DEFAULT)
 }
 
 /// An event about streams, filed under topics.
-pub fn event(id: &str, event_type: &str, streams: &[&str], topics: &[&str], data: &str) -> NewEvent {
+pub(crate) fn event(id: &str, event_type: &str, streams: &[&str], topics: &[&str], data: &str) -> NewEvent {
     let list = |names: &[&str]| format!("[{}]", names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(","));
     let members = format!(r#"{{"id":"{id}","type":"{event_type}","streams":{},"topics":{},"#, list(streams), list(topics));
     let mut digest = [0_u8; 32];
@@ -108,41 +110,41 @@ pub fn event(id: &str, event_type: &str, streams: &[&str], topics: &[&str], data
 }
 
 /// An event of which only the id and the data matter.
-pub fn plain(id: &str, data: &str) -> NewEvent {
+pub(crate) fn plain(id: &str, data: &str) -> NewEvent {
     event(id, "test.happened", &["1"], &[], &format!("{data:?}"))
 }
 
 /// Events `from..to` of which nothing matters.
-pub fn plains(from: usize, to: usize) -> Vec<NewEvent> {
+pub(crate) fn plains(from: usize, to: usize) -> Vec<NewEvent> {
     (from..to).map(|n| plain(&format!("e{n}"), &n.to_string())).collect()
 }
 
-pub fn request(events: Vec<NewEvent>) -> AppendRequest {
+pub(crate) fn request(events: Vec<NewEvent>) -> AppendRequest {
     AppendRequest { source: Source::new(Source::DEFAULT), events, on_conflict: OnConflict::Refuse }
 }
 
 /// Appends one request and tells what became of it.
-pub async fn publish(log: &Arc<dyn EventLog>, id: LogId, request: AppendRequest) -> RequestOutcome {
+pub(crate) async fn publish(log: &Arc<dyn EventLog>, id: LogId, request: AppendRequest) -> RequestOutcome {
     let appended = log.append(id, &[request]).await.expect("appends");
     appended.outcomes.into_iter().next().expect("one outcome a request")
 }
 
-pub fn stream_filter(streams: &[&str]) -> Arc<Filter> {
+pub(crate) fn stream_filter(streams: &[&str]) -> Arc<Filter> {
     let streams = streams.iter().map(|stream| StreamId::new(*stream)).collect();
     Arc::new(Filter::new(FilterParts { streams, ..FilterParts::default() }, 100).expect("a filter"))
 }
 
-pub fn pattern(text: &str) -> Pattern {
+pub(crate) fn pattern(text: &str) -> Pattern {
     Pattern::parse(text).expect("a pattern")
 }
 
-pub async fn page(log: &Arc<dyn EventLog>, id: LogId, filter: Arc<Filter>, after: u64, limit: usize) -> Page {
+pub(crate) async fn page(log: &Arc<dyn EventLog>, id: LogId, filter: Arc<Filter>, after: u64, limit: usize) -> Page {
     let request = PageRequest { filter, after: Seq::new(after), limit, max_bytes: 1 << 20 };
     log.read(id, &request).await.expect("reads")
 }
 
 /// Everything that is retained.
-pub async fn everything(log: &Arc<dyn EventLog>, id: LogId) -> Vec<Event> {
+pub(crate) async fn everything(log: &Arc<dyn EventLog>, id: LogId) -> Vec<Event> {
     let mut events = Vec::new();
     let mut after = 0;
     loop {
@@ -155,6 +157,6 @@ pub async fn everything(log: &Arc<dyn EventLog>, id: LogId) -> Vec<Event> {
     }
 }
 
-pub fn seqs(events: &[Event]) -> Vec<u64> {
+pub(crate) fn seqs(events: &[Event]) -> Vec<u64> {
     events.iter().map(|event| event.seq.get()).collect()
 }

@@ -10,13 +10,13 @@ use tokio::{
 };
 
 /// Passes bytes on to one port until told otherwise.
-pub struct SilentProxy {
-    pub port: u16,
+pub(crate) struct SilentProxy {
+    pub(crate) port: u16,
     silent: watch::Sender<bool>,
 }
 
 impl SilentProxy {
-    pub async fn before(target: u16) -> Self {
+    pub(crate) async fn before(target: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let (silent, seen) = watch::channel(false);
@@ -34,7 +34,7 @@ impl SilentProxy {
         Self { port, silent }
     }
 
-    pub fn fall_silent(&self, silent: bool) {
+    pub(crate) fn fall_silent(&self, silent: bool) {
         self.silent.send_replace(silent);
     }
 }

@@ -34,10 +34,11 @@ fn events() -> impl Strategy<Value = Vec<NewEvent>> {
         0..40_usize,
     );
     proptest::collection::vec(one, 0..150).prop_map(|events| {
-        let new = |(n, (event_type, streams, topics, pad)): (usize, (&str, Vec<&str>, Vec<&str>, usize))| {
+        let numbered = events.into_iter().enumerate();
+        let new = numbered.map(|(n, (event_type, streams, topics, pad))| {
             event(&format!("e{n}"), event_type, &streams, &topics, &format!("{:?}", "x".repeat(pad)))
-        };
-        events.into_iter().enumerate().map(new).collect()
+        });
+        new.collect()
     })
 }
 
@@ -64,7 +65,7 @@ fn walks() -> impl Strategy<Value = Vec<Walk>> {
     proptest::collection::vec(walk, 6)
 }
 
-pub async fn a_walk_of_pages_equals_the_filter_itself(place: Place) {
+pub(crate) async fn a_walk_of_pages_equals_the_filter_itself(place: Place) {
     let (log, _) = place.open().await;
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     for case in 0..12 {
@@ -99,7 +100,7 @@ pub async fn a_walk_of_pages_equals_the_filter_itself(place: Place) {
     }
 }
 
-pub async fn a_rare_stream_in_a_big_log_is_one_page(place: Place) {
+pub(crate) async fn a_rare_stream_in_a_big_log_is_one_page(place: Place) {
     let (log, id) = place.open().await;
     for batch in 0..5 {
         let mut events = plains(batch * 1000, (batch + 1) * 1000);
@@ -115,7 +116,7 @@ pub async fn a_rare_stream_in_a_big_log_is_one_page(place: Place) {
     assert_eq!(both.through, Seq::new(1005));
 }
 
-pub async fn an_empty_page_moves_to_the_head(place: Place) {
+pub(crate) async fn an_empty_page_moves_to_the_head(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 20))).await;
     for (filter, after) in [(stream_filter(&["none"]), 0), (stream_filter(&["none"]), 7), (Arc::new(Filter::everything()), 20)] {
@@ -126,7 +127,7 @@ pub async fn an_empty_page_moves_to_the_head(place: Place) {
     assert_eq!((beyond.events.len(), beyond.position.head), (0, Seq::new(20)));
 }
 
-pub async fn a_page_keeps_to_its_bytes_but_holds_one_event(place: Place) {
+pub(crate) async fn a_page_keeps_to_its_bytes_but_holds_one_event(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 5))).await;
     let length = everything(&log, id).await[0].envelope.as_str().len();

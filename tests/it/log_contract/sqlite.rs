@@ -13,7 +13,7 @@ use chaincast::{
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::place::{default_log, everything, plains, publish, request, seqs};
-use crate::support::TempDir;
+use tempfile::TempDir;
 
 async fn open(path: &Path) -> (Arc<dyn EventLog>, LogId) {
     let settings = SqliteSettings { statement_timeout: Duration::from_millis(500), ..SqliteSettings::default() };
@@ -39,7 +39,7 @@ fn put_back(copy: &Path, path: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restored_file_starts_a_new_epoch_before_a_seq_is_reused() {
-    let dir = TempDir::new();
+    let dir = TempDir::new().expect("a temporary directory");
     let path = dir.path().join("log.db");
     let (log, id) = open(&path).await;
     publish(&log, id, request(plains(0, 3))).await;
@@ -60,7 +60,7 @@ async fn a_restored_file_starts_a_new_epoch_before_a_seq_is_reused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_replaced_while_it_is_open_is_opened_anew_with_a_new_epoch() {
-    let dir = TempDir::new();
+    let dir = TempDir::new().expect("a temporary directory");
     let path = dir.path().join("log.db");
     let (log, id) = open(&path).await;
     publish(&log, id, request(plains(0, 3))).await;
@@ -75,7 +75,7 @@ async fn a_file_replaced_while_it_is_open_is_opened_anew_with_a_new_epoch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_file_is_unavailable_and_not_replaced_by_an_empty_one() {
-    let dir = TempDir::new();
+    let dir = TempDir::new().expect("a temporary directory");
     let path = dir.path().join("log.db");
     let (log, id) = open(&path).await;
     publish(&log, id, request(plains(0, 3))).await;
@@ -87,7 +87,7 @@ async fn a_deleted_file_is_unavailable_and_not_replaced_by_an_empty_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_locked_by_another_process_is_unavailable_within_the_deadline_and_heals() {
-    let dir = TempDir::new();
+    let dir = TempDir::new().expect("a temporary directory");
     let path = dir.path().join("log.db");
     let (log, id) = open(&path).await;
     let mut other = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.expect("connects");

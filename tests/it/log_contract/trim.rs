@@ -24,7 +24,7 @@ fn statuses(outcome: &RequestOutcome) -> Vec<ItemStatus> {
     }
 }
 
-pub async fn a_trim_by_count_keeps_the_newest(place: Place) {
+pub(crate) async fn a_trim_by_count_keeps_the_newest(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 10))).await;
     let trimmed = log.trim(id, &at_most(4)).await.expect("trims");
@@ -37,7 +37,7 @@ pub async fn a_trim_by_count_keeps_the_newest(place: Place) {
     assert_eq!(log.trim(id, &at_most(8)).await.expect("trims"), Trimmed::default(), "earliest never goes back");
 }
 
-pub async fn a_trim_by_age_keeps_what_is_young(place: Place) {
+pub(crate) async fn a_trim_by_age_keeps_what_is_young(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 10))).await;
     place.tamper(TWO_DAYS_OLDER).await;
@@ -46,7 +46,7 @@ pub async fn a_trim_by_age_keeps_what_is_young(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [7, 8, 9, 10]);
 }
 
-pub async fn a_trim_that_was_cut_short_is_made_up_for(place: Place) {
+pub(crate) async fn a_trim_that_was_cut_short_is_made_up_for(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 10))).await;
     // what a crash leaves behind: the head row says they are gone, and some are
@@ -58,7 +58,7 @@ pub async fn a_trim_that_was_cut_short_is_made_up_for(place: Place) {
     assert_eq!(place.count("SELECT count(*) FROM postings WHERE seq < 6").await, 0);
 }
 
-pub async fn an_emptied_log_goes_on_numbering(place: Place) {
+pub(crate) async fn an_emptied_log_goes_on_numbering(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 1200))).await;
     assert_eq!(log.trim(id, &at_most(0)).await.expect("trims").events, 1200);
@@ -69,7 +69,7 @@ pub async fn an_emptied_log_goes_on_numbering(place: Place) {
     assert_eq!(seqs(&everything(&log, id).await), [1201]);
 }
 
-pub async fn ids_outlive_their_events_and_are_forgotten_after_their_time(place: Place) {
+pub(crate) async fn ids_outlive_their_events_and_are_forgotten_after_their_time(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 10))).await;
     place.tamper(TWO_DAYS_OLDER).await;
@@ -82,7 +82,7 @@ pub async fn ids_outlive_their_events_and_are_forgotten_after_their_time(place: 
     assert_eq!(statuses(&again), [ItemStatus::Stored, ItemStatus::Duplicate]);
 }
 
-pub async fn the_id_of_a_kept_event_is_never_forgotten(place: Place) {
+pub(crate) async fn the_id_of_a_kept_event_is_never_forgotten(place: Place) {
     let (log, id) = place.open().await;
     publish(&log, id, request(plains(0, 10))).await;
     place.tamper(TWO_DAYS_OLDER).await;
@@ -92,7 +92,7 @@ pub async fn the_id_of_a_kept_event_is_never_forgotten(place: Place) {
     assert_eq!(log.trim(id, &kept_for_long).await.expect("trims"), Trimmed::default());
 }
 
-pub async fn a_time_finds_the_seq_before_it(place: Place) {
+pub(crate) async fn a_time_finds_the_seq_before_it(place: Place) {
     let (log, id) = place.open().await;
     assert_eq!(log.seq_before(id, Timestamp::now()).await.expect("finds"), Seq::ZERO);
     publish(&log, id, request(plains(0, 100))).await;

@@ -13,7 +13,7 @@ use super::place::{Place, default_log, page, plain, request};
 const WRITERS: usize = 4;
 const ROUNDS: usize = 25;
 
-pub async fn concurrent_writers_leave_no_hole_and_a_tailing_reader_sees_every_seq_in_order(place: Place) {
+pub(crate) async fn concurrent_writers_leave_no_hole_and_a_tailing_reader_sees_every_seq_in_order(place: Place) {
     let (reader, id) = place.open().await;
     let mut writing = Vec::new();
     for writer in 0..WRITERS {

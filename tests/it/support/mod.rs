@@ -8,7 +8,7 @@ pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod model;
 pub(crate) mod naive_filter;
-pub mod postgres;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod publisher;
 pub(crate) mod raw;
@@ -17,26 +17,3 @@ pub(crate) mod sse_connection;
 pub(crate) mod sse_parser;
 pub(crate) mod store;
 pub(crate) mod wait;
-
-use std::path::{Path, PathBuf};
-
-/// A directory that is gone when the test is.
-pub struct TempDir(PathBuf);
-
-impl TempDir {
-    pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("chaincast-{:016x}", fastrand::u64(..)));
-        std::fs::create_dir(&path).expect("a temporary directory can be made");
-        Self(path)
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}

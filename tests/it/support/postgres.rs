@@ -11,13 +11,13 @@ use std::{
 use chaincast::log::PostgresSettings;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use super::TempDir;
+use tempfile::TempDir;
 
 /// Superuser's url of the server on which tests make their databases.
-pub const SERVER: &str = "CHAINCAST_TEST_POSTGRES";
+pub(crate) const SERVER: &str = "CHAINCAST_TEST_POSTGRES";
 
 /// An empty database, dropped with this value.
-pub struct TestDatabase {
+pub(crate) struct TestDatabase {
     server: String,
     name: String,
 }
@@ -25,7 +25,7 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// # Panics
     /// When the server is not named or does not answer: a test without its server fails.
-    pub async fn create() -> Self {
+    pub(crate) async fn create() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let server = std::env::var(SERVER).unwrap_or_else(|_| {
             panic!("set {SERVER}=postgres://user:password@host:port/postgres, a superuser's, to run the tests of Postgres")
@@ -37,7 +37,7 @@ impl TestDatabase {
     }
 
     /// Where it is.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         let (base, _) = self.server.rsplit_once('/').expect("the url names a database");
         format!("{base}/{}", self.name)
     }
@@ -70,18 +70,18 @@ impl Drop for TestDatabase {
 }
 
 /// Settings for tests: the server of the tests may run without fsync.
-pub fn settings() -> PostgresSettings {
+pub(crate) fn settings() -> PostgresSettings {
     PostgresSettings { allow_unsafe_fsync: true, max_connections: 4, ..PostgresSettings::default() }
 }
 
 /// A server with a data directory of its own, that flushes what it commits. Stopped and removed with this value.
-pub struct Cluster {
+pub(crate) struct Cluster {
     dir: TempDir,
     port: u16,
 }
 
 impl Cluster {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let cluster = Self::prepare();
         run_as_postgres(&cluster.dir, "initdb", &["-D", "data", "-U", "postgres", "-A", "trust", "-N", "-E", "UTF8"]);
         cluster.configure();
@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// A server that follows this one, asynchronously.
-    pub fn replica(&self) -> Self {
+    pub(crate) fn replica(&self) -> Self {
         let replica = Self::prepare();
         let port = self.port.to_string();
         run_as_postgres(
@@ -103,30 +103,26 @@ impl Cluster {
         replica
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// Starts a server that was stopped or killed, and waits until it takes connections.
-    pub fn start_again(&self) {
+    pub(crate) fn start_again(&self) {
         run_as_postgres(&self.dir, "pg_ctl", &["-D", "data", "-l", "server.log", "-w", "-t", "60", "start"]);
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         run_as_postgres(&self.dir, "pg_ctl", &["-D", "data", "-m", "fast", "-w", "stop"]);
     }
 
     /// Ends a standby's following: it takes writes from now on.
-    pub fn promote(&self) {
+    pub(crate) fn promote(&self) {
         run_as_postgres(&self.dir, "pg_ctl", &["-D", "data", "-w", "promote"]);
     }
 
     /// Kills the server and all its children where they stand.
-    pub fn kill_9(&self) {
+    pub(crate) fn kill_9(&self) {
         let Some(postmaster) = self.postmaster() else { return };
         let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().expect("ps is there");
         let children = String::from_utf8_lossy(&children.stdout).into_owned();
@@ -144,7 +140,7 @@ impl Cluster {
     }
 
     fn prepare() -> Self {
-        let dir = TempDir::new();
+        let dir = TempDir::new().expect("a temporary directory");
         if is_root() {
             check(Command::new("chown").arg("postgres").arg(dir.path()).output(), "chown");
         }
@@ -156,9 +152,9 @@ impl Cluster {
     fn configure(&self) {
         let path = self.dir.path().join("data/postgresql.conf");
         let mut conf = std::fs::read_to_string(&path).expect("initdb wrote it");
-        let socket = self.dir.path().display();
+        // no lock file of a socket and no shared segment outlives a server that is killed
         conf.push_str(&format!(
-            "\nport={}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{socket}'\nfsync=on\nshared_buffers=16MB\nmax_connections=30\n",
+            "\nport={}\nlisten_addresses='127.0.0.1'\nunix_socket_directories=''\ndynamic_shared_memory_type=mmap\nfsync=on\nshared_buffers=16MB\nmax_connections=30\n",
             self.port
         ));
         std::fs::write(&path, conf).expect("the owner of the test may write it");
