@@ -183,3 +183,33 @@ async fn after_a_failover_cursors_from_before_are_judged_by_the_fork_on_every_in
         assert_eq!(refused.problem(410), "gap");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failover_is_told_by_looking_before_anything_is_published_and_told_once() {
+    let scene = Scene::start().await;
+    let (http, addr) = (scene.http.clone(), scene.service.addr());
+    let old_epoch = epoch_of(&http).await;
+    let mut live = SseClient::live(addr, "all=true").await;
+    publish(&http, "kept", FORK as usize).await;
+    scene.replica_falls_behind().await;
+    publish(&http, "lost", (LOST - FORK) as usize).await;
+    live.follow_to(LOST).await;
+    scene.fail_over();
+    assert_eq!(gap(&mut live).await["resumed"], format!("{old_epoch}-{FORK}"), "the numbering is over once a number is used again");
+    let mut back = SseClient::connect(addr, "all=true", Some(&format!("{old_epoch}-{LOST}"))).await;
+    assert_eq!(seq_at(&gap(&mut back).await, "resumed"), FORK);
+    scene.publish_anew("anew", 15).await;
+    let after = History::read(&http).await;
+    for client in [&mut live, &mut back] {
+        client.until("the last event", |frame| frame.id_seq() == Some(FORK + 15)).await;
+        let (_, then) = split_at_rewind(client, &format!("{old_epoch}-{LOST}"));
+        after.check_transcript("all=true", FORK, then);
+        let epochs: std::collections::BTreeSet<_> = then
+            .iter()
+            .filter(|frame| frame.is_event())
+            .filter_map(|frame| frame.id.as_deref()?.split_once('-'))
+            .map(|(epoch, _)| epoch)
+            .collect();
+        assert!(!epochs.contains(&old_epoch[..]) && epochs.len() == 1, "{epochs:?}");
+    }
+}

@@ -74,8 +74,8 @@ async fn a_subscriber_who_moves_between_processes_misses_and_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log() {
     let store = Store::postgres().await;
-    let one = Service::start(Settings::on(&store)).await;
-    let two = Service::start(Settings::on(&store).with("CHAINCAST_RING_EVENTS", 16)).await;
+    let one = Service::start(Settings::on(&store).with("CHAINCAST_RING_EVENTS", 16)).await;
+    let two = Service::start(Settings::on(&store)).await;
     let http = Http::new(two.addr());
     let mut clients = Vec::new();
     for query in QUERIES {
