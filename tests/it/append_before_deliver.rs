@@ -12,6 +12,7 @@ use crate::support::{
     sse_client::SseClient,
     sse_parser::Frame,
     store::Store,
+    wait::eventually,
 };
 
 fn ids(client: &SseClient) -> Vec<String> {
@@ -96,9 +97,15 @@ async fn a_commit_whose_answer_is_lost_is_delivered_once_and_acknowledged_as_sto
     there.follow_to(2).await;
     assert_eq!(ids(&there), ["before", "unheard"]);
     assert!(!publishing.is_finished(), "nobody knows here");
+    eventually("given up once", async || {
+        let told = cut_off.output().iter().any(|line| line.contains("outcome is unknown; repeating"));
+        if told { Ok(()) } else { Err("the first try still waits".to_owned()) }
+    })
+    .await;
     proxy.set(Mode::Pass);
     let answer = publishing.await.expect("no panic");
     assert_eq!(answer.status, 201, "its own earlier try is no duplicate: {answer:?}");
+    assert_eq!(answer.items()[0]["status"], "stored");
     model.acknowledged(&[event], &answer.items());
     here.follow_to(2).await;
     let last = json!({"id": "after", "type": "a.b", "data": 2});

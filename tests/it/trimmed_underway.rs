@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    resume::publish_these,
+    resume::{publish, publish_these},
     resume_gaps::{event_seqs, gap, seq_at},
     support::{
         http::Http,
@@ -54,5 +54,26 @@ for_each_store! {
             history.check_transcript("all=true", 0, &client.transcript()[..until_200]);
         }
         assert_eq!(http.stat("/connections/opened").await, 4, "nobody had to come back");
+    }
+    async fn an_instance_that_was_halted_tells_its_live_clients_of_what_came_and_went_meanwhile(store: Store) {
+        let halted = Service::start(Settings::on(&store)).await;
+        let other = Service::start(Settings::on(&store)).await;
+        let (http, elsewhere) = (Http::new(halted.addr()), Http::new(other.addr()));
+        let mut live = SseClient::live(halted.addr(), "all=true").await;
+        let mut model = publish(&http, "before", 5).await;
+        live.follow_to(5).await;
+        {
+            let _halted = halted.stop_cont();
+            model.merge(publish(&elsewhere, "meanwhile", 95).await);
+            let _trimming = Service::start(Settings::on(&store).with("CHAINCAST_RETENTION_EVENTS", 10)).await;
+            elsewhere.until_stat("/log/earliest", |earliest| earliest == 91).await;
+        }
+        let told = gap(&mut live).await;
+        assert_eq!((told["reason"].as_str(), seq_at(&told, "requested"), seq_at(&told, "resumed")), (Some("trimmed"), 5, 90), "{told}");
+        model.merge(publish(&http, "after", 5).await);
+        live.until("the last event", |frame| frame.id_seq() == Some(105)).await;
+        assert_eq!(event_seqs(live.transcript()), (1..=5).chain(91..=105).collect::<Vec<_>>());
+        let rest = live.transcript().iter().position(|frame| frame.name() == "hub.gap").expect("told");
+        model.check_log(&http).await.check_transcript("all=true", 90, &live.transcript()[rest..]);
     }
 }
