@@ -170,9 +170,13 @@ fn extend<T, E: ToString>(list: &mut Vec<T>, name: &'static str, value: &str, pa
 fn header_start(headers: &HeaderMap) -> Result<Option<Start>, Problem> {
     const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
     let mut values = headers.get_all(LAST_EVENT_ID);
-    let Some(value) = values.next().filter(|value| !value.is_empty()) else { return Ok(None) };
+    let Some(value) = values.next() else { return Ok(None) };
+    // also when one is empty: to begin at now because of it would skip what the other stands for
     if values.next().is_some() {
         return Err(Problem::parameter("Last-Event-ID", "must be given only once"));
+    }
+    if value.is_empty() {
+        return Ok(None);
     }
     // bytes beyond ASCII are no cursor, whatever they spell
     let text = value.to_str().unwrap_or_default();

@@ -6,16 +6,11 @@ use crate::{
     bad_input::Bench,
     support::{
         model::Model,
-        publisher::Publisher,
+        publisher::{Publisher, large_events},
         raw::{RawConnection, request},
         sse_client::SseClient,
     },
 };
-
-/// Events so large that a few fill every buffer on the way.
-fn large_events(n: usize) -> Vec<Value> {
-    (0..n).map(|n| json!({"id": format!("large-{n}"), "type": "a.b", "data": "x".repeat(40_000)})).collect()
-}
 
 async fn subscribe(bench: &Bench) -> RawConnection {
     let addr = bench.service().addr();
@@ -31,7 +26,7 @@ async fn publishing_does_not_wait_for_a_client_that_never_reads() {
     let bench = Bench::with(|settings| settings.with("CHAINCAST_NO_PROGRESS_SECONDS", 2)).await;
     let idle = subscribe(&bench).await;
     let mut reader = SseClient::live(bench.service().addr(), "all=true").await;
-    let batches: Vec<Vec<Value>> = large_events(400).chunks(20).map(<[Value]>::to_vec).collect();
+    let batches: Vec<Vec<Value>> = large_events("large", 400).chunks(20).map(<[Value]>::to_vec).collect();
     let publisher = Publisher::of_batches(bench.service().addr(), batches.into_iter());
     reader.follow_to(400).await;
     let model: Model = publisher.finished().await;
@@ -47,7 +42,7 @@ async fn publishing_does_not_wait_for_a_client_that_never_reads() {
 async fn a_client_that_stops_reading_and_goes_on_has_missed_nothing() {
     let bench = Bench::with(|settings| settings.with("CHAINCAST_RING_EVENTS", 16)).await;
     let mut slow = SseClient::live(bench.service().addr(), "all=true").await;
-    let events = large_events(400);
+    let events = large_events("large", 400);
     let mut model = Model::default();
     for batch in events.chunks(50) {
         let items = bench.http().publish_ok(&json!(batch)).await;
@@ -65,7 +60,7 @@ async fn a_client_that_resets_in_the_middle_of_a_frame_is_gone_at_once() {
     let mut other = SseClient::live(bench.service().addr(), "all=true").await;
     let mut raw = subscribe(&bench).await;
     bench.http().until_stat("/connections/now", |now| now == 2).await;
-    bench.http().publish_ok(&json!(large_events(50))).await;
+    bench.http().publish_ok(&json!(large_events("large", 50))).await;
     raw.read_until(b"xxxxxxxx").await;
     raw.reset();
     bench.http().until_stat("/connections/now", |now| now == 1).await;

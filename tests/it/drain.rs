@@ -1,13 +1,17 @@
 //! **Drain, don't drop.** A restart is told to every client, over a window, and costs none of them an event.
 
+use serde_json::json;
+
 use crate::{
     resume::QUERIES,
     support::{
         http::Http,
+        model::Model,
         process::{Service, Settings},
         publisher::Publisher,
         sse_client::SseClient,
         sse_connection::Ending,
+        sse_parser::Frame,
         store::{Store, for_each_store},
     },
 };
@@ -72,4 +76,53 @@ async fn without_clients_a_service_ends_at_once() {
     let store = Store::sqlite();
     let mut service = Service::start(Settings::on(&store).with("CHAINCAST_DRAIN_SECONDS", 600)).await;
     assert!(service.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_some_are_moved_elsewhere_the_others_go_on_and_new_ones_are_refused() {
+    const CLIENTS: usize = 480;
+    let store = Store::sqlite();
+    let mut service = Service::start(Settings::on(&store).with("CHAINCAST_DRAIN_SECONDS", 5).with("CHAINCAST_WORKERS", 1)).await;
+    let (http, addr) = (Http::new(service.addr()), service.addr());
+    assert_eq!(http.get("/health/ready").await.status, 200);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(SseClient::live(addr, "all=true").await);
+    }
+    let is_closing = |frame: &Frame| frame.name() == "hub.closing";
+    service.ask_to_end();
+    // whoever is the first: all wait at once
+    let first = clients.iter_mut().map(|client| Box::pin(client.until("hub.closing", is_closing)));
+    drop(futures::future::select_all(first).await);
+    let event = json!({"id": "late", "type": "a.b", "data": 1});
+    let items = http.publish_ok(&event).await;
+    let ready = http.get("/health/ready").await;
+    assert_eq!((ready.status, ready.json()["status"].as_str()), (503, Some("draining")));
+    assert_eq!(http.get("/health/live").await.status, 200, "nobody is to kill it");
+    let mut new = SseClient::connect(addr, "all=true", None).await;
+    assert_eq!(new.until("hub.closing", is_closing).await.json()["reason"], "draining");
+    assert_eq!(new.transcript().len(), 1, "it was never subscribed");
+    let refused = http.get("/events/subscribe?all=true").await;
+    assert_eq!(refused.problem(503), "draining");
+    assert!(refused.retry_after.is_some());
+
+    let mut still_served = 0;
+    for client in &mut clients {
+        assert_eq!(client.until_end().await, Ending::Cut);
+        let frames = client.transcript();
+        assert!(frames.last().is_some_and(is_closing), "{}", client.report());
+        assert_eq!(frames.iter().filter(|frame| is_closing(frame)).count(), 1);
+        still_served += usize::from(frames.iter().any(Frame::is_event));
+    }
+    assert!((1..CLIENTS).contains(&still_served), "{still_served} of {CLIENTS} were served after the first was closed");
+    assert!(service.ended().await.success());
+
+    service.restart_same_port().await;
+    let mut model = Model::default();
+    model.acknowledged(&[event], &items);
+    let history = model.check_log(&http).await;
+    for client in &mut clients {
+        client.reconnect_if_behind(1).await;
+        history.check_transcript("all=true", 0, client.transcript());
+    }
 }

@@ -4,6 +4,7 @@ use crate::{
     resume::QUERIES,
     support::{
         http::Http,
+        postgres::Cluster,
         process::{Service, Settings},
         publisher::Publisher,
         sse_client::SseClient,
@@ -28,6 +29,12 @@ for_each_store! {
             }
             service.kill_9();
             service.restart_same_port().await;
+            for client in &mut clients {
+                // what was on its way to it counts as sent
+                client.until_end().await;
+                client.reconnect().await;
+                client.until_live().await;
+            }
         }
         let mut model = publishers.remove(0).stop().await;
         for publisher in publishers {
@@ -36,8 +43,7 @@ for_each_store! {
         let history = model.check_log(&http).await;
         assert_eq!(history.head() as usize, model.len(), "every batch was repeated until it was answered");
         for (client, query) in clients.iter_mut().zip(QUERIES) {
-            let head = history.head();
-            client.follow_until("to be live at the head", |frame| frame.name() == "hub.live" && frame.id_seq() == Some(head)).await;
+            client.reconnect_if_behind(history.head()).await;
             history.check_transcript(query, 0, client.transcript());
         }
     }
@@ -59,4 +65,43 @@ for_each_store! {
         client.follow_to(model.head()).await;
         model.check_log(&http).await.check_transcript("all=true", 0, client.transcript());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn acknowledged_is_durable_after_kill_9_of_postgres_and_the_service_heals_by_itself() {
+    let cluster = Cluster::start();
+    let mut service = Service::start(Settings::at(&cluster.url()).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1)).await;
+    let (http, addr) = (Http::new(service.addr()), service.addr());
+    let mut live = SseClient::live(addr, "all=true").await;
+    let mut publishers: Vec<_> = ["p", "q", "r"].map(|prefix| Publisher::start(addr, prefix)).into();
+    // back at once, and only after publishers were refused
+    for is_away_for_long in [false, true] {
+        for publisher in &mut publishers {
+            let wanted = publisher.count() + 40;
+            publisher.acknowledged(wanted).await;
+        }
+        cluster.kill_9();
+        if is_away_for_long {
+            for publisher in &mut publishers {
+                let codes = publisher.refused_again().await;
+                assert!(codes.iter().all(|code| matches!(&code[..], "unavailable" | "outcome_unknown")), "{codes:?}");
+            }
+        }
+        cluster.start_again();
+    }
+    for publisher in &mut publishers {
+        let wanted = publisher.count() + 40;
+        publisher.acknowledged(wanted).await;
+    }
+    let mut model = publishers.remove(0).stop().await;
+    for publisher in publishers {
+        model.merge(publisher.stop().await);
+    }
+    let history = model.check_log(&http).await;
+    assert_eq!(history.head() as usize, model.len(), "every batch was repeated until it was answered");
+    live.until("the last event", |frame| frame.id_seq() == Some(history.head())).await;
+    history.check_transcript("all=true", 0, live.transcript());
+    assert!(live.transcript().iter().all(|frame| frame.name() != "hub.gap"), "a crash is no rewind: {}", live.report());
+    assert_eq!(http.stat("/connections/opened").await, 1, "nobody had to come back");
+    assert!(service.is_running());
 }

@@ -137,7 +137,10 @@ async fn faults_in_quick_succession_under_load_lose_repeat_and_reorder_nothing()
 async fn a_cursor_behind_the_ring_waits_out_the_outage_and_misses_nothing() {
     let store = Store::postgres().await;
     let proxy = FaultProxy::before(&store.url()).await;
-    let settings = Settings::at(&proxy.url()).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1).with("CHAINCAST_RING_EVENTS", 16);
+    let settings = Settings::at(&proxy.url())
+        .with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1)
+        .with("CHAINCAST_RING_EVENTS", 16)
+        .with("CHAINCAST_HEARTBEAT_SECONDS", 1);
     let service = Service::start(settings).await;
     let http = Http::new(service.addr());
     let model = publish(&http, "deep", 300).await;
@@ -146,6 +149,8 @@ async fn a_cursor_behind_the_ring_waits_out_the_outage_and_misses_nothing() {
     // refused for now or held: both are answered with a stream, and both end in replay
     let mut client = SseClient::connect(service.addr(), "all=true&last_event_id=1", None).await;
     client.next_frame().await;
+    // what is said to keep the connection alive must not take its cursor past what it still has to get
+    client.until_heartbeat().await;
     proxy.set(Mode::Pass);
     client.follow_until("the last event", |frame| frame.id_seq() == Some(300)).await;
     let history = model.check_log(&http).await;

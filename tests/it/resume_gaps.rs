@@ -15,19 +15,19 @@ use crate::{
     },
 };
 
-async fn gap(client: &mut SseClient) -> Value {
+pub(crate) async fn gap(client: &mut SseClient) -> Value {
     client.until("hub.gap", |frame| frame.name() == "hub.gap").await.json()
 }
 
-fn event_seqs(transcript: &[Frame]) -> Vec<u64> {
+pub(crate) fn event_seqs(transcript: &[Frame]) -> Vec<u64> {
     transcript.iter().filter(|frame| frame.is_event()).filter_map(Frame::id_seq).collect()
 }
 
-fn seq_at(data: &Value, member: &str) -> u64 {
+pub(crate) fn seq_at(data: &Value, member: &str) -> u64 {
     seq_of(data[member].as_str().unwrap_or_else(|| panic!("no {member}: {data}")))
 }
 
-async fn epoch_of(http: &Http) -> String {
+pub(crate) async fn epoch_of(http: &Http) -> String {
     http.stats().await["log"]["epoch"].as_str().expect("an epoch").to_owned()
 }
 
@@ -54,8 +54,20 @@ for_each_store! {
         let resumed = seq_at(&told, "resumed");
         assert!(resumed >= earliest - 1, "{told}");
         assert_eq!(told["lost"], resumed - 10);
+        assert_eq!(client.transcript()[0].id, None, "who is cut off before the gap is told must be told again");
         client.until_live().await;
         history.check_transcript("all=true", 10, client.transcript());
+        assert_eq!(event_seqs(client.transcript()), (resumed + 1..=200).collect::<Vec<_>>());
+
+        // void and trimmed: both are told, in the order in which they lie
+        let epoch = epoch_of(&http).await;
+        let mut client = SseClient::connect(addr, "all=true", Some(&format!("{}-10", foreign(&epoch)))).await;
+        let told = [gap(&mut client).await, gap(&mut client).await];
+        let reasons = told.each_ref().map(|gap| gap["reason"].as_str().expect("a reason"));
+        assert_eq!(reasons, ["rewound", "trimmed"], "{told:?}");
+        assert_eq!((&told[0]["resumed"], &told[1]["requested"]), (&told[1]["requested"], &Value::from(format!("{epoch}-0"))));
+        assert_eq!(seq_at(&told[1], "resumed"), resumed);
+        client.until_live().await;
         assert_eq!(event_seqs(client.transcript()), (resumed + 1..=200).collect::<Vec<_>>());
 
         let answer = SseClient::refused(addr, "all=true&on_gap=fail", Some(&cursor)).await;

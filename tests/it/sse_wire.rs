@@ -2,14 +2,18 @@
 
 use serde_json::json;
 
-use crate::support::{
-    http::Http,
-    process::{Service, Settings},
-    raw::{RawConnection, request},
-    sse_client::SseClient,
-    sse_connection::Ending,
-    sse_parser::seq_of,
-    store::Store,
+use crate::{
+    resume::publish_these,
+    support::{
+        http::Http,
+        process::{Service, Settings},
+        publisher::large_events,
+        raw::{RawConnection, request},
+        sse_client::SseClient,
+        sse_connection::Ending,
+        sse_parser::seq_of,
+        store::Store,
+    },
 };
 
 async fn start(change: impl FnOnce(Settings) -> Settings) -> (Service, Http, Store) {
@@ -185,6 +189,56 @@ async fn every_ring_is_bounded_and_its_fill_is_told() {
     client.follow_to(500).await;
     // one ring for each of the two workers
     http.until_stat("/ring/frames", |frames| (1..=32).contains(&frames)).await;
+}
+
+#[tokio::test]
+async fn every_ring_is_bounded_in_bytes_and_what_it_let_go_is_replayed_from_the_log() {
+    let (service, http, _store) =
+        start(|settings| settings.with("CHAINCAST_RING_BYTES", 20_000).with("CHAINCAST_WORKERS", 1).with("CHAINCAST_RING_EVENTS", 1_000))
+            .await;
+    let mut client = SseClient::live(service.addr(), "all=true").await;
+    let model = publish_these(&http, &large_events("large", 3)).await;
+    client.follow_to(3).await;
+    // the newest always stays, however large
+    http.until_stat("/ring/frames", |frames| frames == 1).await;
+    let small: Vec<_> = (0..200).map(|n| json!({"id": format!("small-{n}"), "type": "a.b", "data": "x".repeat(900)})).collect();
+    let mut all = publish_these(&http, &small).await;
+    all.merge(model);
+    client.follow_to(203).await;
+    http.until_stat("/ring/frames", |frames| (10..=22).contains(&frames)).await;
+    assert!(http.stat("/ring/bytes").await <= 20_000);
+    let mut back = SseClient::connect(service.addr(), "all=true&last_event_id=0", None).await;
+    back.until_live().await;
+    let history = all.check_log(&http).await;
+    for client in [&client, &back] {
+        history.check_transcript("all=true", 0, client.transcript());
+        assert_eq!(client.last_id().map(seq_of), Some(203));
+    }
+}
+
+#[tokio::test]
+async fn room_for_connections_is_limited_counted_and_given_back() {
+    let (service, http, _store) = start(|settings| settings.with("CHAINCAST_MAX_CONNECTIONS", 8)).await;
+    for round in 1..=3 {
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            held.push(SseClient::live(service.addr(), "all=true").await);
+        }
+        let mut refused = SseClient::connect(service.addr(), "all=true", Some("0")).await;
+        let closing = refused.next_frame().await;
+        assert_eq!((closing.name(), closing.json()["reason"].as_str(), closing.id.as_deref()), ("hub.closing", Some("overloaded"), None));
+        assert_eq!(refused.last_id(), Some("0"), "it has lost nothing by asking");
+        refused.until_end().await;
+        assert_eq!(http.stat("/connections/refused").await, round);
+        // held connections are never evicted to make room
+        http.publish_ok(&json!({"type": "a.b", "data": round})).await;
+        for client in &mut held {
+            assert_eq!(client.next_event().await.id_seq(), Some(round));
+        }
+        drop(held);
+        http.until_stat("/connections/now", |now| now == 0).await;
+        assert_eq!(http.stat("/connections/peak").await, 8);
+    }
 }
 
 #[tokio::test]

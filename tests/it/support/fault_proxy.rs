@@ -27,6 +27,8 @@ pub(crate) enum Mode {
     Reset,
     /// Connections are accepted and stay open, and nothing gets through.
     Silent,
+    /// What clients send gets through, and no answer comes back.
+    Unanswered,
     /// Everything gets through, late.
     Delay(Duration),
 }
@@ -35,6 +37,7 @@ pub(crate) enum Mode {
 pub(crate) struct FaultProxy {
     addr: SocketAddr,
     upstream_url: String,
+    upstream: watch::Sender<String>,
     mode: watch::Sender<Mode>,
     task: JoinHandle<()>,
 }
@@ -45,13 +48,19 @@ impl FaultProxy {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let listener = TcpListener::bind(addr).await.expect("the port is free");
         let (mode, modes) = watch::channel(Mode::Pass);
-        let task = tokio::spawn(run_proxy(listener, authority(upstream_url).to_owned(), modes));
-        Self { addr, upstream_url: upstream_url.to_owned(), mode, task }
+        let (upstream, led) = watch::channel(authority(upstream_url).to_owned());
+        let task = tokio::spawn(run_proxy(listener, led, modes));
+        Self { addr, upstream_url: upstream_url.to_owned(), upstream, mode, task }
     }
 
     /// The same URL by way of the proxy.
     pub(crate) fn url(&self) -> String {
         self.upstream_url.replacen(authority(&self.upstream_url), &self.addr.to_string(), 1)
+    }
+
+    /// Leads connections that come from now on to another server, as a failover does.
+    pub(crate) fn lead_to(&self, upstream_url: &str) {
+        self.upstream.send_replace(authority(upstream_url).to_owned());
     }
 
     /// Breaks or heals, at once.
@@ -73,7 +82,7 @@ fn authority(url: &str) -> &str {
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
-async fn run_proxy(listener: TcpListener, upstream: String, mut modes: watch::Receiver<Mode>) {
+async fn run_proxy(listener: TcpListener, upstream: watch::Receiver<String>, mut modes: watch::Receiver<Mode>) {
     let addr = listener.local_addr().expect("a bound listener");
     let mut listener = Some(listener);
     loop {
@@ -91,7 +100,8 @@ async fn run_proxy(listener: TcpListener, upstream: String, mut modes: watch::Re
         tokio::select! {
             accepted = open.accept() => {
                 let (client, _) = accepted.expect("loopback accepts");
-                tokio::spawn(serve(client, upstream.clone(), modes.clone()));
+                let upstream = upstream.borrow().clone();
+                tokio::spawn(serve(client, upstream, modes.clone()));
             }
             changed = modes.changed() => {
                 if changed.is_err() {
@@ -117,17 +127,25 @@ async fn serve(mut client: TcpStream, upstream: String, modes: watch::Receiver<M
 }
 
 async fn relay(client: &mut TcpStream, upstream: &str, modes: watch::Receiver<Mode>) {
-    until_audible(&mut modes.clone()).await;
+    until_audible(&mut modes.clone(), &[Mode::Silent]).await;
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let ((client_reads, client_writes), (server_reads, server_writes)) = (client.split(), server.split());
-    tokio::join!(pump(client_reads, server_writes, modes.clone()), pump(server_reads, client_writes, modes));
+    tokio::join!(
+        pump(client_reads, server_writes, modes.clone(), &[Mode::Silent]),
+        pump(server_reads, client_writes, modes, &[Mode::Silent, Mode::Unanswered])
+    );
 }
 
-async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + Unpin, mut modes: watch::Receiver<Mode>) {
+async fn pump(
+    mut from: impl AsyncReadExt + Unpin,
+    mut to: impl AsyncWriteExt + Unpin,
+    mut modes: watch::Receiver<Mode>,
+    silent_in: &[Mode],
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let n = from.read(&mut buffer).await.unwrap_or(0);
-        let delay = until_audible(&mut modes).await;
+        let delay = until_audible(&mut modes, silent_in).await;
         if !delay.is_zero() {
             sleep(delay).await;
         }
@@ -140,8 +158,8 @@ async fn pump(mut from: impl AsyncReadExt + Unpin, mut to: impl AsyncWriteExt + 
 }
 
 /// Waits while nothing gets through, and returns how late the rest is.
-async fn until_audible(modes: &mut watch::Receiver<Mode>) -> Duration {
-    match modes.wait_for(|mode| *mode != Mode::Silent).await.as_deref() {
+async fn until_audible(modes: &mut watch::Receiver<Mode>, silent_in: &[Mode]) -> Duration {
+    match modes.wait_for(|mode| !silent_in.contains(mode)).await.as_deref() {
         Ok(Mode::Delay(by)) => *by,
         _ => Duration::ZERO,
     }

@@ -50,6 +50,11 @@ impl EventMaker {
     }
 }
 
+/// Events so large that a few fill every buffer between the service and a client that does not read.
+pub(crate) fn large_events(prefix: &str, n: usize) -> Vec<Value> {
+    (1..=n).map(|n| json!({"id": format!("{prefix}-{n}"), "type": "a.b", "data": "x".repeat(40_000)})).collect()
+}
+
 /// One to two of ten, seldom none: an empty list is left out by the service, so it is never published here either.
 fn sorted_subset(random: &mut fastrand::Rng) -> impl Iterator<Item = u8> + use<> {
     let (one, two) = (random.u8(..10), random.u8(..10));
@@ -62,6 +67,7 @@ fn sorted_subset(random: &mut fastrand::Rng) -> impl Iterator<Item = u8> + use<>
 pub(crate) struct Publisher {
     model: Arc<Mutex<Model>>,
     acknowledged: watch::Receiver<usize>,
+    refused: watch::Receiver<Vec<String>>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -78,9 +84,11 @@ impl Publisher {
     pub(crate) fn of_batches(addr: SocketAddr, batches: impl Iterator<Item = Vec<Value>> + Send + 'static) -> Self {
         let model = Arc::new(Mutex::new(Model::default()));
         let (count, acknowledged) = watch::channel(0);
+        let (refusal, refused) = watch::channel(Vec::new());
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(publish(Http::new(addr), batches, Arc::clone(&model), count, stopped));
-        Self { model, acknowledged, stop, task }
+        let said = Said { model: Arc::clone(&model), count, refusal };
+        let task = tokio::spawn(publish(Http::new(addr), batches, said, stopped));
+        Self { model, acknowledged, refused, stop, task }
     }
 
     /// Waits until `n` events in all are acknowledged.
@@ -88,6 +96,13 @@ impl Publisher {
         let reached = timeout(PATIENCE, self.acknowledged.wait_for(|&count| count >= n)).await.map(|found| found.is_ok());
         let now = *self.acknowledged.borrow();
         assert!(reached == Ok(true) || now >= n, "only {now} of {n} events were acknowledged");
+    }
+
+    /// Waits until it is refused once more, and returns the codes of all refusals.
+    pub(crate) async fn refused_again(&mut self) -> Vec<String> {
+        let before = self.refused.borrow().len();
+        let refused = timeout(PATIENCE, self.refused.wait_for(|codes| codes.len() > before)).await.expect("a refusal in time");
+        refused.expect("the publisher does not panic").clone()
     }
 
     /// How many events are acknowledged.
@@ -109,13 +124,15 @@ impl Publisher {
     }
 }
 
-async fn publish(
-    http: Http,
-    batches: impl Iterator<Item = Vec<Value>>,
+/// What the service said, for those who wait for it.
+struct Said {
     model: Arc<Mutex<Model>>,
     count: watch::Sender<usize>,
-    stopped: watch::Receiver<bool>,
-) {
+    refusal: watch::Sender<Vec<String>>,
+}
+
+async fn publish(http: Http, batches: impl Iterator<Item = Vec<Value>>, said: Said, stopped: watch::Receiver<bool>) {
+    let Said { model, count, refusal } = said;
     for batch in batches {
         if *stopped.borrow() {
             return;
@@ -125,7 +142,11 @@ async fn publish(
         let items = loop {
             match http.try_post("/events", "application/json", body.clone()).await {
                 Ok(answer) if matches!(answer.status, 200 | 201) => break answer.items(),
-                Ok(answer) => assert_eq!(answer.status, 503, "{answer:?}"),
+                Ok(answer) => {
+                    let code = answer.problem(503);
+                    assert!(answer.retry_after.is_some(), "{answer:?}");
+                    refusal.send_modify(|codes| codes.push(code));
+                }
                 Err(_) => {}
             }
             // an indexer paces its repetitions; nothing is inferred from this pause

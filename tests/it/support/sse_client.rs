@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     http::Answer,
     raw::{Head, RawConnection},
-    sse_connection::{Connection, Ending, subscribe_request},
+    sse_connection::{Connection, Ending, Manner, subscribe_request},
     sse_parser::{Frame, Item, seq_of},
     wait::{PATIENCE, eventually},
 };
@@ -18,6 +18,7 @@ use super::{
 /// One subscription across all its connections.
 pub(crate) struct SseClient {
     addr: SocketAddr,
+    manner: Manner,
     query: String,
     connection: Connection,
     transcript: Vec<Frame>,
@@ -29,9 +30,14 @@ pub(crate) struct SseClient {
 impl SseClient {
     /// Subscribes with this query; panics unless the answer is an event stream.
     pub(crate) async fn connect(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Self {
-        let connection = Connection::open(addr, query, last_event_id).await.unwrap_or_else(|e| panic!("subscribe {query}: {e}"));
+        Self::connect_as(Manner::USUAL, addr, query, last_event_id).await
+    }
+
+    /// The same in a manner of its own, which it keeps when it comes back.
+    pub(crate) async fn connect_as(manner: Manner, addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Self {
+        let connection = Connection::open(addr, manner, query, last_event_id).await.unwrap_or_else(|e| panic!("subscribe {query}: {e}"));
         let last_id = last_event_id.map(str::to_owned);
-        Self { addr, query: query.to_owned(), connection, transcript: Vec::new(), heartbeats: 0, last_id, retry: None }
+        Self { addr, manner, query: query.to_owned(), connection, transcript: Vec::new(), heartbeats: 0, last_id, retry: None }
     }
 
     /// Subscribes and waits until it is live.
@@ -43,7 +49,7 @@ impl SseClient {
 
     /// Asks for a subscription that will be refused by a status.
     pub(crate) async fn refused(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Answer {
-        RawConnection::send(addr, subscribe_request(addr, query, last_event_id)).await.answer().await
+        RawConnection::send(addr, subscribe_request(addr, Manner::USUAL, query, last_event_id)).await.answer().await
     }
 
     /// Every frame so far, of all connections.
@@ -179,8 +185,8 @@ impl SseClient {
 
     /// Comes back with the last id, as soon as there is someone to come back to.
     pub(crate) async fn reconnect(&mut self) {
-        let (addr, query, last_id) = (self.addr, &self.query, self.last_id.as_deref());
-        self.connection = eventually("subscribed again", async || Connection::open(addr, query, last_id).await).await;
+        let (addr, manner, query, last_id) = (self.addr, self.manner, &self.query, self.last_id.as_deref());
+        self.connection = eventually("subscribed again", async || Connection::open(addr, manner, query, last_id).await).await;
     }
 
     /// Comes back to another instance.

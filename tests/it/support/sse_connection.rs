@@ -4,13 +4,13 @@ use std::{collections::VecDeque, net::SocketAddr};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::timeout,
 };
 
 use super::{
     chunked::ChunkDecoder,
-    raw::{Head, request},
+    raw::Head,
     sse_parser::{Item, SseParser},
     wait::PATIENCE,
 };
@@ -24,6 +24,24 @@ pub(crate) enum Ending {
     Cut,
     /// By a reset.
     Reset,
+}
+
+/// How a subscriber speaks to the service, where that is not what most do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// The path that it asks for.
+    pub(crate) path: &'static str,
+    /// `HTTP/1.1` or `HTTP/1.0`.
+    pub(crate) version: &'static str,
+    /// Bytes that its kernel takes on its behalf while it does not read; as much as it likes if `None`.
+    pub(crate) receive_buffer: Option<u32>,
+}
+
+impl Manner {
+    /// What most do.
+    pub(crate) const USUAL: Self = Self { path: "/events/subscribe", version: "HTTP/1.1", receive_buffer: None };
+    /// Takes next to nothing while the test does not read.
+    pub(crate) const SLOW: Self = Self { receive_buffer: Some(4096), ..Self::USUAL };
 }
 
 /// One response, from its head to its end.
@@ -41,9 +59,14 @@ impl Connection {
     ///
     /// # Errors
     /// What came instead.
-    pub(crate) async fn open(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Result<Self, String> {
-        let mut stream = TcpStream::connect(addr).await.map_err(|e| e.to_string())?;
-        stream.write_all(&subscribe_request(addr, query, last_event_id)).await.map_err(|e| e.to_string())?;
+    pub(crate) async fn open(addr: SocketAddr, manner: Manner, query: &str, last_event_id: Option<&str>) -> Result<Self, String> {
+        let socket = TcpSocket::new_v4().map_err(|e| e.to_string())?;
+        if let Some(bytes) = manner.receive_buffer {
+            // before connecting, because a window that was offered is not taken back
+            socket.set_recv_buffer_size(bytes).map_err(|e| e.to_string())?;
+        }
+        let mut stream = socket.connect(addr).await.map_err(|e| e.to_string())?;
+        stream.write_all(&subscribe_request(addr, manner, query, last_event_id)).await.map_err(|e| e.to_string())?;
         // a byte at a time, so that nothing of the body is taken
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
@@ -113,7 +136,8 @@ impl Connection {
 }
 
 /// The request of a subscription.
-pub(crate) fn subscribe_request(addr: SocketAddr, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
+pub(crate) fn subscribe_request(addr: SocketAddr, manner: Manner, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
+    let Manner { path, version, .. } = manner;
     let resume = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-    request("GET", &format!("/events/subscribe?{query}"), addr, &format!("Accept: text/event-stream\r\n{resume}"), b"")
+    format!("GET {path}?{query} {version}\r\nHost: {addr}\r\nAccept: text/event-stream\r\n{resume}\r\n").into_bytes()
 }
