@@ -3,7 +3,7 @@
 //! [`EventLog`] is the contract; `tests/it/log_contract` runs one suite over every adapter. Its promises:
 //!
 //! **Acknowledged is durable** (`acknowledged_is_durable_after_kill_9_dense_and_without_a_duplicate`): [`EventLog::append`] answers only once the
-//! store has flushed. **A publish is idempotent** within its source (`a_publish_is_idempotent`).
+//! store has flushed. **A publish is idempotent** (`a_publish_is_idempotent`) within its source.
 //! **No silent gap** (`a_reconnect_with_a_trimmed_cursor_is_told_of_the_gap`): [`Page::position`] comes from the same snapshot as the page's events,
 //! so a reader cannot mistake a trimmed stretch for one without matches.
 //!

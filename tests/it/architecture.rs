@@ -129,7 +129,7 @@ fn dependencies_point_down() {
 }
 
 /// The promises of the design, each bold in the `//!` of a module that keeps it, with the name of a test that shows it.
-const PROMISES: [&str; 9] = [
+const PROMISES: [&str; 10] = [
     "Append before deliver",
     "Acknowledged is durable",
     "Exactly the matching events, once each, in order",
@@ -139,6 +139,7 @@ const PROMISES: [&str; 9] = [
     "The backplane can vanish",
     "The database can vanish",
     "A publish is idempotent",
+    "Drain, don't drop",
 ];
 
 #[test]
