@@ -175,7 +175,8 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in
     let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
     let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
     let state = web::Data::new(state);
-    let socket = SocketSettings::patient_for(config.hub.no_progress());
+    // the shard looks at a blocked connection once a heartbeat, and has the first word
+    let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
     let server = actix_server::Server::build()
         .workers(config.server.workers)
         // streams are counted by the hub; this bounds what has not become one

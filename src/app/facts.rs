@@ -129,7 +129,7 @@ impl Facts for AppFacts {
 
     fn statistics(&self, _log: LogId) -> Statistics {
         let (view, totals, admission) = (self.hub.view(), self.hub.totals(), self.hub.admission());
-        let (counts, queued) = (self.publisher.counts(), self.publisher.queued());
+        let (counts, queued, max_queued) = (self.publisher.counts(), self.publisher.queued(), self.publisher.max_queued());
         let (published_per_second, delivered_per_second) = self.rates();
         let [p50, p90, p99, max] = totals.latency_micros;
         let ring = self.hub.settings().ring;
@@ -167,7 +167,13 @@ impl Facts for AppFacts {
                 size_bytes: self.size_bytes.load(Ordering::Relaxed),
             },
             ring: RingStatistics { frames: totals.ring_frames, bytes: totals.ring_bytes, max_frames: ring.frames, max_bytes: ring.bytes },
-            queues: QueueStatistics { publish_requests: queued.requests, publish_bytes: queued.bytes, frames_behind_hole: view.stashed() },
+            queues: QueueStatistics {
+                publish_requests: queued.requests,
+                publish_max_requests: max_queued.requests,
+                publish_bytes: queued.bytes,
+                publish_max_bytes: max_queued.bytes,
+                frames_behind_hole: view.stashed(),
+            },
             backplane: BackplaneStatistics { kind: "local" },
             memory: MemoryStatistics { resident_bytes: resident_bytes() },
         }

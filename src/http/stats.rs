@@ -148,8 +148,12 @@ pub struct RingStatistics {
 pub struct QueueStatistics {
     /// Publish requests that are not answered yet.
     pub publish_requests: usize,
-    /// Their bytes.
+    /// The bound; more are refused.
+    pub publish_max_requests: usize,
+    /// Bytes of the requests that wait.
     pub publish_bytes: usize,
+    /// The bound.
+    pub publish_max_bytes: usize,
     /// Events that wait until those before them are read.
     pub frames_behind_hole: usize,
 }

@@ -18,7 +18,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// How often gauges are published: each time every subscription is looked at.
 const REPORT: Duration = Duration::from_millis(500);
 /// A drain closes at least this many connections a tick: there is no point in making a few wait for the whole window.
-const DRAIN_AT_LEAST: usize = 32;
+const DRAIN_AT_LEAST: usize = 8;
 
 impl<O: Outlet> Shard<O> {
     /// Takes a connection, tells it where it stands, and starts its replay or its live delivery.

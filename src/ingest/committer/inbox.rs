@@ -74,6 +74,10 @@ impl Places {
         Some(Place { bytes, _permits: [one, many] })
     }
 
+    pub(super) fn max(&self) -> Queued {
+        self.max
+    }
+
     pub(super) fn queued(&self) -> Queued {
         Queued { requests: self.max.requests - self.requests.available_permits(), bytes: self.max.bytes - self.bytes.available_permits() }
     }

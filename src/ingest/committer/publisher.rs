@@ -105,6 +105,12 @@ impl Publisher {
         self.places.queued()
     }
 
+    /// The most that may wait.
+    #[must_use]
+    pub fn max_queued(&self) -> Queued {
+        self.places.max()
+    }
+
     /// What was done since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {
