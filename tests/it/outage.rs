@@ -2,6 +2,7 @@
 //! with `Retry-After`, and it heals by itself.
 
 use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 
 use crate::{
     resume::publish,
@@ -34,14 +35,19 @@ async fn start() -> Scene {
 }
 
 async fn is_survived(mode: Mode) {
-    let mut scene = start().await;
-    let (http, addr) = (scene.http.clone(), scene.service.addr());
+    let Scene { service, http, proxy, _store } = start().await;
+    outlives(service, http, |there| proxy.set(if there { Mode::Pass } else { mode })).await;
+}
+
+/// Takes the store away with `set(false)`, and gives it back with `set(true)`.
+async fn outlives(mut service: Service, http: Http, set: impl Fn(bool)) {
+    let addr = service.addr();
     let mut live = SseClient::live(addr, "all=true").await;
     let mut model = publish(&http, "before", 21).await;
     live.follow_to(21).await;
     let cursor = live.transcript().iter().find(|frame| frame.id_seq() == Some(10)).and_then(|frame| frame.id.clone()).expect("sent");
 
-    scene.proxy.set(mode);
+    set(false);
     let event = json!({"id": "during", "type": "a.b", "data": 1});
     model.publishing(std::slice::from_ref(&event));
     for _ in 0..3 {
@@ -66,7 +72,7 @@ async fn is_survived(mode: Mode) {
     })
     .await;
 
-    scene.proxy.set(Mode::Pass);
+    set(true);
     let items = eventually("healed", async || {
         let answer = http.publish(&event).await;
         if matches!(answer.status, 200 | 201) { Ok(answer.items()) } else { Err(format!("{answer:?}")) }
@@ -88,7 +94,45 @@ async fn is_survived(mode: Mode) {
     })
     .await;
     assert_eq!(http.stat("/connections/opened").await, 3, "nobody had to come back");
-    assert!(scene.service.is_running());
+    assert!(service.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_can_vanish_as_a_file_that_is_moved_away_and_come_back() {
+    let store = Store::sqlite();
+    let (file, aside) = (store.sqlite_file(), store.sqlite_file().with_extension("aside"));
+    let service =
+        Service::start(Settings::on(&store).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1).with("CHAINCAST_HEARTBEAT_SECONDS", 1)).await;
+    let http = Http::new(service.addr());
+    outlives(service, http, |there| {
+        let (from, to) = if there { (&aside, &file) } else { (&file, &aside) };
+        std::fs::rename(from, to).expect("a file of this test's own");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_another_program_keeps_locked_refuses_publishing_until_it_is_let_go() {
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1)).await;
+    let http = Http::new(service.addr());
+    let mut model = publish(&http, "before", 3).await;
+    let mut live = SseClient::live(service.addr(), "all=true").await;
+
+    let mut other = SqliteConnection::connect(&store.url()).await.expect("the same file");
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.expect("nobody writes");
+    let event = json!({"id": "during", "type": "a.b", "data": 1});
+    model.publishing(std::slice::from_ref(&event));
+    let refused = http.publish(&event).await;
+    refused.problem(503);
+    assert!(refused.retry_after.is_some(), "{refused:?}");
+    assert_eq!(http.history("all=true").await.events.len(), 3, "readers are not locked out");
+
+    sqlx::raw_sql("ROLLBACK").execute(&mut other).await.expect("its own transaction");
+    let items = http.publish_ok(&event).await;
+    model.acknowledged(&[event], &items);
+    live.follow_to(4).await;
+    model.check_log(&http).await.check_transcript("all=true", 3, live.transcript());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
