@@ -128,9 +128,11 @@ impl App {
             () = stop => {}
         }
         tracing::info!(connections = hub.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
+        in_flight.close_connections();
         hub.drain(drain);
         // a little beyond the window, for the last ones to be let go of
         wait_until(drain + Duration::from_secs(1), || hub.admission().now() == 0).await;
+        handle.pause().await;
         wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
         serving.await.context("the server's task died")??;
@@ -237,14 +239,19 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
     tracing::info!(workers = config.server.workers, store = log.kind(), "listening on http://{address}");
 }
 
-/// Starts a new numbering of the log that the settings name: what a restore from a backup has to end with.
+/// Starts a new numbering of the log that the settings name, which must exist: what a restore from a backup has to end with. Says what it did.
 ///
 /// # Errors
 /// When the store can't be opened or written.
-pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<crate::domain::Epoch> {
-    let log = store::open(&config.log).await?;
+pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
+    let log = store::open_existing(&config.log).await?;
     let id = log.open(&LogName::new(LogName::DEFAULT)).await?;
     let epoch = log.new_epoch(id, cause).await?;
+    let position = log.positions().await?.into_iter().find(|position| position.log == id).context("the log is gone")?;
     log.close().await;
-    Ok(epoch)
+    let store = config.log.database()?;
+    Ok(format!(
+        "the log in {store} is numbered in epoch {epoch} from {} on; cursors beyond that are told that they are rewound",
+        position.head.next()
+    ))
 }

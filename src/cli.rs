@@ -38,7 +38,7 @@ pub enum LogCommand {
     /// Start a new numbering: part of every restore from a backup
     NewEpoch {
         /// Why, for whoever reads the chain of epochs later
-        #[arg(long, value_name = "TEXT")]
+        #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         cause: String,
     },
 }

@@ -1,6 +1,6 @@
 //! The `chaincast` binary: reads the command line, and runs what it asks for.
 
-use std::process::ExitCode;
+use std::{pin::pin, process::ExitCode};
 
 use chaincast::{
     app::{self, App},
@@ -35,17 +35,20 @@ async fn main() -> ExitCode {
 async fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
     let signals = Signals::listen()?;
-    let app = App::build(config).await?;
-    app.run_until_stopped(async {
+    let mut stop = pin!(async {
         let signal = signals.requested().await;
         tracing::info!(%signal, "told to stop");
-    })
-    .await
+    });
+    let app = tokio::select! {
+        app = App::build(config) => app?,
+        // before there is anything to drain
+        () = &mut stop => return Ok(()),
+    };
+    app.run_until_stopped(stop).await
 }
 
 async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
-    let epoch = app::new_epoch(&config, cause).await?;
-    println!("the log is now numbered in epoch {epoch}; cursors above its head are told that they are rewound");
+    println!("{}", app::new_epoch(&config, cause).await?);
     Ok(())
 }

@@ -111,10 +111,10 @@ impl Facts for AppFacts {
 
     fn health(&self) -> Health {
         let part = |status, detail: Option<&str>| ServiceHealth { status, detail: detail.map(str::to_owned) };
-        let log = if self.hub.view().is_reachable() {
-            part(HealthStatus::Healthy, None)
-        } else {
-            part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on"))
+        let log = match (self.hub.view().is_reachable(), self.publisher.is_log_reachable()) {
+            (true, true) => part(HealthStatus::Healthy, None),
+            (true, false) => part(HealthStatus::Degraded, Some("can be read but not written: the last publish was refused")),
+            (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
         };
         let admission = self.hub.admission();
         let hub = match (admission.is_draining(), admission.now() >= admission.max()) {
@@ -160,7 +160,7 @@ impl Facts for AppFacts {
             latency: LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } },
             log: LogStatistics {
                 store: self.log.kind(),
-                reachable: view.is_reachable(),
+                reachable: view.is_reachable() && self.publisher.is_log_reachable(),
                 epoch: view.chain().current().to_string(),
                 head: view.position().get(),
                 earliest: view.earliest().get(),

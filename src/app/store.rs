@@ -15,6 +15,16 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often it tries.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Opens a store that must be there: who looks after a log does not want to make one by mistake.
+pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<dyn EventLog>> {
+    if let Database::Sqlite(path) = settings.database()?
+        && !path.exists()
+    {
+        anyhow::bail!("there is no log at {}: run this where the service runs, or set DATABASE_URL", path.display());
+    }
+    open(settings).await
+}
+
 /// Opens the store and brings its schema up to date.
 pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn EventLog>> {
     let database = settings.database()?;

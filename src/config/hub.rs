@@ -23,18 +23,19 @@ pub struct Hub {
     pub ring_bytes: usize,
     /// After how many seconds of silence something is written
     #[arg(long, env = "CHAINCAST_HEARTBEAT_SECONDS", value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..), default_value_t = Hub::default().heartbeat_seconds)]
+        value_parser = clap::value_parser!(u64).range(1..=86_400), default_value_t = Hub::default().heartbeat_seconds)]
     pub heartbeat_seconds: u64,
     /// After how many milliseconds, about, a client that lost its connection comes back
     #[arg(long, env = "CHAINCAST_RETRY_MILLISECONDS", value_name = "MILLISECONDS",
-        value_parser = clap::value_parser!(u64).range(1..), default_value_t = Hub::default().retry_milliseconds)]
+        value_parser = clap::value_parser!(u64).range(1..=3_600_000), default_value_t = Hub::default().retry_milliseconds)]
     pub retry_milliseconds: u64,
     /// After how many seconds a connection that takes nothing is closed
     #[arg(long, env = "CHAINCAST_NO_PROGRESS_SECONDS", value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..), default_value_t = Hub::default().no_progress_seconds)]
+        value_parser = clap::value_parser!(u64).range(1..=86_400), default_value_t = Hub::default().no_progress_seconds)]
     pub no_progress_seconds: u64,
     /// After how many seconds, about, a connection is asked to come back; 0: never
-    #[arg(long, env = "CHAINCAST_LIFETIME_SECONDS", value_name = "SECONDS", default_value_t = Hub::default().lifetime_seconds)]
+    #[arg(long, env = "CHAINCAST_LIFETIME_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=31_536_000), default_value_t = Hub::default().lifetime_seconds)]
     pub lifetime_seconds: u64,
 }
 

@@ -16,17 +16,17 @@ pub struct Log {
     pub database_url: DatabaseUrl,
     /// After how many seconds without an answer a statement is given up, with its connection
     #[arg(long, env = "CHAINCAST_DATABASE_DEADLINE_SECONDS", value_name = "SECONDS",
-        value_parser = clap::value_parser!(u64).range(1..), default_value_t = Log::default().database_deadline_seconds)]
+        value_parser = clap::value_parser!(u64).range(1..=3_600), default_value_t = Log::default().database_deadline_seconds)]
     pub database_deadline_seconds: u64,
     /// Events older than this many days may go; without it, age removes nothing
-    #[arg(long, env = "CHAINCAST_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, env = "CHAINCAST_RETENTION_DAYS", value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub retention_days: Option<u32>,
     /// At most this many events are kept; without it, number removes nothing
     #[arg(long, env = "CHAINCAST_RETENTION_EVENTS", value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub retention_events: Option<u64>,
     /// For how many days a repeated id is known as such; never less than events are kept, so for ever without --retention-days
     #[arg(long, env = "CHAINCAST_DEDUPE_DAYS", value_name = "DAYS",
-        value_parser = clap::value_parser!(u32).range(1..), default_value_t = Log::default().dedupe_days)]
+        value_parser = clap::value_parser!(u32).range(1..=36_500), default_value_t = Log::default().dedupe_days)]
     pub dedupe_days: u32,
 }
 

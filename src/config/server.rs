@@ -19,7 +19,8 @@ pub struct Server {
     #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive, default_value_t = Server::default().workers)]
     pub workers: usize,
     /// Over how many seconds connections are moved elsewhere when the service stops
-    #[arg(long, env = "CHAINCAST_DRAIN_SECONDS", value_name = "SECONDS", default_value_t = Server::default().drain_seconds)]
+    #[arg(long, env = "CHAINCAST_DRAIN_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=86_400), default_value_t = Server::default().drain_seconds)]
     pub drain_seconds: u64,
 }
 

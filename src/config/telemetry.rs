@@ -24,6 +24,6 @@ pub enum LogFormat {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { log_format: LogFormat::Pretty, log: "info,actix_server=warn,sqlx=warn".to_owned() }
+        Self { log_format: LogFormat::Pretty, log: "info,actix_server=warn,actix_http=off,sqlx=warn".to_owned() }
     }
 }

@@ -1,13 +1,21 @@
 //! How many requests are being handled: what a stop waits for, since idle connections have nothing to lose.
+//!
+//! A publisher that keeps its connection busy would be waited for for ever, so from the beginning of a stop every answer closes its connection.
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// The count, shared by all workers.
 #[derive(Clone, Debug, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
+pub struct InFlight(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    now: AtomicUsize,
+    closing: AtomicBool,
+}
 
 /// One request; leaves when dropped.
 #[derive(Debug)]
@@ -17,17 +25,29 @@ impl InFlight {
     /// Requests that have not been answered yet.
     #[must_use]
     pub fn now(&self) -> usize {
-        self.0.load(Ordering::Acquire)
+        self.0.now.load(Ordering::Acquire)
+    }
+
+    /// From now on every answer closes its connection.
+    pub fn close_connections(&self) {
+        self.0.closing.store(true, Ordering::Release);
     }
 
     pub(super) fn enter(self) -> Handled {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.now.fetch_add(1, Ordering::AcqRel);
         Handled(self)
+    }
+}
+
+impl Handled {
+    /// Whether the answer is to close its connection.
+    pub(super) fn closes(&self) -> bool {
+        self.0.0.closing.load(Ordering::Acquire)
     }
 }
 
 impl Drop for Handled {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
+        self.0.0.now.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -5,6 +5,7 @@
 
 use std::time::Instant;
 
+use actix_http::ConnectionType;
 use actix_web::{
     Error, HttpMessage as _, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
@@ -58,7 +59,7 @@ impl RequestId {
 pub(super) async fn observe<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-    _handled: Handled,
+    handled: Handled,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
     let began = Instant::now();
     let id = RequestId::of(request.headers());
@@ -68,13 +69,16 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         Ok(answer) => {
             let route = answer.request().match_pattern();
             let (request, response) = answer.into_parts();
-            let response = match problem_of(&response) {
+            let mut response = match problem_of(&response) {
                 Some(problem) => {
                     log_failure(&problem, &id);
                     present(response, &problem, &id).map_into_right_body()
                 }
                 None => with_common_headers(response, &id).map_into_left_body(),
             };
+            if handled.closes() {
+                response.head_mut().set_connection_type(ConnectionType::Close);
+            }
             log_request(&method, route.as_deref(), response.status(), began, &id);
             Ok(ServiceResponse::new(request, response))
         }
@@ -120,7 +124,8 @@ fn log_failure(problem: &Problem, id: &RequestId) {
     let (request_id, code, cause) = (id.as_str(), problem.code().as_str(), problem.cause());
     match problem.code().status() {
         StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(request_id, code, cause, "request failed"),
-        status if status.is_server_error() || cause.is_some() => tracing::warn!(request_id, code, cause, "request not served"),
+        // an outage is logged where it is noticed, once: an impatient client makes thousands of these
+        status if status.is_server_error() || cause.is_some() => tracing::debug!(request_id, code, cause, "request not served"),
         _ => {}
     }
 }

@@ -149,7 +149,8 @@ async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) 
     }
     let mut read = Vec::with_capacity(announced.unwrap_or_default().min(MAX_PREPARED_BYTES));
     while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| Problem::new(Code::BadRequest).detail(error.to_string()))?;
+        let chunk = chunk
+            .map_err(|error| Problem::new(Code::BadRequest).detail("the body ended early, or its encoding is broken").caused_by(&error))?;
         if read.len() + chunk.len() > limit {
             return Err(too_large());
         }

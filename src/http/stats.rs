@@ -115,7 +115,7 @@ pub struct Percentiles {
 pub struct LogStatistics {
     /// `sqlite` or `postgres`.
     pub store: &'static str,
-    /// Whether the last look at it succeeded.
+    /// Whether the last look at it and the last append to it succeeded.
     pub reachable: bool,
     /// The current numbering.
     #[schema(example = "7c1f9a02")]

@@ -37,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["log"]),
     ("actix_web", &["http", "sse", "app"]),
-    ("actix_http", &["app"]),
+    ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),
     ("tokio", &["log", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
 ];

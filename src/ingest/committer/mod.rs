@@ -78,8 +78,6 @@ pub struct Committer {
     inbox: Inbox,
     appender: Appender,
     backplane: Arc<dyn Backplane>,
-    /// Whether the last append found the log: an outage is logged when it begins and when it ends, not once a request.
-    is_reachable: bool,
 }
 
 impl Committer {
@@ -87,7 +85,7 @@ impl Committer {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>, settings: Settings) -> (Publisher, Self) {
         let (publisher, inbox) = inbox::open(&settings);
-        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane, is_reachable: true })
+        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane })
     }
 
     /// Commits until all publishers are gone or `shutdown` completes, and then what is still queued.
@@ -158,14 +156,15 @@ impl Committer {
         Step::Done
     }
 
-    fn lost(&mut self, detail: &str) {
-        if std::mem::replace(&mut self.is_reachable, false) {
+    // an outage is logged when it begins and when it ends, not once a request
+    fn lost(&self, detail: &str) {
+        if self.inbox.stats().set_outage(true) {
             tracing::warn!(detail, "the log is out of reach; publishing is refused until it answers");
         }
     }
 
-    fn reached(&mut self) {
-        if !std::mem::replace(&mut self.is_reachable, true) {
+    fn reached(&self) {
+        if self.inbox.stats().set_outage(false) {
             tracing::info!("the log answers again");
         }
     }

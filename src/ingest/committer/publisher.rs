@@ -111,6 +111,12 @@ impl Publisher {
         self.places.max()
     }
 
+    /// Whether the last append found the log; an idle service does not try.
+    #[must_use]
+    pub fn is_log_reachable(&self) -> bool {
+        !self.stats.is_outage()
+    }
+
     /// What was done since the start.
     #[must_use]
     pub fn counts(&self) -> Counts {

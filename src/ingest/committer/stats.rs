@@ -1,6 +1,6 @@
 //! What a committer has done, for dashboards.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use crate::log::ItemStatus;
 
@@ -24,9 +24,20 @@ pub(super) struct Stats {
     duplicates: AtomicU64,
     conflicts: AtomicU64,
     commits: AtomicU64,
+    /// The last append did not find the log.
+    outage: AtomicBool,
 }
 
 impl Stats {
+    /// Notes whether the log answers; whether that is news.
+    pub(super) fn set_outage(&self, outage: bool) -> bool {
+        self.outage.swap(outage, Relaxed) != outage
+    }
+
+    pub(super) fn is_outage(&self) -> bool {
+        self.outage.load(Relaxed)
+    }
+
     pub(super) fn item(&self, status: ItemStatus) {
         match status {
             ItemStatus::Stored => self.published.fetch_add(1, Relaxed),

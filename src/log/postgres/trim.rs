@@ -46,8 +46,7 @@ const FORGET: &str = "
 pub(super) async fn trim(store: &PostgresLog, log: LogId, retention: &Retention) -> Result<Trimmed, LogError> {
     let now = store.read_rows(|| sqlx::query("SELECT micros_now()")).await?;
     let now = Timestamp::from_micros(column(first(&now, log)?, 0)?);
-    advance(store, log, retention, now).await?;
-    let events = delete_events(store, log).await?;
+    let events = delete_events(store, log, retention, now).await?;
     let ids = match retention.ids_before(now) {
         Some(cutoff) => forget_ids(store, log, cutoff).await?,
         None => 0,
@@ -68,10 +67,12 @@ async fn advance(store: &PostgresLog, log: LogId, retention: &Retention, now: Ti
     Ok(())
 }
 
-async fn delete_events(store: &PostgresLog, log: LogId) -> Result<u64, LogError> {
+async fn delete_events(store: &PostgresLog, log: LogId, retention: &Retention, now: Timestamp) -> Result<u64, LogError> {
     let mut deleted = 0;
     let mut after = 0_i64;
     loop {
+        // again before each step: while a long trim deletes, the log goes on growing
+        advance(store, log, retention, now).await?;
         let doomed = || sqlx::query(DOOMED).bind(log.to_column()).bind(after).bind(i64::from(store.trim_step));
         let rows = store.read_rows(doomed).await?;
         let (Some(oldest), Some(newest)) = (rows.first(), rows.last()) else { return Ok(deleted) };

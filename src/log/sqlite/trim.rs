@@ -47,8 +47,16 @@ pub(super) async fn trim(store: &SqliteLog, log: LogId, retention: &Retention) -
         None => Seq::ZERO,
     };
     let keep = retention.max_events.map_or(i64::MAX, |most| Seq::new(most).to_column());
-    take(store, log, Step::Advance { too_old, keep }).await?;
-    let events = take_all(store, log, Step::Delete).await?;
+    let mut events = 0;
+    loop {
+        // again before each step: while a long trim deletes, the log goes on growing
+        take(store, log, Step::Advance { too_old, keep }).await?;
+        let deleted = take(store, log, Step::Delete).await?;
+        events += deleted;
+        if deleted < u64::from(store.trim_step) {
+            break;
+        }
+    }
     let ids = match retention.ids_before(now) {
         Some(cutoff) => take_all(store, log, Step::Forget(cutoff)).await?,
         None => 0,
