@@ -150,10 +150,7 @@ impl<O: Outlet> Shard<O> {
                 self.visit(key, generation);
             }
         }
-        // between groups, so that everyone has what was settled
-        if self.dispatch.is_none() {
-            self.drain_some();
-        }
+        self.drain_some();
         if now.duration_since(self.reported) >= REPORT {
             self.reported = now;
             self.report();
@@ -215,9 +212,10 @@ impl<O: Outlet> Shard<O> {
         let left = drain.ends.saturating_duration_since(self.now);
         let ticks_left = (left.as_millis() / TICK.as_millis()).max(1) as usize;
         let share = self.subs.len().div_ceil(ticks_left).max(DRAIN_AT_LEAST);
-        // who takes nothing now may be told later; when the window is over nobody is waited for
+        // who takes nothing now, or is about to be written to, may be told later; when the window is over nobody is waited for
         let over = left.is_zero();
-        let keys: Vec<SubKey> = self.subs.iter().filter(|(_, sub)| over || !sub.blocked).take(share).map(|(key, _)| key as u32).collect();
+        let keys: Vec<SubKey> =
+            self.subs.iter().filter(|(_, sub)| over || (!sub.blocked && sub.mask == 0)).take(share).map(|(key, _)| key as u32).collect();
         for key in keys {
             self.close(key, CloseReason::Draining);
         }
