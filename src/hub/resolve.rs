@@ -15,6 +15,8 @@ use super::{Beginning, View};
 /// # Errors
 /// [`LogError`] when that was needed and failed.
 pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -> Result<Beginning, LogError> {
+    // the position first, and once: after a rewind a lower one beside the chain from before it would make good cursors void
+    let position = view.position();
     let chain = view.chain();
     let cursor = match start {
         Start::Now => return Ok(Beginning::Now),
@@ -26,8 +28,8 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
         Start::Seq(seq) => Cursor { epoch: chain.current(), seq },
         Start::Cursor(cursor) => cursor,
     };
-    if chain.contains(cursor.epoch) && cursor.seq <= view.position() {
-        return Ok(place(cursor, &chain, view.position()));
+    if chain.contains(cursor.epoch) && cursor.seq <= position {
+        return Ok(place(cursor, &chain, position));
     }
     let chain = log.epochs(id).await?;
     let position = log.positions().await?.into_iter().find(|position| position.log == id);

@@ -157,10 +157,12 @@ impl Track {
             // the hole is gone for ever: shards see it as one, and tell their subscriptions
             self.ring.reset(last_gone);
         }
+        // reads are asked for what is known to be there: when nothing is, the log has gone back, and to insist would be to read without end
+        let went_back = page.events.is_empty();
         for event in page.events {
             self.take(event, None);
         }
-        self.known = self.known.max(page.position.head);
+        self.known = if went_back { page.position.head.max(self.position()) } else { self.known.max(page.position.head) };
         self.drain_stash();
     }
 
@@ -226,5 +228,27 @@ impl Track {
         if let Some(heard) = self.shards.get_mut(shard) {
             *heard = Heard { head: update_end, fork: None, current: true, fresh: false };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Epoch, EpochStart},
+        log::LogId,
+    };
+
+    #[test]
+    fn what_a_log_that_went_back_no_longer_has_is_not_asked_for_without_end() {
+        let epoch = Epoch::new(1);
+        let chain = EpochChain::new(vec![EpochStart { epoch, first: Seq::new(1) }]).expect("not empty");
+        let position = Position { log: LogId::new(1), epoch, head: Seq::new(8), earliest: Seq::new(9) };
+        let mut track = Track::new(chain, position, RingBounds::default());
+        // announced, lost, and gone with the file that was replaced by its backup
+        track.on_announcement(Announcement { log: LogId::new(1), epoch, head: Seq::new(11), events: Vec::new() }, Instant::now());
+        assert_eq!(track.want(), Want::Events { after: Seq::new(8) });
+        track.on_page(Page { events: Vec::new(), through: Seq::new(8), position });
+        assert_eq!(track.want(), Want::Nothing);
     }
 }

@@ -8,10 +8,7 @@
 //! reaches the store again works (`a_silent_store_costs_one_deadline_and_heals`).
 
 use std::{
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -30,10 +27,17 @@ where
     connect: Duration,
     statement: Duration,
     permits: Semaphore,
-    // counts what was forgotten, so that a connection that was in use meanwhile is not kept either
-    generation: AtomicU64,
-    // last in, first out, so that what is not needed stays idle; held for a push or a pop only
-    idle: Mutex<Vec<O::Connection>>,
+    // held for a push or a pop only
+    idle: Mutex<Idle<O::Connection>>,
+}
+
+/// Connections that nobody uses, under one lock with what tells whether they may be used: a connection to a file that was replaced works for ever.
+struct Idle<C> {
+    /// Counts what was forgotten, so that a connection that was in use meanwhile is not kept either.
+    generation: u64,
+    is_closed: bool,
+    /// Last in, first out, so that what is not needed stays idle.
+    connections: Vec<C>,
 }
 
 /// One connection while it is in use. Dropping it drops the connection; only [`Session::settle`] may give it back.
@@ -66,15 +70,23 @@ where
 {
     /// At most `most` connections; each connect and each statement has its deadline.
     pub(super) fn new(options: O, most: usize, connect: Duration, statement: Duration) -> Self {
-        Self { options, connect, statement, permits: Semaphore::new(most.max(1)), generation: AtomicU64::new(0), idle: Mutex::default() }
+        Self {
+            options,
+            connect,
+            statement,
+            permits: Semaphore::new(most.max(1)),
+            idle: Mutex::new(Idle { generation: 0, is_closed: false, connections: Vec::new() }),
+        }
     }
 
     /// A connection: an idle one, or a new one.
     pub(super) async fn acquire(&self) -> Result<Session<'_, O>, Failure> {
         let acquired = timeout(self.connect, async {
             let permit = self.permits.acquire().await.map_err(|_| Failure::Unreached("closed".into()))?;
-            let generation = self.generation.load(Ordering::Acquire);
-            let idle = self.idle().pop();
+            let (generation, idle) = {
+                let mut idle = self.idle();
+                (idle.generation, idle.connections.pop())
+            };
             let connection = match idle {
                 Some(connection) => connection,
                 None => self.options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?,
@@ -86,18 +98,22 @@ where
 
     /// Drops the idle connections, and those in use when they come back: whatever they were connected to is gone.
     pub(super) fn forget(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        let idle = std::mem::take(&mut *self.idle());
-        drop(idle);
+        let forgotten = {
+            let mut idle = self.idle();
+            idle.generation += 1;
+            std::mem::take(&mut idle.connections)
+        };
+        drop(forgotten);
     }
 
     /// Refuses all further use and drops the idle connections.
     pub(super) fn close(&self) {
         self.permits.close();
+        self.idle().is_closed = true;
         self.forget();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<O::Connection>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Idle<O::Connection>> {
         // a panic while pushing or popping leaves a whole vector
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,9 +137,9 @@ where
     pub(super) fn settle<T>(self, worked: Result<Result<T, Error>, Elapsed>) -> Result<T, Failure> {
         match worked {
             Ok(Ok(value)) => {
-                let current = self.generation == self.home.generation.load(Ordering::Acquire);
-                if current && !self.home.permits.is_closed() {
-                    self.home.idle().push(self.connection);
+                let mut idle = self.home.idle();
+                if self.generation == idle.generation && !idle.is_closed {
+                    idle.connections.push(self.connection);
                 }
                 Ok(value)
             }

@@ -267,6 +267,10 @@ impl<O: Outlet> Shard<O> {
         let c = sub.lose_to_trim(c, page.position.earliest);
         let next = page.frames.partition_point(|frame| frame.seq() <= c);
         sub.phase = Phase::Paging { c, page, next, since: now };
+        if sub.blocked {
+            // by a heartbeat, while it waited for the page
+            self.holding.push(answer.key);
+        }
         self.runnable.push_back(answer.key);
     }
 
@@ -274,6 +278,9 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn release_pages(&mut self) {
         let now = self.now;
         let mut holding = std::mem::take(&mut self.holding);
+        // one that blocks often is noted often, and would be for as long as its replay lasts
+        holding.sort_unstable();
+        holding.dedup();
         holding.retain(|&key| {
             let Some(sub) = self.subs.get_mut(key as usize) else { return false };
             match sub.phase {

@@ -17,6 +17,9 @@ use crate::{
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// How often gauges are published: each time every subscription is looked at.
 const REPORT: Duration = Duration::from_millis(500);
+/// A heartbeat comes up to this share of its interval early, drawn for each: what was written to everyone at once is not followed by
+/// everyone's heartbeat at once.
+const HEARTBEAT_EARLY: f32 = 0.1;
 /// A drain closes at least this many connections a tick: there is no point in making a few wait for the whole window.
 const DRAIN_AT_LEAST: usize = 8;
 
@@ -150,10 +153,7 @@ impl<O: Outlet> Shard<O> {
                 self.visit(key, generation);
             }
         }
-        // between groups, so that everyone has what was settled
-        if self.dispatch.is_none() {
-            self.drain_some();
-        }
+        self.drain_some();
         if now.duration_since(self.reported) >= REPORT {
             self.reported = now;
             self.report();
@@ -173,7 +173,7 @@ impl<O: Outlet> Shard<O> {
             if quiet >= self.settings.heartbeat {
                 return self.close(key, CloseReason::Unavailable);
             }
-        } else if quiet >= self.settings.heartbeat && sub.gaps.is_empty() {
+        } else if quiet >= self.settings.heartbeat.mul_f32(1.0 - HEARTBEAT_EARLY) && sub.gaps.is_empty() {
             let c = sub.cursor(self.settled);
             if c > sub.told {
                 sub.told = c;
@@ -206,8 +206,7 @@ impl<O: Outlet> Shard<O> {
         if let Some(lifetime) = self.settings.lifetime {
             wait = wait.min(lifetime.saturating_sub(self.now.duration_since(sub.opened_at)));
         }
-        // never in step with the others: a tenth earlier or not
-        self.wheel.file((key, generation), wait.mul_f32(1.0 - fastrand::f32() / 10.0));
+        self.wheel.file((key, generation), wait.mul_f32(1.0 - fastrand::f32() * HEARTBEAT_EARLY));
     }
 
     fn drain_some(&mut self) {
@@ -215,9 +214,10 @@ impl<O: Outlet> Shard<O> {
         let left = drain.ends.saturating_duration_since(self.now);
         let ticks_left = (left.as_millis() / TICK.as_millis()).max(1) as usize;
         let share = self.subs.len().div_ceil(ticks_left).max(DRAIN_AT_LEAST);
-        // who takes nothing now may be told later; when the window is over nobody is waited for
+        // who takes nothing now, or is about to be written to, may be told later; when the window is over nobody is waited for
         let over = left.is_zero();
-        let keys: Vec<SubKey> = self.subs.iter().filter(|(_, sub)| over || !sub.blocked).take(share).map(|(key, _)| key as u32).collect();
+        let keys: Vec<SubKey> =
+            self.subs.iter().filter(|(_, sub)| over || (!sub.blocked && sub.mask == 0)).take(share).map(|(key, _)| key as u32).collect();
         for key in keys {
             self.close(key, CloseReason::Draining);
         }

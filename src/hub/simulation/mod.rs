@@ -57,13 +57,20 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut model =
-            Model { events: Vec::new(), earliest: 1, chain: vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }], written: 0 };
+        let mut model = Model {
+            events: Vec::new(),
+            earliest: 1,
+            chain: vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }],
+            written: 0,
+            is_restored: false,
+        };
         for _ in 0..rng.usize(0..12) {
             model.append(&mut rng);
         }
-        let bounds = RingBounds { frames: rng.usize(2..10), bytes: usize::MAX };
-        let settings = Arc::new(Settings { ring: bounds, heartbeat: Duration::from_secs(2), ..Settings::default() });
+        let bytes = if rng.bool() { usize::MAX } else { rng.usize(1..400) };
+        let bounds = RingBounds { frames: rng.usize(1..10), bytes };
+        let lifetime = (rng.u32(..3) == 0).then_some(Duration::from_secs(3));
+        let settings = Arc::new(Settings { ring: bounds, heartbeat: Duration::from_secs(2), lifetime, ..Settings::default() });
         let now = Instant::now();
         let mut track = Track::new(model.chain(), model.position(), bounds);
         let nodes = (0..2).map(|_| {
@@ -101,12 +108,14 @@ impl World {
             82..88 => self.reconnect(node),
             88..94 => self.client_reads(),
             94..96 => self.tick(),
-            96..99 => self.trim(),
+            96..98 => self.trim(),
+            98 => self.model.go_back(&mut self.rng),
             _ => self.rewind(),
         }
     }
 
     fn publish(&mut self) {
+        self.model.open_epoch();
         let epoch = self.model.chain().current();
         let events: Vec<_> = (0..self.rng.usize(1..4)).map(|_| self.model.append(&mut self.rng)).collect();
         let events = if self.rng.u32(..4) == 0 { Vec::new() } else { events };
@@ -279,10 +288,8 @@ impl World {
 
     /// The log is restored to an earlier state, and opens an epoch before it numbers again.
     fn rewind(&mut self) {
-        let head = self.rng.u64(self.model.earliest - 1..=self.model.head().get());
-        self.model.events.truncate(head as usize);
-        let epoch = Epoch::new(self.model.chain.len() as u32 + 1);
-        self.model.chain.push(EpochStart { epoch, first: Seq::new(head + 1) });
+        self.model.go_back(&mut self.rng);
+        self.model.open_epoch();
     }
 
     /// Lets everything come to rest with readers that take all.
@@ -291,6 +298,8 @@ impl World {
             self.give(client, 1_000_000);
         }
         self.announcements.clear();
+        // a client may be ahead of its shard, which learns with the next epoch that both were ahead of the log
+        self.model.open_epoch();
         for round in 0..300 {
             // whoever was closed comes back, as any client would
             for client in 0..self.clients.len() {
@@ -304,7 +313,30 @@ impl World {
             for node in 0..2 {
                 self.hand_on(node);
                 self.slice(node);
-                self.answer(node);
+                // all of them: with a short lifetime, whoever waits behind the others is closed before it gets its page
+                for _ in 0..10 {
+                    self.answer(node);
+                }
+            }
+            self.tick();
+        }
+    }
+
+    /// Drains while publishing goes on: at every tick something is being delivered.
+    fn drain(&mut self) {
+        for node in &mut self.nodes {
+            node.shard.drain(Duration::from_secs(2), self.now);
+        }
+        for _ in 0..6 {
+            self.publish();
+            while let Some(announcement) = self.announcements.pop() {
+                self.track.on_announcement(announcement, self.now);
+            }
+            for node in 0..2 {
+                while self.nodes[node].shard.is_dispatching() {
+                    self.slice(node);
+                }
+                self.hand_on(node);
             }
             self.tick();
         }
@@ -343,9 +375,14 @@ fn a_client_sees_exactly_its_events_whatever_interleaves() {
                 world.act();
             }
             world.settle();
+            assert_eq!(world.track.want(), Want::Nothing, "it reads on for what the log does not have");
             world.check();
-            for client in 0..world.clients.len() {
-                world.hang_up(client);
+            if seed % 2 == 0 {
+                world.drain();
+            } else {
+                for client in 0..world.clients.len() {
+                    world.hang_up(client);
+                }
             }
             for _ in 0..20 {
                 world.slice(0);
@@ -359,4 +396,30 @@ fn a_client_sees_exactly_its_events_whatever_interleaves() {
             std::panic::resume_unwind(panic);
         }
     }
+}
+
+#[test]
+fn heartbeats_of_those_who_were_written_to_at_once_are_spread() {
+    let mut world = World::new(0);
+    let settings = Arc::new(Settings { heartbeat: Duration::from_secs(15), ..Settings::default() });
+    let mut shard = Shard::new(settings, Arc::new(ShardStats::default()), world.now);
+    shard.on_update(world.track.next_update(0).expect("news for a shard that has heard nothing"));
+    let clients: Vec<_> =
+        (0..100).map(|_| Rc::new(RefCell::new(Client { connected: true, capacity: 1000, ..Client::default() }))).collect();
+    for client in &clients {
+        let permit = world.admission.admit().expect("room");
+        let request = Request { filter: Arc::new(Filter::everything()), beginning: Beginning::Now, permit };
+        shard.subscribe(request, Pipe(client.clone()), world.now);
+    }
+    let room = || clients.iter().map(|client| client.borrow().capacity).sum::<usize>();
+    let mut before = room();
+    let mut beats = Vec::new();
+    for _ in 0..160 {
+        world.now += Duration::from_millis(100);
+        shard.tick(world.now);
+        beats.push(before - room());
+        before = room();
+    }
+    assert_eq!(beats.iter().sum::<usize>(), 100, "one each: {beats:?}");
+    assert!(beats.iter().all(|&beats| beats < 50), "{beats:?}");
 }

@@ -1,7 +1,7 @@
 //! The log as a list: what the real one must look like to its readers.
 
 use crate::{
-    domain::{EpochChain, EpochStart, Event, Filter, Seq, Timestamp},
+    domain::{Epoch, EpochChain, EpochStart, Event, Filter, Seq, Timestamp},
     log::{LogId, Page, Position},
 };
 
@@ -13,6 +13,8 @@ pub(super) struct Model {
     pub(super) earliest: u64,
     pub(super) chain: Vec<EpochStart>,
     pub(super) written: u64,
+    /// It has gone back since its last epoch began.
+    pub(super) is_restored: bool,
 }
 
 impl Model {
@@ -35,6 +37,20 @@ impl Model {
         let event = Event::from_row(self.head().next(), Timestamp::from_micros(0), envelope).expect("well formed");
         self.events.push(event.clone());
         event
+    }
+
+    /// Is restored to an earlier state.
+    pub(super) fn go_back(&mut self, rng: &mut fastrand::Rng) {
+        self.events.truncate(rng.u64(self.earliest - 1..=self.head().get()) as usize);
+        self.is_restored = true;
+    }
+
+    /// Opens an epoch if one is due: at the latest before it numbers again.
+    pub(super) fn open_epoch(&mut self) {
+        if std::mem::take(&mut self.is_restored) {
+            let epoch = Epoch::new(self.chain.len() as u32 + 1);
+            self.chain.push(EpochStart { epoch, first: self.head().next() });
+        }
     }
 
     pub(super) fn page(&self, filter: &Filter, after: Seq, limit: usize) -> Page {
