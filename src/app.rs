@@ -38,6 +38,7 @@ use crate::{
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
     sse::{DetachIo, SocketSettings, prepare_accepted},
+    vital::vital,
 };
 
 /// Connections that the kernel may hold before they are accepted: a restart is followed by all clients at once.
@@ -87,7 +88,7 @@ impl App {
         let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(committer.run(stopped(stop.subscribe())));
+        tasks.spawn(vital("committer", committer.run(stopped(stop.subscribe()))));
         tasks.spawn(run_retention(log.clone(), log_id, config.log.retention(), RETENTION_INTERVAL, stopped(stop.subscribe())));
         let facts = AppFacts::new(hub.clone(), publisher.clone(), log.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));

@@ -18,7 +18,8 @@
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention | `domain` |
 //! | [`backplane`] | tells that a log grew | `domain`, `log` |
 //! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |
-//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane` |
+//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
+//! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
 //! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
@@ -36,3 +37,4 @@ pub mod log;
 pub mod shutdown;
 pub mod sse;
 pub mod telemetry;
+pub mod vital;

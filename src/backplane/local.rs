@@ -10,7 +10,7 @@ pub struct Local(mpsc::Sender<Announcement>);
 
 impl Local {
     /// How many announcements may wait for the sequencer: each is one commit.
-    pub const INBOX: usize = 256;
+    pub const INBOX: usize = 64;
 
     /// The backplane and the inbox for the sequencer.
     #[must_use]

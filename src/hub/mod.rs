@@ -39,7 +39,6 @@ mod stats;
 mod subscription;
 mod track;
 mod view;
-mod vital;
 mod wheel;
 mod worker;
 
@@ -71,6 +70,7 @@ use self::{
 use crate::{
     backplane::Announcement,
     log::{EventLog, LogError, LogId},
+    vital::vital,
 };
 
 /// The hub of one log on one instance.
@@ -99,7 +99,7 @@ impl Hub {
         let (newcomers, new_shards) = mpsc::unbounded_channel();
         let sequencer = Sequencer::start(log.clone(), id, settings.clone(), announcements, new_shards).await?;
         let view = sequencer.view();
-        tokio::spawn(vital::vital("sequencer", sequencer.run()));
+        tokio::spawn(vital("sequencer", sequencer.run()));
         Ok(Self {
             view,
             admission: Admission::new(settings.max_connections),

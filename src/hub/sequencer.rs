@@ -29,8 +29,8 @@ use crate::{
     log::{EventLog, LogError, LogId, Page, PageRequest, Position},
 };
 
-/// Updates that may wait for a shard.
-pub(crate) const SHARD_INBOX: usize = 64;
+/// Updates that may wait for a shard: together no more frames than a ring has by default.
+pub(crate) const SHARD_INBOX: usize = 16;
 /// How soon a full shard is tried again.
 const FULL_RETRY: Duration = Duration::from_millis(2);
 /// How soon a read that failed is tried again.
@@ -145,19 +145,21 @@ impl Sequencer {
     fn hand_on(&mut self) -> bool {
         let mut full = false;
         for (number, place) in self.shards.iter_mut().enumerate() {
-            while let Some(shard) = place
-                && let Some(update) = self.track.next_update(number)
-            {
+            // its worker is gone; one that replaces it registers anew
+            if place.as_ref().is_some_and(mpsc::Sender::is_closed) {
+                *place = None;
+            }
+            let Some(shard) = place else { continue };
+            while self.track.has_news_for(number) {
+                // room first: an update is not made in vain every time that a full shard is tried again
+                let Ok(room) = shard.try_reserve() else {
+                    full |= !shard.is_closed();
+                    break;
+                };
+                let Some(update) = self.track.next_update(number) else { break };
                 let end = update.frames.last().map_or(update.before, |frame| frame.seq());
-                match shard.try_send(update) {
-                    Ok(()) => self.track.heard(number, end),
-                    Err(mpsc::error::TrySendError::Full(_)) => {
-                        full = true;
-                        break;
-                    }
-                    // its worker is gone; one that replaces it registers anew
-                    Err(mpsc::error::TrySendError::Closed(_)) => *place = None,
-                }
+                room.send(update);
+                self.track.heard(number, end);
             }
         }
         full

@@ -44,6 +44,15 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How long the connection of this number may last: up to a tenth less than the setting, so that clients which came together do not go,
+    /// and come back, together.
+    #[must_use]
+    pub(crate) fn lifetime_of(&self, connection: u32) -> Option<Duration> {
+        // consecutive numbers land far apart (Fibonacci hashing)
+        let share = f64::from(connection.wrapping_mul(0x9e37_79b9)) / f64::from(u32::MAX);
+        self.lifetime.map(|lifetime| lifetime.mul_f64(1.0 - share / 10.0))
+    }
+
     /// What one client is told to wait, in milliseconds: a quarter more or less than the setting, so that clients which lost the same
     /// instance do not come back in step.
     #[must_use]

@@ -53,6 +53,8 @@ pub(crate) struct Track {
     /// The log is in another epoch than the chain's last.
     stale: bool,
     stash: BTreeMap<Seq, SharedFrame>,
+    stash_bytes: usize,
+    bounds: RingBounds,
     shards: Vec<Heard>,
 }
 
@@ -67,6 +69,8 @@ impl Track {
             known: position.head,
             stale: false,
             stash: BTreeMap::new(),
+            stash_bytes: 0,
+            bounds,
             shards: Vec::new(),
         }
     }
@@ -141,7 +145,7 @@ impl Track {
         let common = chain.last_common(self.chain.current()).unwrap_or(Seq::ZERO);
         self.chain = Arc::new(chain);
         self.known = self.known.min(common);
-        self.stash.clear();
+        self.forget_stash();
         self.rewind(common.min(self.position()));
     }
 
@@ -170,9 +174,20 @@ impl Track {
         let seq = event.seq;
         if seq == self.position().next() {
             self.ring.push(Frame::new(event, self.chain.current(), committed));
-        } else if seq > self.position() && self.stash.len() < STASH {
-            self.stash.insert(seq, Frame::new(event, self.chain.current(), committed));
+        } else if seq > self.position()
+            && self.stash.len() < STASH
+            && self.stash_bytes < self.bounds.bytes
+            && !self.stash.contains_key(&seq)
+        {
+            let frame = Frame::new(event, self.chain.current(), committed);
+            self.stash_bytes += frame.weight();
+            self.stash.insert(seq, frame);
         }
+    }
+
+    fn forget_stash(&mut self) {
+        self.stash.clear();
+        self.stash_bytes = 0;
     }
 
     fn drain_stash(&mut self) {
@@ -181,6 +196,7 @@ impl Track {
                 break;
             }
             let frame = entry.remove();
+            self.stash_bytes -= frame.weight();
             if frame.seq() > self.ring.head() {
                 self.ring.push(frame);
             }
@@ -196,7 +212,7 @@ impl Track {
 
     fn rewind(&mut self, fork: Seq) {
         self.ring.truncate(fork);
-        self.stash.clear();
+        self.forget_stash();
         self.earliest = self.earliest.min(fork.next());
         for heard in &mut self.shards {
             heard.fork = Some(heard.fork.map_or(fork, |earlier| earlier.min(fork)));
@@ -211,12 +227,17 @@ impl Track {
         self.shards.push(Heard { head: self.ring.start().before(), fork: None, current: false, fresh: true });
     }
 
+    /// Whether there is something that a shard has not heard.
+    pub(crate) fn has_news_for(&self, shard: usize) -> bool {
+        self.shards.get(shard).is_some_and(|heard| !heard.current || heard.head < self.position())
+    }
+
     /// The next thing that a shard has not heard.
     pub(crate) fn next_update(&self, shard: usize) -> Option<Update> {
-        let heard = self.shards.get(shard)?;
-        if heard.current && heard.head >= self.position() {
+        if !self.has_news_for(shard) {
             return None;
         }
+        let heard = self.shards.get(shard)?;
         let most = if heard.fresh { usize::MAX } else { UPDATE_FRAMES };
         let frames: Vec<SharedFrame> = self.ring.after(heard.head).take(most).cloned().collect();
         let before = frames.first().map_or(self.position(), |first| first.seq().before());

@@ -19,8 +19,8 @@ use super::{
     Outlet, Request, Update,
     replay::{Answer, Answers, Replays},
     shard::{Shard, TICK},
-    vital::vital,
 };
+use crate::vital::vital;
 
 /// A worker's shard, for the handlers of the same thread.
 #[derive(Debug)]

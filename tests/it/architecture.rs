@@ -10,13 +10,13 @@ const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
 const BACKPLANE: &[&str] = &["domain", "log"];
 const INGEST: &[&str] = &["domain", "log", "backplane"];
-const HUB: &[&str] = &["domain", "log", "backplane"];
+const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
 const HTTP: &[&str] = &["domain", "log", "ingest", "hub", "sse"];
-const APP: &[&str] = &["backplane", "config", "domain", "http", "hub", "ingest", "log", "sse"];
+const APP: &[&str] = &["backplane", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
@@ -29,6 +29,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", CLI),
     ("telemetry", TELEMETRY),
     ("shutdown", &[]),
+    ("vital", &[]),
     ("http", HTTP),
     ("app", APP),
 ];

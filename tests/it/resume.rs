@@ -92,10 +92,10 @@ for_each_store! {
         drop(client);
         model.merge(publish(&http, "meanwhile", 20).await);
         let mut client = SseClient::connect(service.addr(), "all=true", Some(&cursor)).await;
-        let live = client.until_live().await;
-        assert_eq!(live.json()["replayed"], 20);
+        client.until_live().await;
+        // publishing does not wait for the fan-out, so the last of them may come as live
+        client.follow_to(40).await;
         model.check_log(&http).await.check_transcript("all=true", 20, client.transcript());
-        assert_eq!(client.last_id().map(seq_of), Some(40));
     }
 
     async fn a_reconnect_far_behind_the_ring_reads_the_log_and_gets_the_same_bytes(store: Store) {

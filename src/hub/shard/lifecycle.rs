@@ -21,7 +21,7 @@ const REPORT: Duration = Duration::from_millis(500);
 /// everyone's heartbeat at once.
 const HEARTBEAT_EARLY: f32 = 0.1;
 /// A drain closes at least this many connections a tick: there is no point in making a few wait for the whole window.
-const DRAIN_AT_LEAST: usize = 8;
+const DRAIN_AT_LEAST: usize = 1;
 
 impl<O: Outlet> Shard<O> {
     /// Takes a connection, tells it where it stands, and starts its replay or its live delivery.
@@ -167,7 +167,7 @@ impl<O: Outlet> Shard<O> {
             if quiet >= self.settings.no_progress {
                 return self.close(key, CloseReason::Lagging);
             }
-        } else if self.settings.lifetime.is_some_and(|lifetime| self.now.duration_since(sub.opened_at) >= lifetime) {
+        } else if self.settings.lifetime_of(sub.generation).is_some_and(|lifetime| self.now.duration_since(sub.opened_at) >= lifetime) {
             return self.close(key, CloseReason::Lifetime);
         } else if matches!(sub.phase, Phase::Starting(_)) {
             if quiet >= self.settings.heartbeat {
@@ -203,7 +203,7 @@ impl<O: Outlet> Shard<O> {
         let Some(sub) = self.subs.get(key as usize) else { return };
         let due = if sub.blocked { self.settings.no_progress } else { self.settings.heartbeat };
         let mut wait = due.saturating_sub(self.now.duration_since(sub.wrote_at));
-        if let Some(lifetime) = self.settings.lifetime {
+        if let Some(lifetime) = self.settings.lifetime_of(generation) {
             wait = wait.min(lifetime.saturating_sub(self.now.duration_since(sub.opened_at)));
         }
         self.wheel.file((key, generation), wait.mul_f32(1.0 - fastrand::f32() * HEARTBEAT_EARLY));

@@ -34,7 +34,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 
 /// Logs in one Postgres database.
 pub struct PostgresLog {
-    sessions: Sessions<PgConnectOptions>,
+    /// For appends alone: publishing does not queue behind whoever reads.
+    writer: Sessions<PgConnectOptions>,
+    readers: Sessions<PgConnectOptions>,
     trim_step: u32,
 }
 
@@ -47,29 +49,30 @@ impl PostgresLog {
     pub async fn connect(url: &str, settings: PostgresSettings) -> Result<Self, LogError> {
         let options = settings.options(url)?;
         migrate(&options, &settings).await?;
-        let sessions = Sessions::new(options, settings.max_connections, settings.connect_timeout, settings.statement_timeout);
-        Ok(Self { sessions, trim_step: settings.trim_step.max(1) })
+        let sessions = |most| Sessions::new(options.clone(), most, settings.connect_timeout, settings.statement_timeout);
+        let (writer, readers) = (sessions(1), sessions(settings.max_connections.saturating_sub(1).max(1)));
+        Ok(Self { writer, readers, trim_step: settings.trim_step.max(1) })
     }
 
     /// Runs a statement that may be run again: a connection that died while idle costs one more try.
     async fn read_rows<'q>(&self, statement: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
-        let mut result = self.rows(statement()).await;
+        let mut result = rows(&self.readers, statement()).await;
         if let Err(Failure::Lost(_)) = result {
-            result = self.rows(statement()).await;
+            result = rows(&self.readers, statement()).await;
         }
         result.map_err(error::of_read)
     }
 
     /// Runs a statement that changes something.
     async fn write_rows(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
-        self.rows(statement).await.map_err(error::of_write)
+        rows(&self.writer, statement).await.map_err(error::of_write)
     }
+}
 
-    async fn rows(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
-        let mut session = self.sessions.acquire().await?;
-        let worked = timeout(session.deadline(), statement.fetch_all(session.connection())).await;
-        session.settle(worked)
-    }
+async fn rows(sessions: &Sessions<PgConnectOptions>, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, Failure> {
+    let mut session = sessions.acquire().await?;
+    let worked = timeout(session.deadline(), statement.fetch_all(session.connection())).await;
+    session.settle(worked)
 }
 
 /// Brings the schema up to date on a connection of its own, and looks at what the server promises.
@@ -168,6 +171,7 @@ impl EventLog for PostgresLog {
     }
 
     async fn close(&self) {
-        self.sessions.close();
+        self.writer.close();
+        self.readers.close();
     }
 }

@@ -28,6 +28,8 @@ impl SqliteSettings {
         self.options(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
+            // what a burst has made it grow to is given back at the next checkpoint
+            .pragma("journal_size_limit", "67108864")
             // with NORMAL a commit would be in the write-ahead log but not on the disk
             .synchronous(SqliteSynchronous::Full)
     }

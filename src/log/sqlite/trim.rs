@@ -17,8 +17,15 @@ const MOVE: &str = "UPDATE logs SET earliest = min(head + 1, max(earliest, $2 + 
 
 /// What is still there below earliest. The envelopes tell under which keys the event was posted.
 const DOOMED: &str = "
-    SELECT seq, received_at, envelope FROM events
-    WHERE log = $1 AND seq < (SELECT earliest FROM logs WHERE id = $1) ORDER BY seq LIMIT $2";
+    SELECT seq, received_at, envelope FROM (
+        SELECT e.seq, e.received_at, e.envelope, sum(octet_length(e.envelope)) OVER (ORDER BY e.seq) AS running
+        FROM (
+            SELECT seq, received_at, envelope FROM events
+            WHERE log = $1 AND seq < (SELECT earliest FROM logs WHERE id = $1) ORDER BY seq LIMIT $2
+        ) AS e
+    ) AS measured
+    WHERE running <= 4194304 OR running = octet_length(envelope)
+    ORDER BY seq";
 
 const UNPOST: &str = "
     DELETE FROM postings WHERE (log, selector, seq) IN (
@@ -53,7 +60,7 @@ pub(super) async fn trim(store: &SqliteLog, log: LogId, retention: &Retention) -
         take(store, log, Step::Advance { too_old, keep }).await?;
         let deleted = take(store, log, Step::Delete).await?;
         events += deleted;
-        if deleted < u64::from(store.trim_step) {
+        if deleted == 0 {
             break;
         }
     }
