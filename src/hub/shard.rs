@@ -19,6 +19,7 @@
 mod deliver;
 mod dispatch;
 mod lifecycle;
+mod time;
 mod update;
 
 use std::{
@@ -32,7 +33,7 @@ use std::{
 
 use slab::Slab;
 
-pub(crate) use lifecycle::TICK;
+pub(crate) use time::TICK;
 pub use update::Update;
 
 use self::dispatch::Dispatch;
