@@ -133,6 +133,10 @@ impl Facts for AppFacts {
         let (published_per_second, delivered_per_second) = self.rates();
         let [p50, p90, p99, max] = totals.latency_micros;
         let ring = self.hub.settings().ring;
+        let mut closed: BTreeMap<_, _> = totals.closed.into_iter().collect();
+        // also those that went before their stream began
+        let left = (admission.opened() - admission.now().min(admission.opened())) as u64;
+        closed.insert("left", left.saturating_sub(closed.values().sum()));
         Statistics {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
@@ -142,7 +146,7 @@ impl Facts for AppFacts {
                 max: admission.max(),
                 opened: admission.opened(),
                 refused: admission.refused(),
-                closed: totals.closed.into_iter().collect(),
+                closed,
                 by_selector: totals.by_selector.into_iter().collect(),
                 replaying: totals.replaying,
                 lagging: totals.lagging,

@@ -210,9 +210,8 @@ impl Sequencer {
                 chain.map(|chain| self.track.on_epochs(chain))
             }
         };
-        self.view.set_reachable(outcome.is_ok());
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "the sequencer could not read the log");
+        self.view.note_look(outcome.as_ref().copied());
+        if outcome.is_err() {
             self.read_not_before = Some(Instant::now() + READ_RETRY);
         }
     }

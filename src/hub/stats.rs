@@ -15,8 +15,6 @@ pub(super) const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "t
 pub(super) struct ShardStats {
     /// Events written to connections.
     pub delivered: AtomicU64,
-    /// Connections whose peer left.
-    pub left: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
     /// Connections held.
     pub connections: AtomicUsize,
@@ -37,12 +35,8 @@ pub(super) struct ShardStats {
 }
 
 impl ShardStats {
-    pub(crate) fn count_closed(&self, reason: Option<CloseReason>) {
-        let counter = match reason {
-            None => &self.left,
-            Some(reason) => &self.closed[reason as usize],
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_closed(&self, reason: CloseReason) {
+        self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Connections that were closed for `reason`.
@@ -77,7 +71,7 @@ pub struct Totals {
     pub ring_frames: usize,
     /// The fullest ring's bytes.
     pub ring_bytes: usize,
-    /// Connections that ended, by reason; `left` are those whose peer left.
+    /// Connections that the service ended, by reason.
     pub closed: Vec<(&'static str, u64)>,
     /// Microseconds from commit to write: 50, 90, 99 and 100 % stay below.
     pub latency_micros: [u64; 4],
@@ -98,9 +92,8 @@ impl Statistics {
         let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();
         let most =
             |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).max().unwrap_or(0);
-        let mut closed: Vec<_> =
+        let closed =
             CloseReason::ALL.into_iter().map(|reason| (reason.as_str(), shards.iter().map(|shard| shard.closed(reason)).sum())).collect();
-        closed.push(("left", sum(|shard| shard.left.load(Ordering::Relaxed))));
         Totals {
             delivered: sum(|shard| shard.delivered.load(Ordering::Relaxed)),
             connections: count(|shard| &shard.connections),

@@ -7,7 +7,10 @@ use std::sync::{
 
 use arc_swap::ArcSwap;
 
-use crate::domain::{EpochChain, Seq};
+use crate::{
+    domain::{EpochChain, Seq},
+    log::LogError,
+};
 
 /// A log as the sequencer last saw it: enough to place a cursor of the current numbering without a query.
 #[derive(Debug)]
@@ -39,11 +42,14 @@ impl View {
         self.stashed.store(stashed, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_reachable(&self, reachable: bool) {
-        let was = self.reachable.swap(reachable, Ordering::AcqRel);
-        match (was, reachable) {
-            (true, false) => tracing::warn!("the log cannot be reached: live connections stay, publishing is refused"),
-            (false, true) => tracing::info!("the log can be reached again"),
+    /// Notes how the last look at the log ended; says so once when that changes.
+    pub(crate) fn note_look(&self, outcome: Result<(), &LogError>) {
+        let was = self.reachable.swap(outcome.is_ok(), Ordering::AcqRel);
+        match (was, outcome) {
+            (true, Err(error)) => {
+                tracing::warn!(%error, "the log cannot be read: live connections stay, cursors within the ring are served")
+            }
+            (false, Ok(())) => tracing::info!("the log can be read again"),
             _ => {}
         }
     }

@@ -104,7 +104,9 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn remove(&mut self, key: SubKey, reason: Option<CloseReason>) {
         if let Some(sub) = self.subs.try_remove(key as usize) {
             self.index.remove(&sub.filter, key);
-            self.stats.count_closed(reason);
+            if let Some(reason) = reason {
+                self.stats.count_closed(reason);
+            }
             sub.outlet.cut();
         }
     }
