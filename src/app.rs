@@ -248,7 +248,7 @@ pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
     let log = store::open_existing(&config.log).await?;
     let id = log.open(&LogName::new(LogName::DEFAULT)).await?;
     let epoch = log.new_epoch(id, cause).await?;
-    let position = log.positions().await?.into_iter().find(|position| position.log == id).context("the log is gone")?;
+    let position = log.position(id).await?;
     log.close().await;
     let store = config.log.database()?;
     Ok(format!(

@@ -135,7 +135,7 @@ impl Facts for AppFacts {
         let ring = self.hub.settings().ring;
         let mut closed: BTreeMap<_, _> = totals.closed.into_iter().collect();
         // also those that went before their stream began
-        let left = (admission.opened() - admission.now().min(admission.opened())) as u64;
+        let left = admission.opened().saturating_sub(admission.now()) as u64;
         closed.insert("left", left.saturating_sub(closed.values().sum()));
         Statistics {
             version: env!("CARGO_PKG_VERSION"),

@@ -87,11 +87,7 @@ async fn scan(log: &dyn EventLog, id: LogId, query: HistoryQuery) -> Result<Scan
 /// Where the log stands, after which seq to read, and what is missing before it; `None` when it was renumbered between two questions.
 async fn locate(log: &dyn EventLog, id: LogId, start: Start) -> Result<Option<(Position, Seq, Option<Gap>)>, Problem> {
     let chain = log.epochs(id).await?;
-    let positions = log.positions().await?;
-    let position = positions
-        .into_iter()
-        .find(|position| position.log == id)
-        .ok_or_else(|| Problem::new(Code::Internal).caused_by(&"the log has no position"))?;
+    let position = log.position(id).await?;
     // a chain without the newest fork would call a cursor good that is not
     if chain.current() != position.epoch {
         return Ok(None);

@@ -55,7 +55,6 @@ pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
 pub use ring::RingBounds;
 pub use settings::Settings;
-pub use shard::Update;
 pub use stats::Totals;
 pub use subscription::{Beginning, Request};
 pub use view::View;

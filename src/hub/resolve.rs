@@ -32,8 +32,7 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
         return Ok(place(cursor, &chain, position));
     }
     let chain = log.epochs(id).await?;
-    let position = log.positions().await?.into_iter().find(|position| position.log == id);
-    let position = position.ok_or_else(|| LogError::Internal("the log is gone from its store".to_owned()))?;
+    let position = log.position(id).await?;
     let cursor = match start {
         Start::Seq(seq) => Cursor { epoch: chain.current(), seq },
         _ => cursor,

@@ -19,7 +19,8 @@ use tokio::{
 };
 
 use super::{
-    Settings, Update,
+    Settings,
+    shard::Update,
     track::{Track, Want},
     view::View,
 };
@@ -73,8 +74,7 @@ impl Sequencer {
         newcomers: mpsc::UnboundedReceiver<NewShard>,
     ) -> Result<Self, LogError> {
         let chain = log.epochs(id).await?;
-        let position = log.positions().await?.into_iter().find(|position| position.log == id);
-        let position = position.ok_or_else(|| LogError::Internal("the log that was just opened is not there".to_owned()))?;
+        let position = log.position(id).await?;
         let view = Arc::new(View::new(chain.clone()));
         let mut track = Track::new(chain, position, settings.ring);
         loop {

@@ -34,7 +34,7 @@ use std::{
 use slab::Slab;
 
 pub(crate) use time::TICK;
-pub use update::Update;
+pub(crate) use update::Update;
 
 use self::dispatch::Dispatch;
 use super::{
@@ -161,7 +161,6 @@ impl<O: Outlet> Shard<O> {
             }
         }
         let set = |gauge: &AtomicUsize, value| gauge.store(value, Ordering::Relaxed);
-        set(&self.stats.connections, self.subs.len());
         set(&self.stats.replaying, replaying);
         set(&self.stats.lagging, lagging);
         self.stats.by_selector.iter().zip(by_selector).for_each(|(gauge, value)| set(gauge, value));

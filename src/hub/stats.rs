@@ -16,8 +16,6 @@ pub(super) struct ShardStats {
     /// Events written to connections.
     pub delivered: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
-    /// Connections held.
-    pub connections: AtomicUsize,
     /// Connections that read from the log.
     pub replaying: AtomicUsize,
     /// Connections that take nothing at the moment.
@@ -57,8 +55,6 @@ pub(super) struct Statistics {
 pub struct Totals {
     /// Events written to connections.
     pub delivered: u64,
-    /// Connections held by shards.
-    pub connections: usize,
     /// Connections that read from the log.
     pub replaying: usize,
     /// Connections that take nothing at the moment.
@@ -96,7 +92,6 @@ impl Statistics {
             CloseReason::ALL.into_iter().map(|reason| (reason.as_str(), shards.iter().map(|shard| shard.closed(reason)).sum())).collect();
         Totals {
             delivered: sum(|shard| shard.delivered.load(Ordering::Relaxed)),
-            connections: count(|shard| &shard.connections),
             replaying: count(|shard| &shard.replaying),
             lagging: count(|shard| &shard.lagging),
             selectors: count(|shard| &shard.selectors),

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
+use super::{Frame, Offer, Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
 use crate::domain::{Cursor, Epoch, Filter, Gap, GapReason, Seq};
 
 /// Where a subscription begins.
@@ -112,6 +112,26 @@ impl<O: Outlet> Sub<O> {
 
     pub(crate) fn is_replaying(&self) -> bool {
         matches!(self.phase, Phase::Wanting { .. } | Phase::Reading { .. } | Phase::Retrying { .. } | Phase::Paging { .. })
+    }
+
+    /// Writes frames, and notes what its client has of them.
+    pub(crate) fn offer(&mut self, frames: &[&Frame], now: Instant) -> Offer {
+        let offer = self.outlet.offer(frames);
+        let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) else { return offer };
+        self.told = last.seq();
+        self.wrote_at = now;
+        if !self.caught_up {
+            self.replayed += offer.taken as u64;
+        }
+        match &mut self.phase {
+            Phase::Live { floor } => *floor = last.seq(),
+            Phase::Paging { c, next, .. } => {
+                *c = last.seq();
+                *next += offer.taken;
+            }
+            _ => {}
+        }
+        offer
     }
 
     /// Leaves live delivery, or whatever it was doing, for a walk from `c`.

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
-use super::{Frame, Update, outlet::SharedFrame, ring::Ring, ring::RingBounds};
+use super::{Frame, outlet::SharedFrame, ring::Ring, ring::RingBounds, shard::Update};
 use crate::{
     backplane::Announcement,
     domain::{EpochChain, Event, Seq},

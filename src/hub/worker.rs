@@ -16,9 +16,9 @@ use tokio::{
 };
 
 use super::{
-    Outlet, Request, Update,
+    Outlet, Request,
     replay::{Answer, Answers, Replays},
-    shard::{Shard, TICK},
+    shard::{Shard, TICK, Update},
 };
 use crate::vital::vital;
 

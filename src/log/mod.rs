@@ -245,6 +245,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// Where every log stands, from one query.
     async fn positions(&self) -> Result<Vec<Position>, LogError>;
 
+    /// Where one log stands.
+    async fn position(&self, log: LogId) -> Result<Position, LogError> {
+        let position = self.positions().await?.into_iter().find(|position| position.log == log);
+        position.ok_or_else(|| LogError::Internal("the log is not in its store".to_owned()))
+    }
+
     /// The numberings of a log.
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError>;
 

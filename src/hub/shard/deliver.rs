@@ -174,17 +174,10 @@ impl<O: Outlet> Shard<O> {
         }
         let mut flow = Flow::Open;
         if !frames.is_empty() {
-            let offer = sub.outlet.offer(&frames);
+            let offer = sub.offer(&frames, self.now);
             flow = offer.flow;
-            if let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) {
-                sub.told = last.seq();
-                sub.wrote_at = self.now;
-            }
             if let Some(next) = frames.get(offer.taken) {
                 seen = next.seq().before();
-            }
-            if !sub.caught_up {
-                sub.replayed += offer.taken as u64;
             }
             let (taken, committed) = (offer.taken as u64, frames.first().and_then(|frame| frame.committed()).filter(|_| sub.caught_up));
             self.count_delivered(taken, committed);
@@ -222,18 +215,7 @@ impl<O: Outlet> Shard<O> {
             sub.phase = if self.ring.covers(c) { Phase::Walking { c } } else { Phase::Wanting { c } };
             return Step::Again;
         }
-        let offer = sub.outlet.offer(&frames);
-        if let Phase::Paging { c, next, .. } = &mut sub.phase {
-            *next += offer.taken;
-            if let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) {
-                *c = last.seq();
-                sub.told = last.seq();
-                sub.wrote_at = self.now;
-            }
-        }
-        if !sub.caught_up {
-            sub.replayed += offer.taken as u64;
-        }
+        let offer = sub.offer(&frames, self.now);
         self.count_delivered(offer.taken as u64, None);
         self.after_write(key, offer.flow)
     }

@@ -2,12 +2,7 @@
 
 use crate::{
     domain::Seq,
-    hub::{
-        Flow, Frame, Outlet,
-        index::SubKey,
-        outlet::SharedFrame,
-        subscription::{Phase, Sub},
-    },
+    hub::{Flow, Frame, Offer, Outlet, index::SubKey, outlet::SharedFrame, subscription::Phase},
 };
 
 use super::Shard;
@@ -76,7 +71,7 @@ impl<O: Outlet> Shard<O> {
                 frames.extend(dispatch.group.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, frame)| &**frame));
                 frames_mask = mask;
             }
-            let (taken, flow) = deliver(sub, &frames, self.now);
+            let Offer { taken, flow } = sub.offer(&frames, self.now);
             delivered += taken as u64;
             match flow {
                 Flow::Open => {}
@@ -99,17 +94,4 @@ impl<O: Outlet> Shard<O> {
             self.start_dispatch();
         }
     }
-}
-
-/// Offers frames to a live subscription, and notes what its client has.
-fn deliver<O: Outlet>(sub: &mut Sub<O>, frames: &[&Frame], now: std::time::Instant) -> (usize, Flow) {
-    let offer = sub.outlet.offer(frames);
-    if let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) {
-        sub.told = last.seq();
-        sub.wrote_at = now;
-        if let Phase::Live { floor } = &mut sub.phase {
-            *floor = last.seq();
-        }
-    }
-    (offer.taken, offer.flow)
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::Shard;
 use crate::{
-    domain::{Cursor, Resolved, Seq},
+    domain::{Cursor, Seq},
     hub::{
         CloseReason, Notice, Outlet,
         index::SubKey,
@@ -62,19 +62,13 @@ impl<O: Outlet> Shard<O> {
             Beginning::At { cursor, .. } if !standing.chain.contains(cursor.epoch) => return,
             Beginning::At { cursor, rewound, .. } => {
                 sub.gaps.extend(rewound);
-                if cursor.epoch == standing.epoch {
-                    cursor.seq
-                } else {
-                    // the log was rewound since the cursor was resolved
-                    match standing.chain.resolve(cursor, head.max(cursor.seq)) {
-                        Resolved::Good(seq) => seq,
-                        Resolved::Rewound { resume } => {
-                            sub.epoch = cursor.epoch;
-                            sub.lose_to_rewind(cursor.seq, Cursor { epoch: standing.epoch, seq: resume });
-                            resume
-                        }
-                    }
+                // void if the log was rewound since it was resolved; beyond the head it comes from whoever is ahead
+                let (placed, void) = standing.chain.place(cursor, head.max(cursor.seq));
+                if void.is_some() {
+                    sub.epoch = cursor.epoch;
+                    sub.lose_to_rewind(cursor.seq, placed);
                 }
+                placed.seq
             }
         };
         sub.epoch = standing.epoch;

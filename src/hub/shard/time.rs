@@ -64,15 +64,10 @@ impl<O: Outlet> Shard<O> {
             }
         } else if quiet >= self.settings.heartbeat.mul_f32(1.0 - HEARTBEAT_EARLY) && sub.gaps.is_empty() {
             let c = sub.cursor(self.settled);
-            if c > sub.told {
-                sub.told = c;
-                let moved = Notice::Moved(Cursor { epoch: sub.epoch, seq: c });
-                self.tell(key, &moved);
-                self.leave_live_if_blocked(key, c);
-            } else {
-                self.tell(key, &Notice::Heartbeat);
-                self.leave_live_if_blocked(key, c);
-            }
+            let notice = if c > sub.told { Notice::Moved(Cursor { epoch: sub.epoch, seq: c }) } else { Notice::Heartbeat };
+            sub.told = sub.told.max(c);
+            self.tell(key, &notice);
+            self.leave_live_if_blocked(key, c);
         }
         self.file(key, generation);
     }

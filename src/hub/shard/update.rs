@@ -10,7 +10,7 @@ use crate::{
 
 /// News of a log, complete in itself: a shard that missed the ones before finds a hole, and no more than that.
 #[derive(Clone, Debug)]
-pub struct Update {
+pub(crate) struct Update {
     /// The numberings.
     pub chain: Arc<EpochChain>,
     /// The oldest retained seq.

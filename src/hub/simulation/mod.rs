@@ -20,9 +20,9 @@ use self::{
     model::{Model, STREAMS},
 };
 use super::{
-    Admission, Beginning, Frame, Request, RingBounds, Settings, Update,
+    Admission, Beginning, Frame, Request, RingBounds, Settings,
     replay::{Answer, Ask, ReplayPage},
-    shard::Shard,
+    shard::{Shard, Update},
     stats::ShardStats,
     track::{Track, Want},
 };
