@@ -1,0 +1,96 @@
+//! What was measured, as it is written to the JSON file and read for the report.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::Context as _;
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use crate::server::Kind;
+
+/// A run of the suite.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Run {
+    pub(crate) machine: String,
+    pub(crate) commit: String,
+    /// Seconds since 1970.
+    pub(crate) at: u64,
+    pub(crate) outcomes: Vec<Outcome>,
+    /// Peers that could not be measured, and why.
+    pub(crate) skipped: BTreeMap<String, String>,
+}
+
+/// One measurement of one server.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) scenario: String,
+    pub(crate) server: Kind,
+    pub(crate) round: usize,
+    /// What the scenario varies.
+    pub(crate) case: BTreeMap<String, u64>,
+    /// Figures; the names end with their unit.
+    pub(crate) figures: Figures,
+}
+
+/// Figures by name.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Figures(pub(crate) BTreeMap<String, f64>);
+
+impl Figures {
+    pub(crate) fn set(&mut self, name: &str, value: f64) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
+    /// Percentiles of nanoseconds, in milliseconds.
+    pub(crate) fn percentiles(&mut self, name: &str, histogram: &Histogram<u64>) {
+        if histogram.is_empty() {
+            return;
+        }
+        for (percentile, value) in
+            [("p50", histogram.value_at_quantile(0.5)), ("p99", histogram.value_at_quantile(0.99)), ("max", histogram.max())]
+        {
+            self.set(&format!("{name}_{percentile}_ms"), value as f64 / 1e6);
+        }
+    }
+}
+
+impl Run {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        fs::write(path, serde_json::to_string_pretty(self)? + "\n").with_context(|| format!("can't write {}", path.display()))
+    }
+
+    /// The cases of a scenario that were measured, in the order of the first round.
+    pub(crate) fn cases(&self, scenario: &str) -> Vec<BTreeMap<String, u64>> {
+        let mut cases = Vec::new();
+        for outcome in self.outcomes.iter().filter(|outcome| outcome.scenario == scenario) {
+            if !cases.contains(&outcome.case) {
+                cases.push(outcome.case.clone());
+            }
+        }
+        cases
+    }
+
+    /// The median over the rounds of a figure, if it was measured.
+    pub(crate) fn median(&self, scenario: &str, server: Kind, case: &[(&str, u64)], figure: &str) -> Option<f64> {
+        let mut values: Vec<f64> = self
+            .outcomes
+            .iter()
+            .filter(|outcome| outcome.scenario == scenario && outcome.server == server)
+            .filter(|outcome| case.iter().all(|(name, value)| outcome.case.get(*name) == Some(value)))
+            .filter_map(|outcome| outcome.figures.get(figure))
+            .collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len().checked_sub(1)? / 2;
+        Some(if values.len() % 2 == 1 { values[middle] } else { (values[middle] + values[middle + 1]) / 2.0 })
+    }
+}

@@ -1,0 +1,142 @@
+//! Runs scenarios: the servers of a scenario in turn, round by round, so that what drifts on a shared machine drifts for all of them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context as _;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::{
+    cluster::Cluster,
+    outcome::{Outcome, Run},
+    scenario::{Scenario, Store},
+    server::Kind,
+    usage,
+    work::{Bench, Job},
+};
+
+/// Where the scenario files are, seen from the root of the repository.
+pub(crate) const SCENARIOS: &str = "test-client/load/scenarios";
+
+/// What to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Scenarios by name; all of the folder without any
+    names: Vec<String>,
+    /// The folder of the scenario files
+    #[arg(long, default_value = SCENARIOS)]
+    scenarios: PathBuf,
+    /// Only these servers
+    #[arg(long, value_delimiter = ',', value_parser = server)]
+    servers: Vec<Kind>,
+    /// Rounds, instead of those that the scenarios say
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// chaincast's binary
+    #[arg(long, default_value = "target/release/chaincast")]
+    chaincast: PathBuf,
+    /// The folder of the peers
+    #[arg(long, default_value = "test-client/load/peers")]
+    peers: PathBuf,
+    /// A PostgreSQL server, by the URL of a superuser's database; scenarios on PostgreSQL are skipped without it
+    #[arg(long, env = "CHAINCAST_LOAD_POSTGRES", hide_env_values = true)]
+    postgres: Option<String>,
+    /// Where to write what was measured
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn server(name: &str) -> Result<Kind, String> {
+    serde_json::from_value(serde_json::Value::from(name)).map_err(|error| error.to_string())
+}
+
+/// Lists the scenarios.
+pub(crate) fn list(folder: &Path) -> anyhow::Result<()> {
+    for scenario in Scenario::read_all(folder, &[])? {
+        println!("{:<22} {}", scenario.name, scenario.title);
+    }
+    Ok(())
+}
+
+/// Runs what `options` say.
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let scenarios = Scenario::read_all(&options.scenarios, &options.names)?;
+    let bench = Bench {
+        chaincast: options
+            .chaincast
+            .canonicalize()
+            .with_context(|| format!("no {}: cargo build --release", options.chaincast.display()))?,
+        peers: options.peers.clone(),
+        postgres: options.postgres.clone().map(Cluster::new),
+    };
+    let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let mut run = Run { machine: usage::machine(), commit: commit(), at, ..Run::default() };
+    println!("{} · commit {}", run.machine, run.commit);
+    let mut plan = Vec::new();
+    for scenario in &scenarios {
+        let mut ready = Vec::new();
+        for &kind in scenario.servers.iter().filter(|kind| options.servers.is_empty() || options.servers.contains(kind)) {
+            match can_run(&bench, scenario, kind, &run.skipped) {
+                Ok(()) => ready.push(kind),
+                Err(why) => drop(run.skipped.insert(kind.name().to_owned(), why)),
+            }
+        }
+        for round in 0..options.rounds.unwrap_or(scenario.rounds) {
+            plan.extend(ready.iter().map(|&kind| Job { bench: &bench, scenario, kind, round }));
+        }
+    }
+    let bar = ProgressBar::new(plan.len() as u64);
+    bar.set_style(ProgressStyle::with_template("{pos}/{len} {elapsed} {msg}")?);
+    for job in plan {
+        bar.set_message(format!("{} · {}", job.scenario.name, job.kind));
+        job.run(&mut |outcome| {
+            bar.suspend(|| print(&outcome));
+            run.outcomes.push(outcome);
+        })
+        .with_context(|| format!("{} on {}, round {}", job.scenario.name, job.kind, job.round + 1))?;
+        bar.inc(1);
+        if let Some(path) = &options.json {
+            run.write(path)?;
+        }
+    }
+    bar.finish_and_clear();
+    for (server, why) in &run.skipped {
+        println!("skipped {server}: {why}");
+    }
+    Ok(())
+}
+
+fn can_run(bench: &Bench, scenario: &Scenario, kind: Kind, skipped: &BTreeMap<String, String>) -> Result<(), String> {
+    if let Some(why) = skipped.get(kind.name()) {
+        return Err(why.clone());
+    }
+    if scenario.store == Store::Postgres && bench.postgres.is_none() {
+        return Err(format!("{} needs --postgres", scenario.name));
+    }
+    bench.recipe(scenario, kind).install()
+}
+
+fn print(outcome: &Outcome) {
+    let case: Vec<_> = outcome.case.iter().map(|(name, value)| format!("{name} {value}")).collect();
+    println!("{} · {} · {} · round {}", outcome.scenario, outcome.server, case.join(", "), outcome.round + 1);
+    for (name, value) in &outcome.figures.0 {
+        println!("    {name:<36} {value:>16.3}");
+    }
+}
+
+/// What the servers were built from, as far as the repository tells.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok().filter(|output| output.status.success())?;
+        Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let hash = git(&["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+    match git(&["status", "--porcelain", "--untracked-files=no"]) {
+        Some(changes) if !changes.is_empty() => hash + " with changes",
+        _ => hash,
+    }
+}

@@ -1,0 +1,49 @@
+//! What a connection costs while nothing happens.
+
+use std::{thread, time::Duration};
+
+use super::{Job, opening};
+use crate::{
+    follow::Followers,
+    mark::Schedule,
+    outcome::{Figures, Outcome},
+    publish::Publishing,
+    scenario::Idle,
+    usage,
+};
+
+/// For the server to finish what the opening left it to do: an idle connection is measured, not one that is being opened.
+const SETTLE: Duration = Duration::from_secs(2);
+
+pub(super) fn run(job: &Job<'_>, work: &Idle, done: &mut dyn FnMut(Outcome)) -> anyhow::Result<()> {
+    for &connections in &work.connections {
+        let server = job.start()?;
+        let followers = Followers::start()?;
+        thread::sleep(SETTLE);
+        let (before, kernel_before) = (server.usage()?, usage::kernel_tcp_bytes()?);
+        let took = followers.open(opening(&server, &work.path, connections, work.groups))?;
+        if work.after_an_event {
+            let events = 0..work.groups;
+            let schedule = Schedule::new(events.end);
+            let publishing =
+                Publishing { server: server.addr, run: 1, events, groups: work.groups, batch: 100, rate: None, connections: 1 };
+            followers.measure(schedule.clone())?;
+            publishing.run(&schedule)?;
+            followers.wait_delivered(connections as u64, Duration::from_secs(60))?;
+        }
+        let opened = server.usage()?;
+        thread::sleep(SETTLE);
+        let (idle, kernel) = (server.usage()?, usage::kernel_tcp_bytes()?);
+        let each = |bytes: u64| bytes as f64 / connections as f64;
+        let mut figures = Figures::default();
+        figures.set("connects_per_second", connections as f64 / took.as_secs_f64());
+        figures.set("cpu_per_connect_us", (opened.cpu - before.cpu).as_secs_f64() * 1e6 / connections as f64);
+        figures.set("pss_per_connection_bytes", each(idle.pss.saturating_sub(before.pss)));
+        figures.set("pss_bytes", idle.pss as f64);
+        figures.set("kernel_tcp_per_connection_bytes", each(kernel.saturating_sub(kernel_before)));
+        figures.percentiles("connect", &followers.report()?.connects);
+        followers.close_all()?;
+        done(job.outcome(&[("connections", connections as u64)], figures));
+    }
+    Ok(())
+}
