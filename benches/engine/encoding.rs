@@ -1,5 +1,5 @@
-//! Frame encoding: how long does the first connection of each style wait for an event's bytes, and the next one, and what does a notice cost
-//! that every connection has made for itself? `thrpt` is events, or notices, a second.
+//! Frame encoding: how long does the first connection of each style wait for an event's bytes, which the others then share, and what does a
+//! notice cost that every connection has made for itself? `thrpt` is events, or notices, a second.
 
 use std::hint::black_box;
 
@@ -37,11 +37,6 @@ pub(crate) fn events(criterion: &mut Criterion) {
             group.bench_function(BenchmarkId::new(*name, size), |bencher| bencher.iter(|| encode(black_box(&frame), *style)));
         }
     }
-    let shared = frame(event(1_234_567, "4711", 512));
-    let style = Style::default();
-    group.bench_function("second connection", |bencher| {
-        bencher.iter(|| black_box(&shared).encoded(style.form(), |frame| encode(frame, style)).framed.len());
-    });
     group.finish();
 }
 

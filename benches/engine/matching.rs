@@ -1,5 +1,5 @@
-//! Index matching: does one event cost the same however many do not want it, and what does each that might want it add? And does coming and
-//! going stay cheap as the index grows? `thrpt` is events a second, or subscriptions that came and went.
+//! Index matching: does one event cost the same however many do not want it, how much of that is deriving its keys, and what does each add that
+//! might want it? And does coming and going stay cheap as the index grows? `thrpt` is events a second, or subscriptions that came and went.
 
 use std::hint::black_box;
 
@@ -46,6 +46,7 @@ pub(crate) fn candidates(criterion: &mut Criterion) {
     let keys = keys();
     let mut group = criterion.benchmark_group("match");
     group.throughput(Throughput::Elements(1));
+    group.bench_function("keys alone", |bencher| bencher.iter(|| black_box(&keys).postings()));
     let smaller_and_larger = [1, 100, 100_000].map(|count| ("own stream", count, stream as MakeFilter));
     for (kind, count, filter) in smaller_and_larger.into_iter().chain(KINDS) {
         let matching = Matching::of((0..count).map(filter));

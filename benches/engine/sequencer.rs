@@ -42,7 +42,7 @@ pub(crate) fn holes(criterion: &mut Criterion) {
             bencher.iter_batched(
                 || (next(&mut head, lost), next(&mut head, waiting)),
                 |(page, announced)| (following.announce(announced), following.read(page)),
-                FEW,
+                BatchSize::PerIteration,
             );
         });
     }

@@ -27,7 +27,11 @@ impl Matching {
     #[must_use]
     pub fn candidates(&self, keys: &Keys) -> u64 {
         let mut found = 0;
-        self.index.candidates(keys, |_| found += 1);
+        self.index.candidates(keys, |sub| {
+            // looked at, or a long list would be counted by its length
+            std::hint::black_box(sub);
+            found += 1;
+        });
         found
     }
 
