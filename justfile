@@ -14,6 +14,10 @@ test:
 ci:
     .ci/run
 
+# micro-benchmarks of the engine's parts, or of those whose name holds the filter
+bench *filter:
+    cargo bench --features bench-internals -- {{filter}}
+
 # formats the code
 format:
     cargo fmt

@@ -24,6 +24,8 @@
 //! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
+//!
+//! `benches/` measures parts that nobody else may name; `measure` in `hub` and in `sse` is its door, which the feature `bench-internals` opens.
 
 pub mod app;
 pub mod backplane;

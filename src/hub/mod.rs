@@ -25,6 +25,9 @@ mod admission;
 mod frame;
 mod histogram;
 mod index;
+#[cfg(any(test, feature = "bench-internals"))]
+#[doc(hidden)]
+pub mod measure;
 mod outlet;
 mod ready;
 mod replay;

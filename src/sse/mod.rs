@@ -8,6 +8,9 @@
 mod connection;
 mod detach;
 mod encode;
+#[cfg(feature = "bench-internals")]
+#[doc(hidden)]
+pub mod measure;
 mod socket;
 
 pub use connection::Connection;
