@@ -29,3 +29,7 @@ stellar url="http://127.0.0.1:3001":
 # writes openapi/openapi.json anew
 openapi:
     cargo run --quiet -- openapi > openapi/openapi.json
+
+# measures chaincast beside its peers; names of scenarios measure only these
+measure *names:
+    scripts/bench {{names}}

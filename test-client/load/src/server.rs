@@ -122,6 +122,10 @@ impl Recipe {
             }
             Kind::Chaincast => {
                 let mut command = Command::new(&self.chaincast);
+                // what stands in this environment is this tool's, and a service refuses settings that it does not know
+                for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHAINCAST_")) {
+                    command.env_remove(name);
+                }
                 let store = self.postgres.clone().unwrap_or_else(|| format!("sqlite://{}", home.join("chaincast.db").display()));
                 command
                     .env("CHAINCAST_LISTEN", addr.to_string())

@@ -49,13 +49,17 @@ pub(crate) fn kernel_tcp_bytes() -> anyhow::Result<u64> {
     Ok(pages * procfs::page_size())
 }
 
+/// Bytes of the kernel's own objects, of the whole machine: sockets, files, entries of epoll.
+pub(crate) fn kernel_slab_bytes() -> anyhow::Result<u64> {
+    Ok(procfs::Meminfo::current()?.slab)
+}
+
 /// The machine, in a line.
 pub(crate) fn machine() -> String {
     let cpu = procfs::CpuInfo::current().ok();
     let name = cpu.as_ref().and_then(|cpu| cpu.model_name(0)).unwrap_or("unknown processor");
     let cores = cpu.as_ref().map_or(0, procfs::CpuInfo::num_cores);
-    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let gib = memory.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).map_or(0.0, |kib| kib / 1024.0 / 1024.0);
+    let gib = procfs::Meminfo::current().map_or(0.0, |memory| memory.mem_total as f64 / f64::from(1 << 30));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     format!("{cores} × {name}, {gib:.0} GiB, Linux {}", kernel.trim())
 }

@@ -7,6 +7,8 @@ use std::{
         atomic::Ordering::Relaxed,
         mpsc::{Receiver, TryRecvError},
     },
+    thread,
+    time::Duration,
 };
 
 use hdrhistogram::Histogram;
@@ -26,6 +28,11 @@ use crate::{
 const WAKE: Token = Token(usize::MAX);
 /// Bytes of one read. A shorter read leaves nothing behind (epoll(7), on streams), so most events cost one call.
 const READ: usize = 256 * 1024;
+/// Between two looks at the sockets. A reader that sleeps in epoll between two deliveries is woken for each, and the sender pays for the waking,
+/// more than for the sending; a client on another machine costs a server nothing of the kind. Times of receipt are up to this much late.
+const BREATH: Duration = Duration::from_micros(500);
+/// Events of one look.
+const LOOK: usize = 4096;
 /// The longest response head.
 const HEAD: usize = 16 * 1024;
 
@@ -95,7 +102,7 @@ impl Engine {
     }
 
     pub(super) fn run(mut self) {
-        let mut events = Events::with_capacity(1024);
+        let mut events = Events::with_capacity(LOOK);
         loop {
             match self.poll.poll(&mut events, None) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
@@ -112,6 +119,9 @@ impl Engine {
                 }
             }
             self.open_more();
+            if events.iter().count() < LOOK {
+                thread::sleep(BREATH);
+            }
         }
     }
 

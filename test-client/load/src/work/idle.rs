@@ -20,7 +20,8 @@ pub(super) fn run(job: &Job<'_>, work: &Idle, done: &mut dyn FnMut(Outcome)) -> 
         let server = job.start()?;
         let followers = Followers::start()?;
         thread::sleep(SETTLE);
-        let (before, kernel_before) = (server.usage()?, usage::kernel_tcp_bytes()?);
+        let before = server.usage()?;
+        let (tcp_before, slab_before) = (usage::kernel_tcp_bytes()?, usage::kernel_slab_bytes()?);
         let took = followers.open(opening(&server, &work.path, connections, work.groups))?;
         if work.after_an_event {
             let events = 0..work.groups;
@@ -33,14 +34,17 @@ pub(super) fn run(job: &Job<'_>, work: &Idle, done: &mut dyn FnMut(Outcome)) -> 
         }
         let opened = server.usage()?;
         thread::sleep(SETTLE);
-        let (idle, kernel) = (server.usage()?, usage::kernel_tcp_bytes()?);
+        let idle = server.usage()?;
+        let (tcp, slab) = (usage::kernel_tcp_bytes()?, usage::kernel_slab_bytes()?);
         let each = |bytes: u64| bytes as f64 / connections as f64;
         let mut figures = Figures::default();
         figures.set("connects_per_second", connections as f64 / took.as_secs_f64());
         figures.set("cpu_per_connect_us", (opened.cpu - before.cpu).as_secs_f64() * 1e6 / connections as f64);
         figures.set("pss_per_connection_bytes", each(idle.pss.saturating_sub(before.pss)));
         figures.set("pss_bytes", idle.pss as f64);
-        figures.set("kernel_tcp_per_connection_bytes", each(kernel.saturating_sub(kernel_before)));
+        figures.set("kernel_tcp_per_connection_bytes", each(tcp.saturating_sub(tcp_before)));
+        // both ends of a connection are on this machine
+        figures.set("kernel_slab_per_socket_bytes", each(slab.saturating_sub(slab_before)) / 2.0);
         figures.percentiles("connect", &followers.report()?.connects);
         followers.close_all()?;
         done(job.outcome(&[("connections", connections as u64)], figures));
