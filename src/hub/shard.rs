@@ -19,6 +19,7 @@
 mod deliver;
 mod dispatch;
 mod lifecycle;
+mod sweep;
 mod time;
 mod update;
 
@@ -36,16 +37,17 @@ use slab::Slab;
 pub(crate) use time::TICK;
 pub(crate) use update::Update;
 
-use self::dispatch::Dispatch;
+use self::{dispatch::Dispatch, sweep::Sweep, time::Drain};
 use super::{
     Outlet, Settings,
+    budget::Budget,
     index::{Index, SubKey},
     ready::ReadyList,
     replay::Ask,
     ring::Ring,
-    stats::{SELECTORS, ShardStats},
+    stats::ShardStats,
     subscription::Sub,
-    wheel::Wheel,
+    wheel::{Entry, Wheel},
 };
 use crate::domain::{Epoch, EpochChain, Seq};
 
@@ -57,12 +59,6 @@ struct Standing {
     earliest: Seq,
 }
 
-/// A drain under way.
-#[derive(Debug)]
-struct Drain {
-    ends: Instant,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Shard<O: Outlet> {
@@ -72,15 +68,23 @@ pub(super) struct Shard<O: Outlet> {
     settled: Seq,
     subs: Slab<Sub<O>>,
     index: Index,
+    budget: Budget,
+    sweep: Option<Sweep>,
+    /// How often the log was rewound.
+    rewinds: u32,
     dispatch: Option<Dispatch>,
     /// Subscriptions that can go on without waiting for anything.
     runnable: VecDeque<SubKey>,
+    /// Subscriptions that began before the shard knew their log.
+    starting: Vec<SubKey>,
     /// Subscriptions to try again at the next tick.
     delayed: Vec<SubKey>,
-    /// Subscriptions that pin a page and are blocked.
-    holding: Vec<SubKey>,
+    /// Subscriptions that pin a page, each once, and since when they have been watched, oldest first.
+    paging: VecDeque<(Instant, Entry)>,
     asks: Vec<Ask>,
     wheel: Wheel,
+    /// Subscriptions that the wheel has brought up, to be visited.
+    due: VecDeque<Entry>,
     ready: Arc<ReadyList>,
     woken: Vec<SubKey>,
     drain: Option<Drain>,
@@ -100,12 +104,17 @@ impl<O: Outlet> Shard<O> {
             settled: Seq::ZERO,
             subs: Slab::new(),
             index: Index::default(),
+            budget: Budget::new(now),
+            sweep: None,
+            rewinds: 0,
             dispatch: None,
             runnable: VecDeque::new(),
+            starting: Vec::new(),
             delayed: Vec::new(),
-            holding: Vec::new(),
+            paging: VecDeque::new(),
             asks: Vec::new(),
             wheel: Wheel::new(now, longest),
+            due: VecDeque::new(),
             ready: Arc::default(),
             woken: Vec::new(),
             drain: None,
@@ -126,14 +135,20 @@ impl<O: Outlet> Shard<O> {
         std::mem::take(&mut self.asks)
     }
 
-    /// Whether a dispatch is under way: no update may be handed in.
+    /// Whether the last update is still being dispatched, or told: no other may be handed in.
     pub(crate) fn is_dispatching(&self) -> bool {
-        self.dispatch.is_some()
+        self.dispatch.is_some() || self.sweep.is_some()
     }
 
     /// Whether another slice would do something now.
     pub(crate) fn has_work(&self) -> bool {
-        self.dispatch.is_some() || !self.runnable.is_empty() || !self.woken.is_empty() || !self.ready.is_empty()
+        self.is_dispatching() || !self.runnable.is_empty() || !self.woken.is_empty() || !self.ready.is_empty() || self.is_anything_due()
+    }
+
+    /// Makes slices as short as a test needs them.
+    #[cfg(test)]
+    pub(crate) fn set_slice(&mut self, looks: usize) {
+        self.budget.set_slice(looks);
     }
 
     /// Whether no connection is held, and nothing is left of those that were.
@@ -145,25 +160,35 @@ impl<O: Outlet> Shard<O> {
     /// Does a bounded amount of what there is to do.
     pub(crate) fn slice(&mut self, now: Instant) {
         self.now = now;
-        self.dispatch_slice();
+        self.budget.begin(now);
+        if self.sweep.is_some() {
+            self.budget.begin_part(1);
+            self.sweep_slice();
+            if self.sweep.is_some() {
+                return;
+            }
+        }
+        self.budget.begin_part(4);
         self.poll_woken();
+        self.budget.begin_part(3);
         self.pump_runnable();
+        self.budget.begin_part(2);
+        self.do_what_is_due();
+        self.budget.begin_part(1);
+        self.dispatch_slice();
     }
 
-    /// Publishes the gauges.
+    /// Publishes the gauges. The walk is along the slab, a few nanoseconds for each subscription.
     fn report(&self) {
-        let (mut replaying, mut lagging, mut by_selector) = (0, 0, [0; SELECTORS.len()]);
+        let (mut replaying, mut lagging) = (0, 0);
         for (_, sub) in &self.subs {
             replaying += usize::from(sub.is_replaying());
             lagging += usize::from(sub.blocked);
-            for (count, follows) in by_selector.iter_mut().zip(sub.filter.follows()) {
-                *count += usize::from(follows);
-            }
         }
         let set = |gauge: &AtomicUsize, value| gauge.store(value, Ordering::Relaxed);
         set(&self.stats.replaying, replaying);
         set(&self.stats.lagging, lagging);
-        self.stats.by_selector.iter().zip(by_selector).for_each(|(gauge, value)| set(gauge, value));
+        self.stats.by_selector.iter().zip(self.index.by_selector()).for_each(|(gauge, value)| set(gauge, value));
         set(&self.stats.selectors, self.index.terms());
         set(&self.stats.ring_frames, self.ring.len());
         set(&self.stats.ring_bytes, self.ring.bytes());
