@@ -44,6 +44,12 @@ impl Budget {
         self.slice = slice;
     }
 
+    /// What was spent since the slice began.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> usize {
+        self.slice - self.left
+    }
+
     /// Begins a slice.
     pub(crate) fn begin(&mut self, now: Instant) {
         self.left = self.slice;

@@ -151,6 +151,12 @@ impl<O: Outlet> Shard<O> {
         self.budget.set_slice(looks);
     }
 
+    /// What the last slice spent.
+    #[cfg(test)]
+    pub(crate) fn spent(&self) -> usize {
+        self.budget.spent()
+    }
+
     /// Whether no connection is held, and nothing is left of those that were.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
