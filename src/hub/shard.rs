@@ -1,20 +1,25 @@
 //! One worker's part of one log: ring, index, and the subscriptions of the connections that the worker holds.
 //!
-//! A state machine without IO, clocks or locks of its own: updates, pages, wake-ups and the time come in by calls, asks for pages go out through
+//! A state machine without IO or locks of its own, and but for the end of a slice without a clock: updates, pages, wake-ups and the time come in by calls, asks for pages go out through
 //! [`Shard::take_asks`]. The worker's task ([`super::worker`]) calls it in slices and yields between them. The invariants:
 //!
 //! 1. `ring.start..=ring.head`, and `settled ≤ head`: offered to every live subscription. Per subscription a cursor `c`: every match ≤ `c` is on
 //!    the socket or in its outlet's one pinned, part-written frame.
-//! 2. An update arrives only between dispatches: seqs ≤ head are dropped; a hole resets the ring, and whoever had not passed it replays.
-//! 3. Dispatch goes group by group, and within a group slice by slice; `settled` moves after a group's last slice. Subscriptions whose floor has
-//!    passed a frame are not offered it.
+//! 2. An update arrives only between dispatches: seqs ≤ head are dropped; a hole resets the ring, and whoever had not passed it replays. What a
+//!    rewind or a hole means to each subscription is told in steps ([`sweep`]), before anything else happens to it.
+//! 3. Dispatch goes group by group, and within a group step by step; `settled` moves after a group's last step. Subscriptions whose floor has
+//!    passed a frame are not offered it: newcomers, whose floor is the head, may come at any step.
 //! 4. A live subscription stores only its floor; `c = max(floor, settled)`. Blocked before the match at seq: `c = seq − 1`, and it walks.
 //! 5. Subscribing is one synchronous step: behind the ring → replay from the log; else walk the ring.
 //! 6. A walk writes the matches in `(c, head]`; reaching the head without being interrupted makes it live, and `hub.live` is told once.
 //! 7. `c > head` is legal (another shard or instance is ahead): live with that floor.
 //! 8. Replay: ask for a page, then write what is behind `c`; a page that begins behind `earliest` tells the gap first; `c` moves to the page's end.
 //! 9. Whoever finds that the ring no longer covers `c` replays. Every id without an event is `c`, never the head.
-//! 10. Keys into the slab are stable; what a slice collected is checked again when it is used, so slices may interleave with anything.
+//! 10. A slice ends by its count or its time ([`super::budget`]), whatever it is at; updates and ticks only note what is to be done. Keys into the
+//!     slab are stable; what a slice collected is checked again when it is used, so slices may interleave with anything.
+//!
+//! **No part of a shard's work keeps its thread for longer than about a millisecond** (`no_slice_writes_more_than_its_budget`,
+//! `a_tick_alone_writes_nothing_and_slices_send_its_heartbeats`, `one_event_for_one_stream_looks_at_no_other_subscription`).
 
 mod deliver;
 mod dispatch;
