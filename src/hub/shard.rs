@@ -1,7 +1,7 @@
 //! One worker's part of one log: ring, index, and the subscriptions of the connections that the worker holds.
 //!
-//! A state machine without IO or locks of its own, and but for the end of a slice without a clock: updates, pages, wake-ups and the time come in by calls, asks for pages go out through
-//! [`Shard::take_asks`]. The worker's task ([`super::worker`]) calls it in slices and yields between them. The invariants:
+//! A state machine without IO or locks of its own, and but for the end of a slice without a clock: updates, pages, wake-ups and the time come in
+//! by calls, asks for pages go out through [`Shard::take_asks`]. The worker's task ([`super::worker`]) calls it in slices and yields between them. The invariants:
 //!
 //! 1. `ring.start..=ring.head`, and `settled ≤ head`: offered to every live subscription. Per subscription a cursor `c`: every match ≤ `c` is on
 //!    the socket or in its outlet's one pinned, part-written frame.
@@ -165,7 +165,7 @@ impl<O: Outlet> Shard<O> {
     /// Whether no connection is held, and nothing is left of those that were.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.subs.is_empty() && self.index.is_empty()
+        self.subs.is_empty() && self.index.is_empty() && self.starting.is_empty()
     }
 
     /// Does a bounded amount of what there is to do.

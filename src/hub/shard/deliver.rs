@@ -233,7 +233,6 @@ impl<O: Outlet> Shard<O> {
     /// Takes a page that was asked for.
     pub(crate) fn on_answer(&mut self, answer: Answer, now: Instant) {
         self.now = now;
-        self.sweep_now(answer.key);
         let Some(sub) = self.subs.get_mut(answer.key as usize) else { return };
         let Some(standing) = &self.standing else { return };
         let Phase::Reading { c } = sub.phase else { return };

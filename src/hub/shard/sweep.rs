@@ -1,7 +1,7 @@
 //! News that concern every subscription: a rewind, or a hole in what the shard was told.
 //!
-//! They are told in steps. Until the last, nothing else happens to those who have not heard: no page, no pump, no visit, no dispatch, no further
-//! update. Newcomers know already.
+//! They are told in steps. Until the last, nothing is written to those who have not heard: no pump, no visit, no dispatch, and no further update.
+//! A page that comes meanwhile is as good as one that came before. Newcomers know already.
 
 use std::collections::VecDeque;
 
@@ -49,14 +49,6 @@ impl<O: Outlet> Shard<O> {
                 self.sweep = Some(sweep);
                 return;
             }
-        }
-    }
-
-    /// Tells one subscription before its turn, so that what happens to it now finds it up to date.
-    pub(super) fn sweep_now(&mut self, key: SubKey) {
-        if let Some(sweep) = self.sweep.take() {
-            self.sweep_one(key as usize, &sweep);
-            self.sweep = Some(sweep);
         }
     }
 

@@ -11,13 +11,14 @@ use super::{
     super::{
         Admission, Beginning, Frame, Request, Settings,
         budget::WRITE,
+        replay::{Answer, Ask, ReplayPage},
         shard::{Shard, Update},
         stats::ShardStats,
     },
     client::{Client, Pipe},
     model::Model,
 };
-use crate::domain::{Epoch, EpochStart, Filter, FilterParts, Seq, StreamId};
+use crate::domain::{Cursor, Epoch, EpochStart, Filter, FilterParts, Seq, StreamId};
 
 /// Writes in a slice of these tests.
 const WRITES: usize = 16;
@@ -34,28 +35,34 @@ struct Crowd {
 
 impl Crowd {
     fn new(filters: impl Iterator<Item = Filter>) -> Self {
+        let mut crowd = Self::of_nobody();
+        crowd.update(None);
+        filters.for_each(|filter| drop(crowd.join(filter, Beginning::Now)));
+        crowd.rest();
+        crowd
+    }
+
+    /// With a shard that does not know its log.
+    fn of_nobody() -> Self {
         let now = Instant::now() + Duration::from_secs(3600);
         let chain = vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }];
         let model = Model { events: Vec::new(), earliest: 1, chain, written: 0, is_restored: false };
         let mut shard = Shard::new(Arc::new(Settings::default()), Arc::new(ShardStats::default()), now);
         shard.set_slice(WRITES * WRITE);
-        let mut crowd = Self { model, shard, clients: Vec::new(), admission: Admission::new(100_000), now, told: 0 };
-        crowd.update(None);
-        filters.for_each(|filter| crowd.join(filter));
-        crowd.rest();
-        crowd
+        Self { model, shard, clients: Vec::new(), admission: Admission::new(100_000), now, told: 0 }
     }
 
     fn of_everything(clients: usize) -> Self {
         Self::new((0..clients).map(|_| Filter::everything()))
     }
 
-    fn join(&mut self, filter: Filter) {
+    fn join(&mut self, filter: Filter, beginning: Beginning) -> Rc<RefCell<Client>> {
         let client = Rc::new(RefCell::new(Client { connected: true, capacity: 100_000, ..Client::default() }));
         let permit = self.admission.admit().expect("room");
-        let request = Request { filter: Arc::new(filter), beginning: Beginning::Now, permit };
+        let request = Request { filter: Arc::new(filter), beginning, permit };
         self.shard.subscribe(request, Pipe(client.clone()), self.now);
-        self.clients.push(client);
+        self.clients.push(client.clone());
+        client
     }
 
     /// Tells the shard what the log has that it was not told yet.
@@ -99,6 +106,10 @@ fn stream(n: usize) -> Filter {
     // "a" to "c" are what the model publishes to
     let name = if n == 0 { "a".to_owned() } else { format!("other-{n}") };
     Filter::new(FilterParts { streams: vec![StreamId::new(name)], ..FilterParts::default() }, 9).expect("filter")
+}
+
+fn after(epoch: Epoch, seq: u64) -> Beginning {
+    Beginning::At { cursor: Cursor { epoch, seq: Seq::new(seq) }, presented: None, rewound: None }
 }
 
 #[test]
@@ -213,11 +224,54 @@ fn a_rewind_is_told_in_steps_and_newcomers_do_not_wait_for_it() {
     let before = crowd.taken();
     crowd.shard.slice(crowd.now);
     assert!(crowd.shard.is_dispatching() && crowd.taken() == before, "it takes more than one slice to tell");
-    crowd.join(Filter::everything());
-    assert!(crowd.clients[500].borrow().live);
+    let newcomer = crowd.join(Filter::everything(), Beginning::Now);
+    // of an instance that has heard more
+    let ahead = crowd.join(Filter::everything(), after(crowd.model.chain().current(), 2));
+    assert!(newcomer.borrow().live && ahead.borrow().live);
     crowd.rest();
     assert!(crowd.clients[..500].iter().all(|client| client.borrow().holds.len() == 1));
-    assert_eq!(crowd.clients[500].borrow().last_id.map(|cursor| cursor.seq), Some(Seq::new(1)));
+    let stands_at = |client: Rc<RefCell<Client>>| client.borrow().last_id.map(|cursor| cursor.seq.get());
+    assert_eq!((stands_at(newcomer), stands_at(ahead)), (Some(1), Some(2)), "what came before them is none of their business");
+}
+
+#[test]
+fn whoever_came_before_the_shard_knew_its_log_begins_with_its_first_update() {
+    let mut crowd = Crowd::of_nobody();
+    let client = crowd.join(Filter::everything(), Beginning::Now);
+    crowd.rest();
+    assert!(!client.borrow().live);
+    crowd.update(None);
+    crowd.rest();
+    assert!(client.borrow().live);
+}
+
+#[test]
+fn a_page_that_nobody_takes_is_let_go() {
+    let mut crowd = Crowd::of_nobody();
+    crowd.publish(10);
+    let (epoch, position) = (crowd.model.chain().current(), crowd.model.position());
+    let frames: Vec<_> = crowd.model.events.iter().map(|event| Frame::new(event.clone(), epoch, None)).collect();
+    crowd.shard.on_update(Update {
+        chain: Arc::new(crowd.model.chain()),
+        earliest: Seq::new(1),
+        fork: None,
+        before: Seq::new(10),
+        frames: Vec::new(),
+    });
+    let client = crowd.join(Filter::everything(), after(epoch, 0));
+    client.borrow_mut().capacity = 3;
+    crowd.rest();
+    let page = Arc::new(ReplayPage { frames, through: Seq::new(10), position });
+    for Ask { key, generation, ask, .. } in crowd.shard.take_asks() {
+        crowd.shard.on_answer(Answer { key, generation, ask, page: Ok(page.clone()) }, crowd.now);
+    }
+    crowd.rest();
+    assert_eq!((client.borrow().holds.len(), Arc::strong_count(&page)), (3, 2));
+    for _ in 0..3 {
+        crowd.pass(Duration::from_secs(1));
+        crowd.rest();
+    }
+    assert_eq!(Arc::strong_count(&page), 1);
 }
 
 #[test]
