@@ -112,6 +112,12 @@ impl Filter {
         (self.all || self.terms.iter().any(|term| term.matches(keys))) && self.keeps_type(keys)
     }
 
+    /// Whether types narrow what the selectors chose.
+    #[must_use]
+    pub fn is_narrowed(&self) -> bool {
+        !self.types.is_empty()
+    }
+
     /// Whether the narrowing by type, if any, lets the event through.
     #[must_use]
     pub fn keeps_type(&self, keys: &Keys) -> bool {

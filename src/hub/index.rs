@@ -2,110 +2,178 @@
 //!
 //! Terms are interned: a term that a thousand subscriptions share is tested once for each event. A term is found by the key of one of the
 //! event's postings ([`Term::anchor`]); terms that start with a wild segment are tested for every event.
+//!
+//! A dispatch goes through terms and their subscriptions in steps, while subscriptions come and go. So it holds [`TermId`]s and copies of lists
+//! of keys, never a place in a list: an id or a key may then lead to a newcomer, which its floor protects, but nobody is passed over.
 
 use std::collections::HashMap;
 
+use slab::Slab;
 use smallvec::SmallVec;
 
+use super::stats::SELECTORS;
 use crate::domain::{Anchor, Filter, Keys, SelectorKey, Term};
 
 /// A subscription's key in its shard.
 pub(crate) type SubKey = u32;
+/// An interned term's key.
+pub(crate) type TermId = u32;
 
 #[derive(Debug)]
 struct Interned {
     term: Term,
-    subs: Vec<SubKey>,
+    subs: SmallVec<[SubKey; 4]>,
+    /// Frames of the group under dispatch that it matches.
+    mask: u64,
 }
 
 /// Who wants what.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    anchored: HashMap<SelectorKey, SmallVec<[Interned; 1]>>,
-    wild: Vec<Interned>,
+    terms: Slab<Interned>,
+    anchored: HashMap<SelectorKey, SmallVec<[TermId; 2]>>,
+    wild: Vec<TermId>,
     everything: Vec<SubKey>,
+    by_selector: [usize; SELECTORS.len()],
 }
 
 impl Index {
     pub(crate) fn insert(&mut self, filter: &Filter, sub: SubKey) {
+        for (count, follows) in self.by_selector.iter_mut().zip(filter.follows()) {
+            *count += usize::from(follows);
+        }
         if filter.is_everything() {
             self.everything.push(sub);
         }
         for term in filter.terms() {
             match term.anchor() {
                 Anchor::Key(key) => {
-                    let terms = self.anchored.entry(key).or_default();
-                    match terms.iter_mut().find(|interned| interned.term == *term) {
-                        Some(interned) => interned.subs.push(sub),
-                        None => terms.push(Interned { term: term.clone(), subs: vec![sub] }),
-                    }
+                    let ids = self.anchored.entry(key).or_default();
+                    ids.extend(join(&mut self.terms, ids, term, sub));
                 }
-                Anchor::Everywhere => match self.wild.iter_mut().find(|interned| interned.term == *term) {
-                    Some(interned) => interned.subs.push(sub),
-                    None => self.wild.push(Interned { term: term.clone(), subs: vec![sub] }),
-                },
+                Anchor::Everywhere => self.wild.extend(join(&mut self.terms, &self.wild, term, sub)),
             }
         }
     }
 
     pub(crate) fn remove(&mut self, filter: &Filter, sub: SubKey) {
-        fn forget(subs: &mut Vec<SubKey>, sub: SubKey) {
-            if let Some(at) = subs.iter().position(|&s| s == sub) {
-                subs.swap_remove(at);
-            }
-            // a filter that ten thousand had once must not hold their room for ever
-            if subs.capacity() > 64 && subs.len() < subs.capacity() / 4 {
-                subs.shrink_to(subs.len() * 2);
-            }
+        for (count, follows) in self.by_selector.iter_mut().zip(filter.follows()) {
+            *count -= usize::from(follows);
         }
         if filter.is_everything() {
-            forget(&mut self.everything, sub);
+            if let Some(at) = self.everything.iter().position(|&s| s == sub) {
+                self.everything.swap_remove(at);
+            }
+            // what ten thousand followed once must not hold their room for ever
+            if self.everything.capacity() > 64 && self.everything.len() < self.everything.capacity() / 4 {
+                self.everything.shrink_to(self.everything.len() * 2);
+            }
         }
         for term in filter.terms() {
             match term.anchor() {
                 Anchor::Key(key) => {
-                    if let Some(terms) = self.anchored.get_mut(&key) {
-                        terms.iter_mut().filter(|interned| interned.term == *term).for_each(|interned| forget(&mut interned.subs, sub));
-                        terms.retain(|interned| !interned.subs.is_empty());
-                        if terms.is_empty() {
+                    if let Some(ids) = self.anchored.get_mut(&key)
+                        && let Some(at) = leave(&mut self.terms, ids, term, sub)
+                    {
+                        ids.swap_remove(at);
+                        if ids.is_empty() {
                             self.anchored.remove(&key);
                         }
                     }
                 }
                 Anchor::Everywhere => {
-                    self.wild.iter_mut().filter(|interned| interned.term == *term).for_each(|interned| forget(&mut interned.subs, sub));
-                    self.wild.retain(|interned| !interned.subs.is_empty());
+                    if let Some(at) = leave(&mut self.terms, &self.wild, term, sub) {
+                        self.wild.swap_remove(at);
+                    }
                 }
             }
         }
     }
 
-    /// Calls `found` for each subscription that has a term which the event matches, once for each such term.
-    pub(crate) fn candidates(&self, keys: &Keys, mut found: impl FnMut(SubKey)) {
-        self.everything.iter().copied().for_each(&mut found);
-        let mut hit = |interned: &Interned| {
-            if interned.term.matches(keys) {
-                interned.subs.iter().copied().for_each(&mut found);
-            }
-        };
+    /// Adds the terms that the event may match to `tests`.
+    pub(crate) fn candidates(&self, keys: &Keys, tests: &mut Vec<TermId>) {
         if !self.anchored.is_empty() {
             for key in keys.postings() {
-                self.anchored.get(&key).into_iter().flatten().for_each(&mut hit);
+                tests.extend(self.anchored.get(&key).into_iter().flatten());
             }
         }
-        self.wild.iter().for_each(&mut hit);
+        tests.extend(&self.wild);
+    }
+
+    /// Tests a term against frame `bit` of a group, and marks it if it matches; says whether that is its first mark.
+    pub(crate) fn mark(&mut self, id: TermId, keys: &Keys, bit: usize) -> bool {
+        match self.terms.get_mut(id as usize) {
+            Some(interned) if interned.term.matches(keys) => {
+                interned.mask |= 1 << bit;
+                interned.mask == 1 << bit
+            }
+            _ => false,
+        }
+    }
+
+    /// Adds a term's subscriptions to `subs`, and returns its marks, which end.
+    pub(crate) fn take_marked(&mut self, id: TermId, subs: &mut Vec<SubKey>) -> u64 {
+        let Some(interned) = self.terms.get_mut(id as usize) else { return 0 };
+        subs.extend(&interned.subs);
+        std::mem::take(&mut interned.mask)
+    }
+
+    /// Who follows everything.
+    pub(crate) fn everything(&self) -> &[SubKey] {
+        &self.everything
     }
 
     /// How many distinct terms are followed.
     pub(crate) fn terms(&self) -> usize {
-        self.anchored.values().map(SmallVec::len).sum::<usize>() + self.wild.len()
+        self.terms.len()
+    }
+
+    /// Subscriptions by what they follow, in the order of [`SELECTORS`].
+    pub(crate) fn by_selector(&self) -> [usize; SELECTORS.len()] {
+        self.by_selector
     }
 
     /// Whether nobody follows anything: what dropping every subscription must lead to.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.anchored.is_empty() && self.wild.is_empty() && self.everything.is_empty()
+        self.terms.is_empty()
+            && self.anchored.is_empty()
+            && self.wild.is_empty()
+            && self.everything.is_empty()
+            && self.by_selector == [0; SELECTORS.len()]
     }
+}
+
+/// The place among `ids` of a term.
+fn find(terms: &Slab<Interned>, ids: &[TermId], term: &Term) -> Option<usize> {
+    ids.iter().position(|&id| terms.get(id as usize).is_some_and(|interned| interned.term == *term))
+}
+
+/// Adds a subscription to a term; a term that is not among `ids` is interned, and its id returned.
+fn join(terms: &mut Slab<Interned>, ids: &[TermId], term: &Term, sub: SubKey) -> Option<TermId> {
+    if let Some(interned) = find(terms, ids, term).and_then(|at| terms.get_mut(ids[at] as usize)) {
+        interned.subs.push(sub);
+        return None;
+    }
+    let id = terms.insert(Interned { term: term.clone(), subs: SmallVec::from_slice(&[sub]), mask: 0 });
+    Some(u32::try_from(id).expect("connections times selectors stay below 2^32"))
+}
+
+/// Takes a subscription from a term; one that nobody follows any more is forgotten, and its place among `ids` returned.
+fn leave(terms: &mut Slab<Interned>, ids: &[TermId], term: &Term, sub: SubKey) -> Option<usize> {
+    let at = find(terms, ids, term)?;
+    let interned = terms.get_mut(ids[at] as usize)?;
+    if let Some(at) = interned.subs.iter().position(|&s| s == sub) {
+        interned.subs.swap_remove(at);
+    }
+    if interned.subs.is_empty() {
+        terms.remove(ids[at] as usize);
+        return Some(at);
+    }
+    if interned.subs.capacity() > 64 && interned.subs.len() < interned.subs.capacity() / 4 {
+        interned.subs.shrink_to_fit();
+    }
+    None
 }
 
 #[cfg(test)]
@@ -170,13 +238,18 @@ mod tests {
                 index.remove(filter, key as SubKey);
             }
             for keys in &events {
-                let mut found = BTreeSet::new();
-                index.candidates(keys, |sub| { found.insert(sub); });
+                let (mut tests, mut found) = (Vec::new(), index.everything().to_vec());
+                index.candidates(keys, &mut tests);
+                tests.retain(|&id| index.mark(id, keys, 3));
+                for id in tests {
+                    prop_assert_eq!(index.take_marked(id, &mut found), 1 << 3);
+                }
+                let mut found: BTreeSet<SubKey> = found.into_iter().collect();
                 found.retain(|&sub| filters[sub as usize].keeps_type(keys));
                 let expected: BTreeSet<SubKey> = (0..filters.len()).filter(|&key| !gone[key] && filters[key].matches(keys)).map(|key| key as SubKey).collect();
                 prop_assert_eq!(found, expected);
             }
-            for (key, filter) in filters.iter().enumerate() {
+            for (key, filter) in filters.iter().enumerate().filter(|(key, _)| !gone[*key]) {
                 index.remove(filter, key as SubKey);
             }
             prop_assert!(index.is_empty());

@@ -22,6 +22,7 @@
 //! The hub knows neither SSE nor sockets; it writes to an [`Outlet`].
 
 mod admission;
+mod budget;
 mod frame;
 mod histogram;
 mod index;

@@ -69,24 +69,23 @@ impl Ring {
         }
     }
 
-    /// Forgets everything and stands at `head`.
-    pub(crate) fn reset(&mut self, head: Seq) {
-        self.frames.clear();
+    /// Lets go of everything, which it returns, and stands at `head`.
+    pub(crate) fn reset(&mut self, head: Seq) -> VecDeque<SharedFrame> {
         self.bytes = 0;
         self.head = head;
+        std::mem::take(&mut self.frames)
     }
 
-    /// Forgets what lies above `fork`.
-    pub(crate) fn truncate(&mut self, fork: Seq) {
-        while self.head > fork {
-            match self.frames.pop_back() {
-                Some(gone) => {
-                    self.bytes -= gone.weight();
-                    self.head = self.head.before();
-                }
-                None => self.head = fork,
-            }
+    /// Lets go of what lies above `fork`, which it returns.
+    pub(crate) fn truncate(&mut self, fork: Seq) -> VecDeque<SharedFrame> {
+        if self.head <= fork {
+            return VecDeque::new();
         }
+        let kept = usize::try_from(fork.next().since(self.start())).unwrap_or(usize::MAX).min(self.frames.len());
+        let gone = self.frames.split_off(kept);
+        self.bytes -= gone.iter().map(|frame| frame.weight()).sum::<usize>();
+        self.head = fork;
+        gone
     }
 
     /// The frames behind `after`, oldest first; all that are held when `after` lies before them.

@@ -84,6 +84,10 @@ pub(crate) struct Sub<O> {
     pub(crate) replayed: u64,
     /// Tells this connection from others that had its key.
     pub(crate) generation: u32,
+    /// The shard's rewinds that it has heard of.
+    pub(crate) rewinds: u32,
+    /// The shard looks from time to time whether it takes its page.
+    pub(crate) watched: bool,
     /// Tells the awaited page from those that were asked for before a rewind.
     pub(crate) ask: u32,
     /// When bytes last went out.

@@ -2,7 +2,10 @@
 //!
 //! One wheel for each shard, in which a connection stands once. A visit decides whether a heartbeat is due and files the connection again.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use super::index::SubKey;
 
@@ -32,20 +35,18 @@ impl Wheel {
         self.slots[slot].push(entry);
     }
 
-    /// The entries that are due.
-    pub(crate) fn advance(&mut self, now: Instant) -> Vec<Entry> {
-        let mut due = Vec::new();
+    /// Moves the entries that are due into `due`.
+    pub(crate) fn advance(&mut self, now: Instant, due: &mut VecDeque<Entry>) {
         let mut turns = 0;
         while self.next_tick <= now && turns < Self::SLOTS {
             self.at = (self.at + 1) % Self::SLOTS;
-            due.append(&mut self.slots[self.at]);
+            due.extend(self.slots[self.at].drain(..));
             self.next_tick += self.tick;
             turns += 1;
         }
         if self.next_tick <= now {
             self.next_tick = now + self.tick;
         }
-        due
     }
 }
 
@@ -58,8 +59,11 @@ mod tests {
         let start = Instant::now();
         let mut wheel = Wheel::new(start, Duration::from_secs(15));
         wheel.file((7, 0), Duration::from_secs(10));
-        assert_eq!(wheel.advance(start + Duration::from_secs(9)), []);
-        assert_eq!(wheel.advance(start + Duration::from_secs(11)), [(7, 0)]);
-        assert_eq!(wheel.advance(start + Duration::from_secs(40)), []);
+        let mut due = VecDeque::new();
+        for (second, known) in [(9, 0), (11, 1), (40, 1)] {
+            wheel.advance(start + Duration::from_secs(second), &mut due);
+            assert_eq!(due.len(), known, "after {second} s");
+        }
+        assert_eq!(due, [(7, 0)]);
     }
 }

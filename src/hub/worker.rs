@@ -22,6 +22,9 @@ use super::{
 };
 use crate::vital::vital;
 
+/// Answers taken at once.
+const ANSWERS: usize = 256;
+
 /// A worker's shard, for the handlers of the same thread.
 #[derive(Debug)]
 pub struct ShardHandle<O: Outlet>(Rc<RefCell<Shard<O>>>);
@@ -75,7 +78,9 @@ async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
             Some(answer) = feeds.answers.recv() => {
                 let mut shard = shard.borrow_mut();
                 shard.on_answer(answer, Instant::now());
-                while let Ok(answer) = feeds.answers.try_recv() {
+                // a page that thousands share comes to each of them
+                for _ in 1..ANSWERS {
+                    let Ok(answer) = feeds.answers.try_recv() else { break };
                     shard.on_answer(answer, Instant::now());
                 }
             }

@@ -3,7 +3,7 @@
 use std::{
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::Shard;
@@ -11,24 +11,19 @@ use crate::{
     domain::{Cursor, Seq},
     hub::{
         Flow, Frame, Notice, Outlet,
+        budget::{FRAME, LOOK, WRITE},
         index::SubKey,
         replay::{Answer, Ask, ReplayPage},
         subscription::Phase,
     },
 };
 
-/// Subscriptions pumped in a slice.
-const PUMPS: usize = 32;
-/// Steps of one pump.
+/// Steps of one pump: then it is another's turn.
 const STEPS: usize = 4;
-/// Sockets polled in a slice.
-const POLLS: usize = 256;
 /// Frames looked at in one step of a walk.
 const WALK: usize = 1024;
 /// Frames handed to an outlet at once.
-const WRITE: usize = 64;
-/// A page that could not be written for this long is let go, and read again when the client takes more.
-const HOLD: Duration = Duration::from_secs(1);
+const BATCH: usize = 64;
 
 /// What a step of a subscription led to.
 pub(super) enum Step {
@@ -40,9 +35,11 @@ pub(super) enum Step {
 
 impl<O: Outlet> Shard<O> {
     pub(super) fn pump_runnable(&mut self) {
-        for _ in 0..PUMPS.min(self.runnable.len()) {
-            if let Some(key) = self.runnable.pop_front() {
-                self.pump(key);
+        while let Some(key) = self.runnable.pop_front() {
+            self.budget.spend(LOOK);
+            self.pump(key);
+            if self.budget.is_spent() {
+                return;
             }
         }
     }
@@ -52,9 +49,10 @@ impl<O: Outlet> Shard<O> {
         if self.woken.is_empty() {
             self.ready.take(&mut self.woken);
         }
-        for _ in 0..POLLS.min(self.woken.len()) {
-            if let Some(key) = self.woken.pop() {
-                self.poll_socket(key);
+        while let Some(key) = self.woken.pop() {
+            self.poll_socket(key);
+            if self.budget.is_spent() {
+                return;
             }
         }
     }
@@ -62,6 +60,7 @@ impl<O: Outlet> Shard<O> {
     /// Looks whether the peer has gone or takes more.
     pub(super) fn poll_socket(&mut self, key: SubKey) {
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
+        self.budget.spend(WRITE);
         sub.waker.clear();
         let waker = sub.waker.waker();
         let mut cx = Context::from_waker(&waker);
@@ -69,6 +68,7 @@ impl<O: Outlet> Shard<O> {
             return self.remove(key, None);
         }
         while sub.blocked {
+            self.budget.spend(WRITE);
             if sub.outlet.poll_writable(&mut cx).is_pending() {
                 return;
             }
@@ -88,9 +88,6 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn block(&mut self, key: SubKey) {
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         sub.blocked = true;
-        if matches!(sub.phase, Phase::Paging { .. }) {
-            self.holding.push(key);
-        }
         let waker = sub.waker.waker();
         if let Poll::Ready(()) = sub.outlet.poll_writable(&mut Context::from_waker(&waker)) {
             waker.wake();
@@ -102,6 +99,9 @@ impl<O: Outlet> Shard<O> {
         for _ in 0..STEPS {
             if let Step::Wait = self.step(key) {
                 return;
+            }
+            if self.budget.is_spent() {
+                break;
             }
         }
         self.runnable.push_back(key);
@@ -118,13 +118,19 @@ impl<O: Outlet> Shard<O> {
             return self.tell(key, &Notice::Gap(gap));
         }
         match &sub.phase {
-            Phase::Starting(_) | Phase::Live { .. } | Phase::Reading { .. } | Phase::Retrying { .. } => Step::Wait,
+            Phase::Live { .. } | Phase::Reading { .. } => Step::Wait,
+            Phase::Starting(_) => {
+                self.begin(key);
+                Step::Wait
+            }
             Phase::Walking { c } => {
                 let c = *c;
                 self.walk(key, c)
             }
-            Phase::Wanting { c } => {
+            // one that tries again was brought here by a tick, or has just taken the rest of something else
+            Phase::Wanting { c } | Phase::Retrying { c } => {
                 let c = *c;
+                self.budget.spend(WRITE);
                 sub.ask = sub.ask.wrapping_add(1);
                 sub.phase = Phase::Reading { c };
                 self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c });
@@ -141,6 +147,7 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn tell(&mut self, key: SubKey, notice: &Notice<'_>) -> Step {
         let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
         sub.wrote_at = self.now;
+        self.budget.spend(WRITE);
         let flow = sub.outlet.tell(notice);
         self.after_write(key, flow)
     }
@@ -164,8 +171,9 @@ impl<O: Outlet> Shard<O> {
         let mut frames: Vec<&Frame> = Vec::new();
         let mut seen = c;
         for frame in self.ring.after(c).take(WALK) {
+            self.budget.spend(LOOK);
             if sub.filter.matches(&frame.event().keys) {
-                if frames.len() == WRITE {
+                if frames.len() == BATCH {
                     break;
                 }
                 frames.push(frame);
@@ -174,6 +182,7 @@ impl<O: Outlet> Shard<O> {
         }
         let mut flow = Flow::Open;
         if !frames.is_empty() {
+            self.budget.spend(WRITE + frames.len() * FRAME);
             let offer = sub.offer(&frames, self.now);
             flow = offer.flow;
             if let Some(next) = frames.get(offer.taken) {
@@ -209,12 +218,13 @@ impl<O: Outlet> Shard<O> {
 
     fn write_page(&mut self, key: SubKey, page: &Arc<ReplayPage>, next: usize) -> Step {
         let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
-        let frames: Vec<&Frame> = page.frames[next..].iter().take(WRITE).map(|frame| &**frame).collect();
+        let frames: Vec<&Frame> = page.frames[next..].iter().take(BATCH).map(|frame| &**frame).collect();
         if frames.is_empty() {
             let c = page.through.max(sub.cursor(self.settled));
             sub.phase = if self.ring.covers(c) { Phase::Walking { c } } else { Phase::Wanting { c } };
             return Step::Again;
         }
+        self.budget.spend(WRITE + frames.len() * FRAME);
         let offer = sub.offer(&frames, self.now);
         self.count_delivered(offer.taken as u64, None);
         self.after_write(key, offer.flow)
@@ -249,33 +259,9 @@ impl<O: Outlet> Shard<O> {
         let c = sub.lose_to_trim(c, page.position.earliest);
         let next = page.frames.partition_point(|frame| frame.seq() <= c);
         sub.phase = Phase::Paging { c, page, next, since: now };
-        if sub.blocked {
-            // by a heartbeat, while it waited for the page
-            self.holding.push(answer.key);
+        if !std::mem::replace(&mut sub.watched, true) {
+            self.paging.push_back((now, (answer.key, answer.generation)));
         }
         self.runnable.push_back(answer.key);
-    }
-
-    /// Lets go of pages that nobody takes.
-    pub(super) fn release_pages(&mut self) {
-        let now = self.now;
-        let mut holding = std::mem::take(&mut self.holding);
-        // one that blocks often is noted often, and would be for as long as its replay lasts
-        holding.sort_unstable();
-        holding.dedup();
-        holding.retain(|&key| {
-            let Some(sub) = self.subs.get_mut(key as usize) else { return false };
-            match sub.phase {
-                Phase::Paging { c, since, .. } if sub.blocked => {
-                    let unwanted = now.duration_since(since) >= HOLD;
-                    if unwanted {
-                        sub.phase = Phase::Wanting { c };
-                    }
-                    !unwanted
-                }
-                _ => false,
-            }
-        });
-        self.holding = holding;
     }
 }

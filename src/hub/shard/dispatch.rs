@@ -1,97 +1,217 @@
 //! Live delivery: from new frames to the sockets of those they match.
+//!
+//! A dispatch takes a group of frames through four questions, in steps that may stop anywhere: which terms do they match, who follows those
+//! terms, who follows everything (a list, with no work for each frame), and then write to each of them once.
 
 use crate::{
     domain::Seq,
-    hub::{Flow, Frame, Offer, Outlet, index::SubKey, outlet::SharedFrame, subscription::Phase},
+    hub::{
+        Flow, Frame, Offer, Outlet,
+        budget::{FRAME, LOOK, WRITE},
+        index::{SubKey, TermId},
+        outlet::SharedFrame,
+        subscription::Phase,
+    },
 };
 
 use super::Shard;
 
-/// Frames that are delivered together: as many as a subscription's mask has bits.
+/// Frames that are delivered together: as many as a mask has bits.
 const GROUP: usize = 64;
-/// Sockets written before the worker gets to do other things.
-const SLICE: usize = 256;
 
-/// A group under dispatch.
+/// A group under dispatch; each list is worked off from its end.
 #[derive(Debug)]
 pub(super) struct Dispatch {
+    /// Consecutive frames, never empty.
     group: Vec<SharedFrame>,
+    first: Seq,
+    last: Seq,
+    /// How many frames' terms were looked up.
+    looked_up: usize,
+    /// Terms to test against the frame that was looked up last.
+    tests: Vec<TermId>,
+    /// Terms that match a frame.
+    marked: Vec<TermId>,
+    /// Subscriptions of the last of them, and the frames that it matches.
+    followers: (Vec<SubKey>, u64),
+    /// Subscriptions with a mask.
     targets: Vec<SubKey>,
-    done: usize,
+    /// Subscriptions that follow everything, once they were asked for.
+    everyone: Option<Vec<SubKey>>,
+}
+
+impl Dispatch {
+    fn new(group: Vec<SharedFrame>, first: Seq, last: Seq) -> Self {
+        Self {
+            group,
+            first,
+            last,
+            looked_up: 0,
+            tests: Vec::new(),
+            marked: Vec::new(),
+            followers: (Vec::new(), 0),
+            targets: Vec::new(),
+            everyone: None,
+        }
+    }
+
+    /// The frames behind `floor`, as a mask.
+    fn behind(&self, floor: Seq) -> u64 {
+        let all = u64::MAX >> (GROUP - self.group.len());
+        let seen = u32::try_from(floor.next().since(self.first)).unwrap_or(u32::MAX);
+        all & u64::MAX.checked_shl(seen).unwrap_or(0)
+    }
 }
 
 impl<O: Outlet> Shard<O> {
-    /// Collects whom the next frames concern.
+    /// Begins with the next frames that are not settled, if there are any.
     pub(super) fn start_dispatch(&mut self) {
-        while self.dispatch.is_none() && self.settled < self.ring.head() {
-            let group: Vec<SharedFrame> = self.ring.after(self.settled).take(GROUP).cloned().collect();
-            let Some(last) = group.last().map(|frame| frame.seq()) else {
-                // evicted before it was dispatched: cannot happen while updates are smaller than rings, but must not stall
-                self.settled = self.ring.head();
-                return;
-            };
-            let mut targets = Vec::new();
-            let subs = &mut self.subs;
-            for (bit, frame) in group.iter().enumerate() {
-                let keys = &frame.event().keys;
-                self.index.candidates(keys, |key| {
-                    let Some(sub) = subs.get_mut(key as usize) else { return };
-                    let wanted = matches!(sub.phase, Phase::Live { floor } if floor < frame.seq()) && sub.filter.keeps_type(keys);
-                    if wanted {
-                        if sub.mask == 0 {
-                            targets.push(key);
-                        }
-                        sub.mask |= 1 << bit;
-                    }
-                });
+        let group: Vec<SharedFrame> = self.ring.after(self.settled).take(GROUP).cloned().collect();
+        match (group.first(), group.last()) {
+            (Some(first), Some(last)) => {
+                let (first, last) = (first.seq(), last.seq());
+                self.dispatch = Some(Dispatch::new(group, first, last));
             }
-            if targets.is_empty() {
-                self.settled = last;
+            // evicted before it was dispatched: cannot happen while updates are smaller than rings, but must not stall
+            _ => self.settled = self.settled.max(self.ring.head()),
+        }
+    }
+
+    /// Takes the dispatch further.
+    pub(super) fn dispatch_slice(&mut self) {
+        while let Some(mut dispatch) = self.dispatch.take() {
+            if self.find_targets(&mut dispatch) && self.write_targets(&mut dispatch) {
+                self.settled = dispatch.last;
+                self.start_dispatch();
             } else {
-                self.dispatch = Some(Dispatch { group, targets, done: 0 });
+                self.dispatch = Some(dispatch);
+            }
+            if self.budget.is_spent() {
+                return;
             }
         }
     }
 
-    /// Delivers to some of the targets.
-    pub(super) fn dispatch_slice(&mut self) {
-        let Some(mut dispatch) = self.dispatch.take() else { return };
-        let end = (dispatch.done + SLICE).min(dispatch.targets.len());
+    /// Whether every target is found.
+    fn find_targets(&mut self, dispatch: &mut Dispatch) -> bool {
+        while dispatch.everyone.is_none() {
+            self.find_some(dispatch);
+            if self.budget.is_spent() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// One step of finding.
+    fn find_some(&mut self, dispatch: &mut Dispatch) {
+        if let Some(term) = dispatch.tests.pop() {
+            self.budget.spend(LOOK);
+            let bit = dispatch.looked_up - 1;
+            if self.index.mark(term, &dispatch.group[bit].event().keys, bit) {
+                dispatch.marked.push(term);
+            }
+        } else if let Some(frame) = dispatch.group.get(dispatch.looked_up) {
+            self.budget.spend(WRITE);
+            self.index.candidates(&frame.event().keys, &mut dispatch.tests);
+            dispatch.looked_up += 1;
+        } else if let Some(key) = dispatch.followers.0.pop() {
+            self.target(key, dispatch);
+        } else if let Some(term) = dispatch.marked.pop() {
+            self.budget.spend(LOOK);
+            dispatch.followers.1 = self.index.take_marked(term, &mut dispatch.followers.0);
+        } else {
+            dispatch.everyone = Some(self.index.everything().to_vec());
+        }
+    }
+
+    /// Marks a follower of a marked term for those of its frames that are news to it.
+    fn target(&mut self, key: SubKey, dispatch: &mut Dispatch) {
+        self.budget.spend(LOOK);
+        let Some(sub) = self.subs.get_mut(key as usize) else { return };
+        let Phase::Live { floor } = sub.phase else { return };
+        let mut wanted = dispatch.followers.1 & dispatch.behind(floor) & !sub.mask;
+        if sub.filter.is_narrowed() {
+            for (bit, frame) in dispatch.group.iter().enumerate().filter(|(bit, _)| wanted & (1 << bit) != 0).collect::<Vec<_>>() {
+                self.budget.spend(LOOK);
+                if !sub.filter.keeps_type(&frame.event().keys) {
+                    wanted &= !(1 << bit);
+                }
+            }
+        }
+        if wanted != 0 {
+            if sub.mask == 0 {
+                dispatch.targets.push(key);
+            }
+            sub.mask |= wanted;
+        }
+    }
+
+    /// Whether every target was written to.
+    fn write_targets(&mut self, dispatch: &mut Dispatch) -> bool {
+        let mut everyone = dispatch.everyone.take().unwrap_or_default();
         let mut frames: Vec<&Frame> = Vec::with_capacity(dispatch.group.len());
         let mut frames_mask = 0;
         let mut delivered = 0;
-        for &key in &dispatch.targets[dispatch.done..end] {
-            let Some(sub) = self.subs.get_mut(key as usize) else { continue };
-            let mask = std::mem::take(&mut sub.mask);
-            if mask == 0 || !sub.is_live() {
-                continue;
-            }
-            if mask != frames_mask {
-                frames.clear();
-                frames.extend(dispatch.group.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0).map(|(_, frame)| &**frame));
-                frames_mask = mask;
-            }
-            let Offer { taken, flow } = sub.offer(&frames, self.now);
-            delivered += taken as u64;
-            match flow {
-                Flow::Open => {}
-                Flow::Blocked => {
-                    let c = frames
-                        .get(taken)
-                        .map_or_else(|| dispatch.group.last().map_or(Seq::ZERO, |frame| frame.seq()), |next| next.seq().before());
-                    sub.walk_from(c);
-                    self.block(key);
+        let done = loop {
+            let (key, follows_all) = match dispatch.targets.pop() {
+                Some(key) => (key, false),
+                None => match everyone.pop() {
+                    Some(key) => (key, true),
+                    None => break true,
+                },
+            };
+            self.budget.spend(LOOK);
+            if let Some(mask) = self.take_mask(key, follows_all, dispatch) {
+                if mask != frames_mask {
+                    frames.clear();
+                    let wanted = dispatch.group.iter().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0);
+                    frames.extend(wanted.map(|(_, frame)| &**frame));
+                    frames_mask = mask;
                 }
-                Flow::Closed => self.remove(key, None),
+                delivered += self.deliver(key, &frames, dispatch.last);
             }
-        }
+            if self.budget.is_spent() {
+                break false;
+            }
+        };
         self.count_delivered(delivered, dispatch.group.first().and_then(|frame| frame.committed()));
-        dispatch.done = end;
-        if dispatch.done < dispatch.targets.len() {
-            self.dispatch = Some(dispatch);
-        } else {
-            self.settled = dispatch.group.last().map_or(self.settled, |frame| frame.seq());
-            self.start_dispatch();
+        dispatch.everyone = Some(everyone);
+        done
+    }
+
+    /// The frames to offer to a target, if it is one still.
+    fn take_mask(&mut self, key: SubKey, follows_all: bool, dispatch: &Dispatch) -> Option<u64> {
+        let sub = self.subs.get_mut(key as usize)?;
+        let marked = std::mem::take(&mut sub.mask);
+        let Phase::Live { floor } = sub.phase else { return None };
+        // a newcomer that has got the key of someone who followed everything has a floor above the group
+        let mask = if follows_all { dispatch.behind(floor) } else { marked };
+        (mask != 0).then_some(mask)
+    }
+
+    /// Offers frames to a live subscription, and returns how many it took.
+    fn deliver(&mut self, key: SubKey, frames: &[&Frame], last: Seq) -> u64 {
+        let Some(sub) = self.subs.get_mut(key as usize) else { return 0 };
+        self.budget.spend(WRITE + frames.len() * FRAME);
+        let Offer { taken, flow } = sub.offer(frames, self.now);
+        match flow {
+            Flow::Open => {}
+            Flow::Blocked => {
+                sub.walk_from(frames.get(taken).map_or(last, |next| next.seq().before()));
+                self.block(key);
+            }
+            Flow::Closed => self.remove(key, None),
+        }
+        taken as u64
+    }
+
+    /// Whether the dispatch under way is about to write to this subscription.
+    pub(super) fn is_target(&self, key: SubKey) -> bool {
+        let Some((dispatch, sub)) = self.dispatch.as_ref().zip(self.subs.get(key as usize)) else { return false };
+        match sub.phase {
+            Phase::Live { floor } => sub.mask != 0 || sub.filter.is_everything() && dispatch.behind(floor) != 0,
+            _ => false,
         }
     }
 }

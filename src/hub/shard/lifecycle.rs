@@ -7,6 +7,7 @@ use crate::{
     domain::{Cursor, Seq},
     hub::{
         CloseReason, Notice, Outlet,
+        budget::CLOSE,
         index::SubKey,
         ready::SlotWaker,
         subscription::{Beginning, Phase, Request, Sub},
@@ -17,6 +18,8 @@ impl<O: Outlet> Shard<O> {
     /// Takes a connection, tells it where it stands, and starts its replay or its live delivery.
     pub(crate) fn subscribe(&mut self, request: Request, outlet: O, now: Instant) {
         self.now = now;
+        self.budget.begin(now);
+        self.budget.begin_part(1);
         let entry = self.subs.vacant_entry();
         let key = u32::try_from(entry.key()).expect("connections are limited by descriptors, far below 2^32");
         self.generations = self.generations.wrapping_add(1);
@@ -32,6 +35,8 @@ impl<O: Outlet> Shard<O> {
             gaps: Vec::new(),
             replayed: 0,
             generation: self.generations,
+            rewinds: self.rewinds,
+            watched: false,
             ask: 0,
             wrote_at: now,
             opened_at: now,
@@ -41,25 +46,23 @@ impl<O: Outlet> Shard<O> {
         });
         self.index.insert(&request.filter, key);
         self.file(key, self.generations);
-        if self.standing.is_some() {
-            self.begin(key);
-        }
+        self.begin(key);
         self.poll_socket(key);
         if self.has_work() {
             self.ready.nudge();
         }
     }
 
-    /// Finds where a subscription stands in this shard's log, and tells it.
+    /// Finds where a subscription stands in this shard's log, and tells it; or has it wait for news of the log.
     pub(super) fn begin(&mut self, key: SubKey) {
-        let Some(standing) = &self.standing else { return };
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let Phase::Starting(beginning) = sub.phase else { return };
+        let Some(standing) = &self.standing else { return self.wait_for_news(key) };
         let head = self.ring.head();
         let mut c = match beginning {
             Beginning::Now => head,
             // resolved against a newer numbering than this shard has heard of: what the ring holds may be void, so it waits for the news
-            Beginning::At { cursor, .. } if !standing.chain.contains(cursor.epoch) => return,
+            Beginning::At { cursor, .. } if !standing.chain.contains(cursor.epoch) => return self.wait_for_news(key),
             Beginning::At { cursor, rewound, .. } => {
                 sub.gaps.extend(rewound);
                 // void if the log was rewound since it was resolved; beyond the head it comes from whoever is ahead
@@ -94,10 +97,20 @@ impl<O: Outlet> Shard<O> {
         }
     }
 
+    fn wait_for_news(&mut self, key: SubKey) {
+        if !self.starting.contains(&key) {
+            self.starting.push(key);
+        }
+    }
+
     /// Ends a subscription whose peer has gone (`None`), or which the service gives up.
     pub(super) fn remove(&mut self, key: SubKey, reason: Option<CloseReason>) {
         if let Some(sub) = self.subs.try_remove(key as usize) {
+            self.budget.spend(CLOSE);
             self.index.remove(&sub.filter, key);
+            if matches!(sub.phase, Phase::Starting(_)) {
+                self.starting.retain(|&starting| starting != key);
+            }
             if let Some(reason) = reason {
                 self.stats.count_closed(reason);
             }

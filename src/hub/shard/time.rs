@@ -2,50 +2,92 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Drain, Shard};
+use super::Shard;
 use crate::{
     domain::{Cursor, Seq},
-    hub::{CloseReason, Notice, Outlet, index::SubKey, subscription::Phase},
+    hub::{CloseReason, Notice, Outlet, budget::LOOK, index::SubKey, subscription::Phase},
 };
 
 /// How often the worker calls [`Shard::tick`].
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 /// How often gauges are published: each time every subscription is looked at.
 const REPORT: Duration = Duration::from_millis(500);
-/// A heartbeat comes up to this share of its interval early, drawn for each: what was written to everyone at once is not followed by
-/// everyone's heartbeat at once.
-const HEARTBEAT_EARLY: f32 = 0.1;
+/// A heartbeat comes up to this share of its interval early, drawn for each: what was written to everyone at once is followed by heartbeats
+/// over a third of the interval.
+const HEARTBEAT_EARLY: f32 = 1.0 / 3.0;
 /// A drain closes at least this many connections a tick: there is no point in making a few wait for the whole window.
 const DRAIN_AT_LEAST: usize = 1;
+/// A page that could not be written for this long is let go, and read again when the client takes more.
+const HOLD: Duration = Duration::from_secs(1);
+
+/// A drain under way.
+#[derive(Debug)]
+pub(super) struct Drain {
+    ends: Instant,
+    /// The next key in the slab.
+    at: usize,
+    /// Connections to close before the next tick.
+    owed: usize,
+    /// Keys to look at before the next tick.
+    looks: usize,
+}
 
 impl<O: Outlet> Shard<O> {
     /// Starts to close every connection, paced over `window`; those that come later are closed at once.
     pub(crate) fn drain(&mut self, window: Duration, now: Instant) {
         self.now = now;
-        self.drain = Some(Drain { ends: now + window });
+        self.drain = Some(Drain { ends: now + window, at: 0, owed: 0, looks: 0 });
     }
 
-    /// What passes with time: heartbeats, patience, drain.
+    /// What passes with time. Writes nothing itself: it says what is due, and slices do it.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = now;
-        for key in std::mem::take(&mut self.delayed) {
-            if let Some(sub) = self.subs.get_mut(key as usize)
-                && let Phase::Retrying { c } = sub.phase
-            {
-                sub.phase = Phase::Wanting { c };
-                self.runnable.push_back(key);
-            }
-        }
-        self.release_pages();
-        for (key, generation) in self.wheel.advance(now) {
-            if self.subs.get(key as usize).is_some_and(|sub| sub.generation == generation) {
-                self.visit(key, generation);
-            }
-        }
-        self.drain_some();
+        self.runnable.extend(self.delayed.drain(..));
+        self.wheel.advance(now, &mut self.due);
+        self.pace_drain();
         if now.duration_since(self.reported) >= REPORT {
             self.reported = now;
             self.report();
+        }
+    }
+
+    /// Whether [`Shard::do_what_is_due`] has something to do.
+    pub(super) fn is_anything_due(&self) -> bool {
+        let page_is_due = self.paging.front().is_some_and(|(since, _)| self.now.duration_since(*since) >= HOLD);
+        let closing_is_due = self.drain.as_ref().is_some_and(|drain| drain.owed > 0 && drain.looks > 0);
+        !self.due.is_empty() || page_is_due || closing_is_due
+    }
+
+    /// Heartbeats, patience, pages that nobody takes, drain.
+    pub(super) fn do_what_is_due(&mut self) {
+        while self.is_anything_due() {
+            self.budget.spend(LOOK);
+            if let Some((key, generation)) = self.due.pop_front() {
+                if self.subs.get(key as usize).is_some_and(|sub| sub.generation == generation) {
+                    self.visit(key, generation);
+                }
+            } else {
+                self.watch_page();
+                self.drain_one();
+            }
+            if self.budget.is_spent() {
+                return;
+            }
+        }
+    }
+
+    /// Lets go of the page that was watched longest, if it is due and nobody takes it.
+    fn watch_page(&mut self) {
+        let now = self.now;
+        let Some((_, entry)) = self.paging.pop_front_if(|(since, _)| now.duration_since(*since) >= HOLD) else { return };
+        let Some(sub) = self.subs.get_mut(entry.0 as usize).filter(|sub| sub.generation == entry.1) else { return };
+        match sub.phase {
+            Phase::Paging { c, since, .. } if sub.blocked && now.duration_since(since) >= HOLD => {
+                sub.watched = false;
+                sub.phase = Phase::Wanting { c };
+            }
+            Phase::Paging { .. } => self.paging.push_back((now, entry)),
+            _ => sub.watched = false,
         }
     }
 
@@ -85,24 +127,41 @@ impl<O: Outlet> Shard<O> {
     /// Files a subscription for its next visit.
     pub(super) fn file(&mut self, key: SubKey, generation: u32) {
         let Some(sub) = self.subs.get(key as usize) else { return };
-        let due = if sub.blocked { self.settings.no_progress } else { self.settings.heartbeat };
-        let mut wait = due.saturating_sub(self.now.duration_since(sub.wrote_at));
+        let quiet = self.now.duration_since(sub.wrote_at);
+        let early = 1.0 - fastrand::f32() * HEARTBEAT_EARLY;
+        let mut wait = self.settings.heartbeat.mul_f32(early).saturating_sub(quiet);
+        if sub.blocked {
+            // it may take more the moment after, and then be silent: it must not be forgotten for as long as patience lasts
+            wait = self.settings.no_progress.saturating_sub(quiet).min(self.settings.heartbeat);
+        }
         if let Some(lifetime) = self.settings.lifetime_of(generation) {
             wait = wait.min(lifetime.saturating_sub(self.now.duration_since(sub.opened_at)));
         }
-        self.wheel.file((key, generation), wait.mul_f32(1.0 - fastrand::f32() * HEARTBEAT_EARLY));
+        self.wheel.file((key, generation), wait);
     }
 
-    fn drain_some(&mut self) {
-        let Some(drain) = &self.drain else { return };
+    /// How many connections a drain closes before the next tick.
+    fn pace_drain(&mut self) {
+        let Some(drain) = &mut self.drain else { return };
         let left = drain.ends.saturating_duration_since(self.now);
         let ticks_left = (left.as_millis() / TICK.as_millis()).max(1) as usize;
-        let share = self.subs.len().div_ceil(ticks_left).max(DRAIN_AT_LEAST);
+        drain.owed = self.subs.len().div_ceil(ticks_left).max(DRAIN_AT_LEAST);
+        drain.looks = self.subs.capacity();
+    }
+
+    /// Closes the next connection of a drain, if it may be closed now.
+    fn drain_one(&mut self) {
+        let Some(drain) = self.drain.as_mut().filter(|drain| drain.owed > 0 && drain.looks > 0) else { return };
+        drain.looks -= 1;
+        let at = drain.at;
+        drain.at = if at + 1 < self.subs.capacity() { at + 1 } else { 0 };
         // who takes nothing now, or is about to be written to, may be told later; when the window is over nobody is waited for
-        let over = left.is_zero();
-        let keys: Vec<SubKey> =
-            self.subs.iter().filter(|(_, sub)| over || (!sub.blocked && sub.mask == 0)).take(share).map(|(key, _)| key as u32).collect();
-        for key in keys {
+        let over = self.now >= drain.ends;
+        let key = at as SubKey;
+        if self.subs.get(at).is_some_and(|sub| over || !(sub.blocked || self.is_target(key))) {
+            if let Some(drain) = &mut self.drain {
+                drain.owed -= 1;
+            }
             self.close(key, CloseReason::Draining);
         }
     }

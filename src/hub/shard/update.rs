@@ -1,11 +1,11 @@
 //! What the sequencer tells a shard, and what a shard makes of it.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
-use super::{Shard, Standing};
+use super::{Shard, Standing, sweep::Sweep};
 use crate::{
-    domain::{Cursor, EpochChain, Seq},
-    hub::{Outlet, outlet::SharedFrame, subscription::Phase},
+    domain::{EpochChain, Seq},
+    hub::{Outlet, outlet::SharedFrame},
 };
 
 /// News of a log, complete in itself: a shard that missed the ones before finds a hole, and no more than that.
@@ -26,68 +26,39 @@ pub(crate) struct Update {
 impl<O: Outlet> Shard<O> {
     /// Takes an update. Must not be called while a dispatch is under way.
     pub(crate) fn on_update(&mut self, update: Update) {
-        debug_assert!(self.dispatch.is_none());
+        debug_assert!(!self.is_dispatching());
         let epoch = update.chain.current();
-        let first_of_all = self.standing.is_none();
         let was = self.standing.replace(Standing { epoch, chain: update.chain, earliest: update.earliest });
+        let mut sweep = Sweep { settled: self.settled, fork: None, hole: None, at: 0, gone: VecDeque::new() };
         if was.is_some()
             && let Some(fork) = update.fork
         {
-            self.rewind(fork);
+            sweep.gone = self.ring.truncate(fork);
+            sweep.fork = Some(fork);
+            self.rewinds = self.rewinds.wrapping_add(1);
+            self.settled = self.settled.min(fork);
         }
-        if first_of_all || update.before > self.ring.head() {
-            self.skip_to(update.before);
+        if was.is_none() || update.before > self.ring.head() {
+            // the ring starts anew, and whoever was before that goes back to the log
+            sweep.gone.append(&mut self.ring.reset(update.before));
+            sweep.hole = Some(update.before);
+            self.settled = update.before;
         }
         for frame in update.frames {
             if frame.seq() == self.ring.head().next() {
                 self.ring.push(frame);
             }
         }
-        if first_of_all {
+        if was.as_ref().is_none_or(|was| was.epoch != epoch) {
+            self.runnable.extend(self.starting.drain(..));
+        }
+        if was.is_none() {
+            // nobody was told anything yet
             self.settled = self.ring.head();
-        }
-        if was.is_none_or(|was| was.epoch != epoch) {
-            let starting: Vec<_> =
-                self.subs.iter().filter(|(_, sub)| matches!(sub.phase, Phase::Starting(_))).map(|(key, _)| key as u32).collect();
-            for key in starting {
-                self.begin(key);
-            }
-        }
-        self.start_dispatch();
-    }
-
-    /// The log was rewound: forgets frames above the fork, and tells every subscription that had passed it.
-    fn rewind(&mut self, fork: Seq) {
-        let Some(standing) = &self.standing else { return };
-        let epoch = standing.epoch;
-        self.ring.truncate(fork);
-        let settled = self.settled;
-        self.settled = settled.min(fork);
-        for (key, sub) in &mut self.subs {
-            if matches!(sub.phase, Phase::Starting(_)) {
-                continue;
-            }
-            let c = sub.cursor(settled);
-            if c > fork {
-                sub.lose_to_rewind(c, Cursor { epoch, seq: fork });
-            }
-            sub.epoch = epoch;
-            sub.walk_from(c.min(fork));
-            self.runnable.push_back(key as u32);
-        }
-    }
-
-    /// A hole: the ring starts anew behind `head`, and whoever was before that goes back to the log.
-    fn skip_to(&mut self, head: Seq) {
-        self.ring.reset(head);
-        let settled = self.settled;
-        self.settled = head;
-        for (key, sub) in &mut self.subs {
-            let c = sub.cursor(settled);
-            if sub.is_live() && c < head {
-                sub.walk_from(c);
-                self.runnable.push_back(key as u32);
-            }
+        } else if sweep.fork.is_some() || sweep.hole.is_some() {
+            self.sweep = Some(sweep);
+        } else {
+            self.start_dispatch();
         }
     }
 }
