@@ -1,11 +1,14 @@
 //! Index matching: does one event cost the same however many do not want it, how much of that is deriving its keys, and what does each add that
 //! might want it? And does coming and going stay cheap as the index grows? `thrpt` is events a second, or subscriptions that came and went.
 
-use std::hint::black_box;
+use std::{hint::black_box, sync::Arc};
 
 use chaincast::{
-    domain::{Filter, FilterParts, Keys, Pattern, StreamId},
-    hub::measure::{Matching, event},
+    domain::{Filter, FilterParts, Pattern, StreamId},
+    hub::{
+        Frame,
+        measure::{Matching, event, frame},
+    },
 };
 use criterion::{BenchmarkId, Criterion, Throughput};
 
@@ -38,19 +41,19 @@ const KINDS: [(&str, usize, MakeFilter); 6] = [
 ];
 
 /// An event on stream 7 and topic `market.price.7.moved`.
-fn keys() -> Keys {
-    event(1, "7", 64).keys
+fn moved() -> Arc<Frame> {
+    frame(event(1, "7", 64))
 }
 
 pub(crate) fn candidates(criterion: &mut Criterion) {
-    let keys = keys();
+    let moved = moved();
     let mut group = criterion.benchmark_group("match");
     group.throughput(Throughput::Elements(1));
-    group.bench_function("keys alone", |bencher| bencher.iter(|| black_box(&keys).postings()));
+    group.bench_function("keys alone", |bencher| bencher.iter(|| black_box(&moved.event().keys).postings()));
     let smaller_and_larger = [1, 100, 100_000].map(|count| ("own stream", count, stream as MakeFilter));
     for (kind, count, filter) in smaller_and_larger.into_iter().chain(KINDS) {
-        let matching = Matching::of((0..count).map(filter));
-        group.bench_function(BenchmarkId::new(kind, count), |bencher| bencher.iter(|| matching.candidates(black_box(&keys))));
+        let mut matching = Matching::of((0..count).map(filter));
+        group.bench_function(BenchmarkId::new(kind, count), |bencher| bencher.iter(|| matching.candidates(black_box(&moved))));
     }
     group.finish();
 }

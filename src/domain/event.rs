@@ -46,6 +46,12 @@ impl Envelope {
         std::str::from_utf8(&self.text).expect("built from a str")
     }
 
+    /// Bytes of the object.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
     /// The value of `data`.
     #[must_use]
     pub fn data(&self) -> &str {

@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::domain::{Cursor, Epoch, Event, Seq};
+use crate::domain::{Cursor, Epoch, Event, SelectorKey, Seq};
 
 /// One of the forms in which an outlet writes events; the outlet's own numbering, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,7 @@ pub struct Frame {
     event: Event,
     epoch: Epoch,
     committed: Option<Instant>,
+    postings: OnceLock<Box<[SelectorKey]>>,
     encodings: [OnceLock<Encoded>; Form::COUNT],
 }
 
@@ -47,7 +48,7 @@ impl Frame {
     /// A frame of an event that was numbered in `epoch`. `committed` is set when the commit was seen here, and times the delivery.
     #[must_use]
     pub fn new(event: Event, epoch: Epoch, committed: Option<Instant>) -> Arc<Self> {
-        Arc::new(Self { event, epoch, committed, encodings: Default::default() })
+        Arc::new(Self { event, epoch, committed, postings: OnceLock::new(), encodings: Default::default() })
     }
 
     /// The event.
@@ -79,9 +80,15 @@ impl Frame {
         self.encodings[usize::from(form.0)].get_or_init(|| encode(self))
     }
 
+    /// The keys under which the event is posted, made by the first shard that asks: each is a digest, and every shard needs the same.
+    #[must_use]
+    pub fn postings(&self) -> &[SelectorKey] {
+        self.postings.get_or_init(|| self.event.keys.postings().into_boxed_slice())
+    }
+
     /// Bytes of the event's text: what a ring counts.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.event.envelope.as_str().len()
+        self.event.envelope.size()
     }
 }

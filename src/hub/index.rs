@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use slab::Slab;
 use smallvec::SmallVec;
 
-use super::stats::SELECTORS;
+use super::{Frame, stats::SELECTORS};
 use crate::domain::{Anchor, Filter, Keys, SelectorKey, Term};
 
 /// A subscription's key in its shard.
@@ -90,11 +90,11 @@ impl Index {
         }
     }
 
-    /// Adds the terms that the event may match to `tests`.
-    pub(crate) fn candidates(&self, keys: &Keys, tests: &mut Vec<TermId>) {
+    /// Adds the terms that the event of this frame may match to `tests`.
+    pub(crate) fn candidates(&self, frame: &Frame, tests: &mut Vec<TermId>) {
         if !self.anchored.is_empty() {
-            for key in keys.postings() {
-                tests.extend(self.anchored.get(&key).into_iter().flatten());
+            for key in frame.postings() {
+                tests.extend(self.anchored.get(key).into_iter().flatten());
             }
         }
         tests.extend(&self.wild);
@@ -178,12 +178,12 @@ fn leave(terms: &mut Slab<Interned>, ids: &[TermId], term: &Term, sub: SubKey) -
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::{EventType, FilterParts, Pattern, StreamId, Topic, UserId};
+    use crate::domain::{Envelope, Epoch, Event, EventType, FilterParts, Pattern, Seq, StreamId, Timestamp, Topic, UserId};
 
     const SEGMENTS: [&str; 3] = ["a", "b", "c"];
 
@@ -227,6 +227,11 @@ mod tests {
         })
     }
 
+    fn frame(keys: &Keys) -> Arc<Frame> {
+        let envelope = Envelope::assemble("{", "null");
+        Frame::new(Event { seq: Seq::new(1), received_at: Timestamp::from_micros(0), envelope, keys: keys.clone() }, Epoch::new(1), None)
+    }
+
     proptest! {
         #[test]
         fn the_index_finds_exactly_what_a_naive_matcher_finds(filters in prop::collection::vec(filter(), 1..8), events in prop::collection::vec(keys(), 1..8), gone in prop::collection::vec(any::<bool>(), 8)) {
@@ -239,7 +244,7 @@ mod tests {
             }
             for keys in &events {
                 let (mut tests, mut found) = (Vec::new(), index.everything().to_vec());
-                index.candidates(keys, &mut tests);
+                index.candidates(&frame(keys), &mut tests);
                 tests.retain(|&id| index.mark(id, keys, 3));
                 for id in tests {
                     prop_assert_eq!(index.take_marked(id, &mut found), 1 << 3);

@@ -1,21 +1,27 @@
 //! An index of many filters, and one event against it.
 
 use crate::{
-    domain::{Filter, Keys},
-    hub::index::{Index, SubKey},
+    domain::Filter,
+    hub::{
+        Frame,
+        index::{Index, SubKey, TermId},
+    },
 };
 
 /// An index, and nobody behind it.
 #[derive(Debug)]
 pub struct Matching {
     index: Index,
+    tests: Vec<TermId>,
+    marked: Vec<TermId>,
+    subs: Vec<SubKey>,
     next: SubKey,
 }
 
 impl Matching {
     /// An index of one subscription for each filter.
     pub fn of(filters: impl IntoIterator<Item = Filter>) -> Self {
-        let mut this = Self { index: Index::default(), next: 0 };
+        let mut this = Self { index: Index::default(), tests: Vec::new(), marked: Vec::new(), subs: Vec::new(), next: 0 };
         for filter in filters {
             this.index.insert(&filter, this.next);
             this.next += 1;
@@ -23,16 +29,20 @@ impl Matching {
         this
     }
 
-    /// How many candidates an event with these keys has.
-    #[must_use]
-    pub fn candidates(&self, keys: &Keys) -> u64 {
-        let mut found = 0;
-        self.index.candidates(keys, |sub| {
-            // looked at, or a long list would be counted by its length
-            std::hint::black_box(sub);
-            found += 1;
-        });
-        found
+    /// How many subscriptions an event may have to be offered to.
+    pub fn candidates(&mut self, frame: &Frame) -> usize {
+        self.index.candidates(frame, &mut self.tests);
+        while let Some(term) = self.tests.pop() {
+            if self.index.mark(term, &frame.event().keys, 0) {
+                self.marked.push(term);
+            }
+        }
+        self.subs.clear();
+        while let Some(term) = self.marked.pop() {
+            self.index.take_marked(term, &mut self.subs);
+        }
+        self.subs.extend(self.index.everything());
+        std::hint::black_box(&self.subs).len()
     }
 
     /// One more subscription comes, and goes again.
@@ -47,7 +57,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{FilterParts, StreamId},
-        hub::measure::event,
+        hub::measure::{event, frame},
     };
 
     #[test]
@@ -55,7 +65,7 @@ mod tests {
         let on = |stream: String| Filter::new(FilterParts { streams: vec![StreamId::new(stream)], ..FilterParts::default() }, 9);
         let mut matching = Matching::of((0..100).map(|n| on(n.to_string()).expect("filter")));
         matching.visit(&on("7".to_owned()).expect("filter"));
-        assert_eq!(matching.candidates(&event(1, "7", 64).keys), 1);
-        assert_eq!(matching.candidates(&event(1, "nobody's", 64).keys), 0);
+        assert_eq!(matching.candidates(&frame(event(1, "7", 64))), 1);
+        assert_eq!(matching.candidates(&frame(event(1, "nobody's", 64))), 0);
     }
 }

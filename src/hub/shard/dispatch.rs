@@ -113,7 +113,7 @@ impl<O: Outlet> Shard<O> {
             }
         } else if let Some(frame) = dispatch.group.get(dispatch.looked_up) {
             self.budget.spend(WRITE);
-            self.index.candidates(&frame.event().keys, &mut dispatch.tests);
+            self.index.candidates(frame, &mut dispatch.tests);
             dispatch.looked_up += 1;
         } else if let Some(key) = dispatch.followers.0.pop() {
             self.target(key, dispatch);

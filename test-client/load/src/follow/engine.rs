@@ -268,10 +268,12 @@ fn receive(connection: &mut Connection, buffer: &mut [u8], phase: &mut Phase, li
         };
         if let Stage::Heading(head) = &mut connection.stage {
             head.extend_from_slice(&buffer[..read]);
-            if head.len() > HEAD {
-                return Err("a response head without end".to_owned());
-            }
-            let Some(parsed) = http::head(head).map_err(|error| error.to_string())? else { continue };
+            let Some(parsed) = http::head(head).map_err(|error| error.to_string())? else {
+                if head.len() > HEAD {
+                    return Err("a response head without end".to_owned());
+                }
+                continue;
+            };
             if parsed.status != 200 {
                 return Err(format!("status {}: {}", parsed.status, String::from_utf8_lossy(&head[parsed.length..])));
             }
