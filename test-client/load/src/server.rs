@@ -103,13 +103,13 @@ impl Recipe {
         self.peers.join(self.kind.name()).join(name)
     }
 
-    /// Starts it on a free port and waits until it accepts.
+    /// Starts it on a free port and waits until it is ready.
     pub(crate) fn start(&self) -> anyhow::Result<Server> {
         let home = TempDir::new()?;
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let child = self.spawn(addr, home.path())?;
         let mut server = Server { recipe: self.clone(), addr, child, home };
-        server.wait_until_it_accepts()?;
+        server.wait_until_it_is_ready()?;
         Ok(server)
     }
 
@@ -147,18 +147,25 @@ impl Recipe {
 }
 
 impl Server {
-    fn wait_until_it_accepts(&mut self) -> anyhow::Result<()> {
+    fn wait_until_it_is_ready(&mut self) -> anyhow::Result<()> {
         let deadline = Instant::now() + START;
-        while TcpStream::connect(self.addr).is_err() {
+        while !self.is_ready() {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} ended with {status}: {}", self.recipe.kind, self.output());
             }
             if Instant::now() > deadline {
-                bail!("{} does not listen: {}", self.recipe.kind, self.output());
+                bail!("{} does not get ready: {}", self.recipe.kind, self.output());
             }
             thread::sleep(Duration::from_millis(5));
         }
         Ok(())
+    }
+
+    fn is_ready(&self) -> bool {
+        match self.recipe.kind {
+            Kind::Chaincast => Http::connect(self.addr).and_then(|mut http| http.get("/health/ready")).is_ok(),
+            _ => TcpStream::connect(self.addr).is_ok(),
+        }
     }
 
     /// The end of what it has written.
@@ -190,7 +197,7 @@ impl Server {
         self.child.wait()?;
         let started = Instant::now();
         self.child = self.recipe.spawn(self.addr, self.home.path())?;
-        self.wait_until_it_accepts()?;
+        self.wait_until_it_is_ready()?;
         Ok(started.elapsed())
     }
 

@@ -2,7 +2,8 @@
 
 use std::{
     io::{self, Write as _},
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, SocketAddr},
+    ops::Range,
 };
 
 use mio::net::TcpStream;
@@ -11,8 +12,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 use super::Ask;
 use crate::{clock, mark::Carry};
 
-/// Followers of one source address: below the kernel's default range of ports, with room for those that linger from the run before.
-const PER_SOURCE: usize = 4_000;
+/// The ports of one source address, out of the kernel's default range for outgoing connections.
+const PORTS: Range<u32> = 33_000..60_000;
+/// Source addresses, from 127.0.0.2 on: more connections than a run opens.
+const SOURCES: u32 = 250;
 
 /// How far a follower is.
 #[derive(Debug)]
@@ -43,14 +46,15 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Begins to connect, from a source address of the `i`th follower's own range.
-    pub(super) fn begin(server: SocketAddr, i: usize, deaf: bool) -> io::Result<Self> {
+    /// Begins to connect; the `nth` connection of the tool has a source address and port that none had before it, because the kernel's own search
+    /// for a port takes long where many connections are or have just ended.
+    pub(super) fn begin(server: SocketAddr, nth: u32, deaf: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
-        if let IpAddr::V4(address) = server.ip()
-            && address.is_loopback()
-        {
-            let [_, _, c, d] = Ipv4Addr::from_bits((2 + i / PER_SOURCE) as u32).octets();
-            socket.bind(&SocketAddr::from(([127, 0, c, d], 0)).into())?;
+        if server.ip().is_loopback() && server.is_ipv4() {
+            let source = Ipv4Addr::new(127, 0, 0, (2 + nth / PORTS.len() as u32 % SOURCES) as u8);
+            let port = (PORTS.start + nth % PORTS.len() as u32) as u16;
+            socket.set_reuse_address(true)?;
+            socket.bind(&SocketAddr::from((source, port)).into())?;
         }
         match socket.connect(&server.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => return Err(error),

@@ -44,6 +44,8 @@ pub(super) struct Engine {
     openings: Vec<(Opening, usize)>,
     /// Connections with the number of their opening's group, by token.
     connections: Vec<Option<(Connection, Arc<Opening>, u64)>>,
+    /// Connections ever begun, from a number that differs from run to run.
+    begun: u32,
     /// Connects and requests without an answer.
     under_way: usize,
     buffer: Vec<u8>,
@@ -94,6 +96,7 @@ impl Engine {
             inbox,
             openings: Vec::new(),
             connections: Vec::new(),
+            begun: std::process::id().wrapping_mul(0x9e37_79b9) ^ clock::now() as u32,
             under_way: 0,
             buffer: vec![0; READ],
             phase: Phase::new(Schedule::new(0)),
@@ -193,7 +196,8 @@ impl Engine {
 
     fn open(&mut self, opening: Arc<Opening>, i: usize) {
         let token = self.connections.len();
-        let begun = Connection::begin(opening.server, token, opening.ask.deaf).and_then(|mut connection| {
+        self.begun = self.begun.wrapping_add(1);
+        let begun = Connection::begin(opening.server, self.begun, opening.ask.deaf).and_then(|mut connection| {
             self.poll.registry().register(&mut connection.socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
             Ok(connection)
         });
