@@ -56,6 +56,8 @@ impl PostgresSettings {
             ("enable_bitmapscan", "off"),
             ("enable_hashjoin", "off"),
             ("enable_mergejoin", "off"),
+            // a log of ids that was empty when the plan was made would be copied whole for each append, and searched for each id
+            ("enable_material", "off"),
             ("jit", "off"),
         ]);
         Ok(options)

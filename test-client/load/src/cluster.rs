@@ -32,6 +32,13 @@ impl Cluster {
         self.database()
     }
 
+    /// Makes each commit of the database under measurement wait before it is flushed.
+    pub(crate) fn delay_commits(&self, microseconds: u32) -> anyhow::Result<()> {
+        let mut client = connect(&self.url)?;
+        client.batch_execute(&format!("ALTER DATABASE {DATABASE} SET commit_delay = {microseconds}"))?;
+        Ok(client.batch_execute(&format!("ALTER DATABASE {DATABASE} SET commit_siblings = 0"))?)
+    }
+
     /// Transactions that the database under measurement has committed, as the server has counted so far.
     pub(crate) fn commits(&self) -> anyhow::Result<i64> {
         let row = connect(&self.url)?.query_one("SELECT xact_commit FROM pg_stat_database WHERE datname = $1", &[&DATABASE])?;

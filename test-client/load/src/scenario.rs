@@ -136,6 +136,9 @@ pub(crate) struct Publish {
     pub(crate) events: u64,
     pub(crate) batch: u64,
     pub(crate) publishers: Vec<usize>,
+    /// Microseconds that each commit on PostgreSQL waits, for a disk slower than this machine's (`commit_delay`).
+    #[serde(default)]
+    pub(crate) commit_delay: u32,
     /// Loads the same rows into the same tables with COPY, a batch a transaction.
     #[serde(default)]
     pub(crate) against_copy: bool,

@@ -71,6 +71,32 @@ async fn a_killed_postgres_keeps_what_was_acknowledged() {
     assert_eq!(log.epochs(id).await.expect("reads").links().len(), 1, "a crash is not another store");
 }
 
+/// A plan that was made while the tables were empty, and that reads all ids of the log for each append, would stay for the session.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_looks_ids_up_one_by_one_however_the_log_has_grown() {
+    const BATCHES: usize = 20;
+    const BATCH: usize = 50;
+    let database = TestDatabase::create().await;
+    let (log, id) = open(&database.url(), settings()).await;
+    for batch in 0..BATCHES {
+        publish(&log, id, request(plains(batch * BATCH, (batch + 1) * BATCH))).await;
+    }
+    // what a session has done is counted when it is gone
+    log.close().await;
+    let mut observer = PgConnection::connect(&database.url()).await.expect("connects");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let counts = "SELECT sum(idx_scan)::bigint, sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'ids'";
+        let (scans, rows): (i64, i64) = sqlx::query_as(counts).fetch_one(&mut observer).await.expect("reads");
+        if scans >= (BATCHES * BATCH) as i64 {
+            assert!(rows <= (BATCHES * BATCH) as i64, "{scans} look-ups of new ids read {rows} entries");
+            return;
+        }
+        assert!(Instant::now() < deadline, "{scans} look-ups and {rows} entries are counted");
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promoted_replica_starts_a_new_epoch() {
     let primary = Cluster::start();

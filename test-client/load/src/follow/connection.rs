@@ -56,6 +56,10 @@ impl Connection {
             socket.set_reuse_address(true)?;
             socket.bind(&SocketAddr::from((source, port)).into())?;
         }
+        if deaf {
+            // its own kernel would keep megabytes for it, and the server would not notice for long that it does not read
+            socket.set_recv_buffer_size(4096)?;
+        }
         match socket.connect(&server.into()) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::INPROGRESS.raw_os_error()) => return Err(error),
             _ => {}

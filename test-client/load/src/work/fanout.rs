@@ -42,12 +42,12 @@ fn measure(job: &Job<'_>, work: &Fanout, case: &Case) -> anyhow::Result<Figures>
     let followers = Followers::start()?;
     followers.open(opening(&server, &work.path, case.connections, case.groups))?;
     thread::sleep(SETTLE);
-    let before_deaf = server.usage()?;
     if case.deaf > 0 {
         let ask = Ask { path: work.path.clone(), cursor: None, deaf: true };
         followers.open(Opening { server: server.addr, ask, count: case.deaf, groups: case.groups, at_once: AT_ONCE })?;
     }
 
+    let before_events = server.usage()?;
     let last = work.warm_up + work.events;
     let schedule = Schedule::new(last);
     let publishing = |events, rate| Publishing {
@@ -66,7 +66,7 @@ fn measure(job: &Job<'_>, work: &Fanout, case: &Case) -> anyhow::Result<Figures>
     followers.measure(schedule.clone())?;
     let events = work.warm_up..last;
     let expected = deliveries(&events, case.groups, case.connections as u64);
-    let (before, kernel_before) = (server.usage()?, usage::kernel_tcp_bytes()?);
+    let before = server.usage()?;
     let probes = work.probes.then(|| probe::Probes::start(server.addr));
     let published = publishing(events.clone(), work.rate).run(&schedule)?;
     let last_at = followers.wait_delivered(expected, PATIENCE)?;
@@ -84,6 +84,8 @@ fn measure(job: &Job<'_>, work: &Fanout, case: &Case) -> anyhow::Result<Figures>
     figures.set("cpu_per_event_us", cpu * 1e6 / work.events as f64);
     figures.set("acknowledged_after_share", published.took.as_secs_f64() / seconds);
     figures.set("pss_bytes", after.pss as f64);
+    // since before the warm-up: what the events, and those who do not read them, have left behind
+    figures.set("pss_grown_bytes", after.pss as f64 - before_events.pss as f64);
     figures.percentiles("publish_to_receipt", &report.publish_to_receipt);
     figures.percentiles("append_to_receipt", &report.append_to_receipt);
     figures.percentiles("acknowledged", &published.acknowledged);
@@ -91,8 +93,7 @@ fn measure(job: &Job<'_>, work: &Fanout, case: &Case) -> anyhow::Result<Figures>
         probes.end(&mut figures)?;
     }
     if case.deaf > 0 {
-        figures.set("pss_per_deaf_bytes", (after.pss as f64 - before_deaf.pss as f64) / case.deaf as f64);
-        figures.set("kernel_tcp_per_deaf_bytes", kernel.saturating_sub(kernel_before) as f64 / case.deaf as f64);
+        figures.set("kernel_tcp_per_deaf_bytes", kernel as f64 / case.deaf as f64);
     }
     followers.close_all()?;
     Ok(figures)

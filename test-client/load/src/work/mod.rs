@@ -63,9 +63,16 @@ impl Job<'_> {
 
     /// A server with a store of its own.
     fn start(&self) -> anyhow::Result<Server> {
+        self.start_with_commit_delay(0)
+    }
+
+    fn start_with_commit_delay(&self, microseconds: u32) -> anyhow::Result<Server> {
         let mut recipe = self.bench.recipe(self.scenario, self.kind);
         if self.kind == Kind::Chaincast && self.scenario.store == Store::Postgres {
             recipe.postgres = Some(self.cluster()?.fresh_database()?);
+            if microseconds > 0 {
+                self.cluster()?.delay_commits(microseconds)?;
+            }
         }
         recipe.start()
     }

@@ -10,7 +10,7 @@ use crate::{
 
 pub(super) fn run(job: &Job<'_>, work: &Publish, done: &mut dyn FnMut(Outcome)) -> anyhow::Result<()> {
     for &publishers in &work.publishers {
-        let server = job.start()?;
+        let server = job.start_with_commit_delay(work.commit_delay)?;
         let schedule = Schedule::new(work.events);
         let publish = |events, connections| {
             Publishing { server: server.addr, run: job.round as u32, events, groups: 1000, batch: work.batch, rate: None, connections }
