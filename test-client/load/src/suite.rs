@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::{
     cluster::Cluster,
     outcome::{Outcome, Run},
+    report,
     scenario::{Scenario, Store},
     server::Kind,
     usage,
@@ -104,6 +105,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
     }
     bar.finish_and_clear();
+    for scenario in scenarios.iter().filter(|scenario| !scenario.columns.is_empty()) {
+        println!("\n{}\n\n{}", scenario.title, report::table_of(&run, scenario));
+    }
     for (server, why) in &run.skipped {
         println!("skipped {server}: {why}");
     }

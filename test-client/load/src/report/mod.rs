@@ -1,10 +1,12 @@
 //! Writes a run into documents: what stands between `<!-- measured: NAME -->` and `<!-- end -->` is replaced, so that no figure is typed.
 //!
-//! The names are those of the scenarios (a table of their columns), `run` (machine and commit), `budgets` and `summary`. Pictures go into a
+//! The names are those of the scenarios (a table of their columns), `run` (machine and commit), `budgets`, `summary` and
+//! `million`. Pictures go into a
 //! folder beside the document.
 
 mod budgets;
 mod chart;
+mod million;
 mod table;
 
 use std::{
@@ -55,11 +57,17 @@ fn measured(run: &Run, scenarios: &[Scenario], name: &str) -> anyhow::Result<Str
         "run" => Ok(table::provenance(run)),
         "budgets" => Ok(budgets::table(run)),
         "summary" => budgets::summary(run),
+        "million" => Ok(million::table(run).unwrap_or_else(|| "not measured".to_owned())),
         _ => match scenarios.iter().find(|scenario| scenario.name == name) {
-            Some(scenario) => Ok(format!("**{}**\n\n{}", scenario.title, table::of(run, scenario))),
+            Some(scenario) => Ok(format!("**{}**\n\n{}", scenario.title, table_of(run, scenario))),
             None => bail!("no scenario {name}"),
         },
     }
+}
+
+/// The table of a scenario, in Markdown.
+pub(crate) fn table_of(run: &Run, scenario: &Scenario) -> String {
+    table::of(run, scenario)
 }
 
 fn replace(text: &str, mut part: impl FnMut(&str) -> anyhow::Result<String>) -> anyhow::Result<String> {
