@@ -68,9 +68,11 @@ stop_postgres() {
 # Ends what was started here, however the script ends; a script that has more to undo defines `undo`.
 at_the_end() {
   local status=$?
+  # a second interrupt must not keep anything from being undone
+  trap '' INT TERM
   trap - EXIT
-  stop_postgres
   if declare -F undo >/dev/null; then undo; fi
+  stop_postgres
   exit "$status"
 }
 trap at_the_end EXIT

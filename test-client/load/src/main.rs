@@ -16,6 +16,7 @@ mod cluster;
 mod floor;
 mod follow;
 mod http;
+mod interrupt;
 mod mark;
 mod outcome;
 mod publish;

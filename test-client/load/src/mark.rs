@@ -40,6 +40,10 @@ impl Schedule {
         Self((0..events).map(|_| AtomicU64::new(0)).collect())
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn set(&self, n: u64, at: u64) {
         if let Some(slot) = self.0.get(n as usize) {
             slot.store(at, Relaxed);

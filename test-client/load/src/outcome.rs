@@ -80,17 +80,60 @@ impl Run {
         cases
     }
 
+    /// A figure's values, by round.
+    pub(crate) fn rounds(&self, scenario: &str, server: Kind, case: &[(&str, u64)], figure: &str) -> Rounds {
+        let outcomes = self.outcomes.iter().filter(|outcome| outcome.scenario == scenario && outcome.server == server);
+        let of_case = outcomes.filter(|outcome| case.iter().all(|(name, value)| outcome.case.get(*name) == Some(value)));
+        Rounds(of_case.filter_map(|outcome| Some((outcome.round, outcome.figures.get(figure)?))).collect())
+    }
+
     /// The median over the rounds of a figure, if it was measured.
     pub(crate) fn median(&self, scenario: &str, server: Kind, case: &[(&str, u64)], figure: &str) -> Option<f64> {
-        let mut values: Vec<f64> = self
-            .outcomes
-            .iter()
-            .filter(|outcome| outcome.scenario == scenario && outcome.server == server)
-            .filter(|outcome| case.iter().all(|(name, value)| outcome.case.get(*name) == Some(value)))
-            .filter_map(|outcome| outcome.figures.get(figure))
-            .collect();
+        self.rounds(scenario, server, case, figure).median()
+    }
+}
+
+/// A figure's values by round: what is compared is compared within a round, because the machine drifts between them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Rounds(pub(crate) BTreeMap<usize, f64>);
+
+impl Rounds {
+    /// Joins the rounds that both have.
+    pub(crate) fn with(&self, other: &Self, join: impl Fn(f64, f64) -> f64) -> Self {
+        Self(self.0.iter().filter_map(|(round, value)| Some((*round, join(*value, *other.0.get(round)?)))).collect())
+    }
+
+    /// The ratios to another's.
+    pub(crate) fn over(&self, other: &Self) -> Self {
+        self.with(other, |value, other| value / other)
+    }
+
+    /// In rising order.
+    pub(crate) fn sorted(&self) -> Vec<f64> {
+        let mut values: Vec<f64> = self.0.values().copied().collect();
         values.sort_by(f64::total_cmp);
+        values
+    }
+
+    pub(crate) fn median(&self) -> Option<f64> {
+        let values = self.sorted();
         let middle = values.len().checked_sub(1)? / 2;
         Some(if values.len() % 2 == 1 { values[middle] } else { (values[middle] + values[middle + 1]) / 2.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rounds(values: &[f64]) -> Rounds {
+        Rounds(values.iter().copied().enumerate().collect())
+    }
+
+    #[test]
+    fn ratios_are_of_the_same_round_and_the_median_is_the_middle() {
+        let ratios = rounds(&[10.0, 40.0, 90.0]).over(&rounds(&[10.0, 20.0]));
+        assert_eq!(ratios, rounds(&[1.0, 2.0]));
+        assert_eq!((ratios.median(), rounds(&[3.0, 1.0, 2.0]).median(), rounds(&[]).median()), (Some(1.5), Some(2.0), None));
     }
 }

@@ -145,7 +145,7 @@ pub(crate) struct Publish {
 }
 
 fn all() -> String {
-    "/events/subscribe?all=true".to_owned()
+    crate::work::ALL.to_owned()
 }
 fn one_event() -> u64 {
     1

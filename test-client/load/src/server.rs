@@ -12,12 +12,13 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
 use crate::{
     http::Http,
+    interrupt,
     usage::{self, Usage},
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Recipe {
     pub(crate) postgres: Option<String>,
     pub(crate) chaincast: PathBuf,
     pub(crate) peers: PathBuf,
+    /// Where each server has a directory of its own: on a disk, since stores are in it.
+    pub(crate) scratch: PathBuf,
 }
 
 /// A running server; killed with all below it when dropped.
@@ -105,9 +108,10 @@ impl Recipe {
 
     /// Starts it on a free port and waits until it is ready.
     pub(crate) fn start(&self) -> anyhow::Result<Server> {
-        let home = TempDir::new()?;
+        let home = TempDir::new_in(&self.scratch)?;
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()?));
         let child = self.spawn(addr, home.path())?;
+        interrupt::note(&child, home.path());
         let mut server = Server { recipe: self.clone(), addr, child, home };
         server.wait_until_it_is_ready()?;
         Ok(server)
@@ -196,22 +200,23 @@ impl Server {
         self.kill(Signal::KILL);
         self.child.wait()?;
         let started = Instant::now();
+        interrupt::forget(&self.child);
         self.child = self.recipe.spawn(self.addr, self.home.path())?;
+        interrupt::note(&self.child, self.home.path());
         self.wait_until_it_is_ready()?;
         Ok(started.elapsed())
     }
 
     fn kill(&self, signal: Signal) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // it may have ended by itself
-            let _ = kill_process_group(pid, signal);
-        }
+        interrupt::kill_group(self.child.id(), signal);
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        interrupt::last_words(self.output());
         self.kill(Signal::TERM);
+        interrupt::forget(&self.child);
         let deadline = Instant::now() + STOP;
         while !matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
             if Instant::now() > deadline {

@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
     cluster::Cluster,
+    interrupt,
     outcome::{Outcome, Run},
     report,
     scenario::{Scenario, Store},
@@ -35,7 +37,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_parser = server)]
     servers: Vec<Kind>,
     /// Rounds, instead of those that the scenarios say
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
     rounds: Option<usize>,
     /// chaincast's binary
     #[arg(long, default_value = "target/release/chaincast")]
@@ -46,6 +48,9 @@ pub(crate) struct Options {
     /// A PostgreSQL server, by the URL of a superuser's database; scenarios on PostgreSQL are skipped without it
     #[arg(long, env = "CHAINCAST_LOAD_POSTGRES", hide_env_values = true)]
     postgres: Option<String>,
+    /// Where the servers have their files, on the disk that is to be measured
+    #[arg(long, default_value = "target/load")]
+    scratch: PathBuf,
     /// Where to write what was measured
     #[arg(long)]
     json: Option<PathBuf>,
@@ -63,9 +68,10 @@ pub(crate) fn list(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs what `options` say.
+/// Runs what `options` say. What fails is told at the end, and does not keep the rest from being measured.
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let scenarios = Scenario::read_all(&options.scenarios, &options.names)?;
+    fs::create_dir_all(&options.scratch).with_context(|| format!("can't make {}", options.scratch.display()))?;
     let bench = Bench {
         chaincast: options
             .chaincast
@@ -73,36 +79,32 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             .with_context(|| format!("no {}: cargo build --release", options.chaincast.display()))?,
         peers: options.peers.clone(),
         postgres: options.postgres.clone().map(Cluster::new),
+        scratch: options.scratch.canonicalize()?,
     };
+    interrupt::watch()?;
     let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let mut run = Run { machine: usage::machine(), commit: commit(), at, ..Run::default() };
+    // before half an hour has passed
+    options.json.as_ref().map_or(Ok(()), |path| run.write(path))?;
     println!("{} · commit {}", run.machine, run.commit);
-    let mut plan = Vec::new();
-    for scenario in &scenarios {
-        let mut ready = Vec::new();
-        for &kind in scenario.servers.iter().filter(|kind| options.servers.is_empty() || options.servers.contains(kind)) {
-            match can_run(&bench, scenario, kind, &run.skipped) {
-                Ok(()) => ready.push(kind),
-                Err(why) => drop(run.skipped.insert(kind.name().to_owned(), why)),
-            }
-        }
-        for round in 0..options.rounds.unwrap_or(scenario.rounds) {
-            plan.extend(ready.iter().map(|&kind| Job { bench: &bench, scenario, kind, round }));
-        }
-    }
+    let plan = plan(options, &bench, &scenarios, &mut run)?;
     let bar = ProgressBar::new(plan.len() as u64);
     bar.set_style(ProgressStyle::with_template("{pos}/{len} {elapsed} {msg}")?);
+    let mut failures = Vec::new();
     for job in plan {
-        bar.set_message(format!("{} · {}", job.scenario.name, job.kind));
-        job.run(&mut |outcome| {
+        let what = format!("{} on {}, round {}", job.scenario.name, job.kind, job.round + 1);
+        bar.set_message(what.clone());
+        let done = job.run(&mut |outcome| {
             bar.suspend(|| print(&outcome));
             run.outcomes.push(outcome);
-        })
-        .with_context(|| format!("{} on {}, round {}", job.scenario.name, job.kind, job.round + 1))?;
-        bar.inc(1);
-        if let Some(path) = &options.json {
-            run.write(path)?;
+        });
+        if let Err(error) = done {
+            let words = interrupt::take_last_words();
+            bar.suspend(|| println!("{what} failed: {error:#}\n{words}"));
+            failures.push(what);
         }
+        bar.inc(1);
+        options.json.as_ref().map_or(Ok(()), |path| run.write(path))?;
     }
     bar.finish_and_clear();
     for scenario in scenarios.iter().filter(|scenario| !scenario.columns.is_empty()) {
@@ -111,17 +113,37 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     for (server, why) in &run.skipped {
         println!("skipped {server}: {why}");
     }
+    ensure!(failures.is_empty(), "failed: {}", failures.join("; "));
     Ok(())
 }
 
-fn can_run(bench: &Bench, scenario: &Scenario, kind: Kind, skipped: &BTreeMap<String, String>) -> Result<(), String> {
-    if let Some(why) = skipped.get(kind.name()) {
-        return Err(why.clone());
+/// What is to be done, in order: the servers of a scenario in turn, round by round.
+fn plan<'a>(options: &Options, bench: &'a Bench, scenarios: &'a [Scenario], run: &mut Run) -> anyhow::Result<Vec<Job<'a>>> {
+    let mut plan = Vec::new();
+    let mut peers: BTreeMap<Kind, Result<(), String>> = BTreeMap::new();
+    for scenario in scenarios {
+        if scenario.store == Store::Postgres && bench.postgres.is_none() {
+            run.skipped.insert(scenario.name.clone(), "needs --postgres".to_owned());
+            continue;
+        }
+        let wanted = scenario.servers.iter().filter(|kind| options.servers.is_empty() || options.servers.contains(kind));
+        let mut ready = Vec::new();
+        for &kind in wanted {
+            let installed = peers.entry(kind).or_insert_with(|| {
+                println!("preparing {kind}");
+                bench.recipe(scenario, kind).install()
+            });
+            match installed {
+                Ok(()) => ready.push(kind),
+                Err(why) => drop(run.skipped.insert(kind.name().to_owned(), why.clone())),
+            }
+        }
+        for round in 0..options.rounds.unwrap_or(scenario.rounds) {
+            plan.extend(ready.iter().map(|&kind| Job { bench, scenario, kind, round }));
+        }
     }
-    if scenario.store == Store::Postgres && bench.postgres.is_none() {
-        return Err(format!("{} needs --postgres", scenario.name));
-    }
-    bench.recipe(scenario, kind).install()
+    ensure!(!plan.is_empty(), "nothing to measure");
+    Ok(plan)
 }
 
 fn print(outcome: &Outcome) {

@@ -5,12 +5,19 @@ use std::{fs, time::Duration};
 use anyhow::Context as _;
 use procfs::{Current as _, process::Process};
 
+impl Usage {
+    /// CPU time since `before`.
+    pub(crate) fn cpu_since(&self, before: &Self) -> f64 {
+        self.cpu.saturating_sub(before.cpu).as_secs_f64()
+    }
+}
+
 /// A server's processes at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     /// Proportional set size, in bytes: shared pages count once over those that share them.
     pub(crate) pss: u64,
-    /// User and system time of all processes that live.
+    /// Time on a processor, the kernel's for it included.
     pub(crate) cpu: Duration,
 }
 
@@ -18,14 +25,30 @@ pub(crate) struct Usage {
 pub(crate) fn of_tree(root: u32) -> anyhow::Result<Usage> {
     let mut usage = Usage::default();
     for process in tree(root)? {
-        // one that ended meanwhile takes nothing
-        let Ok(stat) = process.stat() else { continue };
-        usage.cpu += Duration::from_secs_f64((stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64);
-        if let Ok(rollup) = process.smaps_rollup() {
-            usage.pss += rollup.memory_map_rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum::<u64>();
+        match of_process(&process) {
+            Ok(one) => {
+                usage.cpu += one.cpu;
+                usage.pss += one.pss;
+            }
+            // one that ended meanwhile takes nothing
+            Err(_) if !process.is_alive() => {}
+            Err(error) => return Err(error).with_context(|| format!("process {}", process.pid())),
         }
     }
     Ok(usage)
+}
+
+/// CPU time to the nanosecond, by the scheduler's own count; threads that have ended are not in it.
+fn of_process(process: &Process) -> anyhow::Result<Usage> {
+    let nanos = process.tasks()?.flatten().filter_map(|task| task.schedstat().ok()).map(|counted| counted.sum_exec_runtime).sum();
+    let rollup = process.smaps_rollup()?;
+    let pss = rollup.memory_map_rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum();
+    Ok(Usage { pss, cpu: Duration::from_nanos(nanos) })
+}
+
+/// CPU time of this tool: when it is near the time that passed, the tool was what was measured.
+pub(crate) fn own_cpu() -> anyhow::Result<Duration> {
+    Ok(of_process(&Process::myself()?)?.cpu)
 }
 
 fn tree(root: u32) -> anyhow::Result<Vec<Process>> {
@@ -61,5 +84,6 @@ pub(crate) fn machine() -> String {
     let cores = cpu.as_ref().map_or(0, procfs::CpuInfo::num_cores);
     let gib = procfs::Meminfo::current().map_or(0.0, |memory| memory.mem_total as f64 / f64::from(1 << 30));
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel = kernel.split('-').next().unwrap_or_default();
     format!("{cores} × {name}, {gib:.0} GiB, Linux {}", kernel.trim())
 }

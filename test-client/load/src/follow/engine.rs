@@ -11,19 +11,15 @@ use std::{
     time::Duration,
 };
 
-use hdrhistogram::Histogram;
-use memchr::memmem;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::{
     Command, Live, Opening, Report,
-    connection::{Connection, Stage},
-    histogram, record,
+    connection::{Connection, Stage, connect},
+    phase::Phase,
+    record,
 };
-use crate::{
-    clock, http,
-    mark::{Reader, Schedule},
-};
+use crate::{clock, http, mark::Schedule};
 
 const WAKE: Token = Token(usize::MAX);
 /// Bytes of one read. A shorter read leaves nothing behind (epoll(7), on streams), so most events cost one call.
@@ -41,43 +37,15 @@ pub(super) struct Engine {
     live: Arc<Live>,
     inbox: Receiver<Command>,
     /// Openings that are not finished, and how far they are.
-    openings: Vec<(Opening, usize)>,
-    /// Connections with the number of their opening's group, by token.
-    connections: Vec<Option<(Connection, Arc<Opening>, u64)>>,
+    openings: Vec<(Arc<Opening>, usize)>,
+    /// By token; nothing for those that could not begin.
+    connections: Vec<Option<Connection>>,
     /// Connections ever begun, from a number that differs from run to run.
     begun: u32,
     /// Connects and requests without an answer.
     under_way: usize,
     buffer: Vec<u8>,
     phase: Phase,
-}
-
-/// What is measured.
-struct Phase {
-    reader: Reader,
-    schedule: Schedule,
-    /// By event: the wall-clock time that the server told, as [`clock`] has it; 0 while unknown.
-    appended: Vec<u64>,
-    disorder: u64,
-    publish_to_receipt: Histogram<u64>,
-    append_to_receipt: Histogram<u64>,
-    connects: Histogram<u64>,
-    trouble: Option<String>,
-}
-
-impl Phase {
-    fn new(schedule: Schedule) -> Self {
-        Self {
-            reader: Reader::new(),
-            schedule,
-            appended: Vec::new(),
-            disorder: 0,
-            publish_to_receipt: histogram(),
-            append_to_receipt: histogram(),
-            connects: histogram(),
-            trouble: None,
-        }
-    }
 }
 
 /// What became of a follower's turn.
@@ -99,7 +67,7 @@ impl Engine {
             begun: std::process::id().wrapping_mul(0x9e37_79b9) ^ clock::now() as u32,
             under_way: 0,
             buffer: vec![0; READ],
-            phase: Phase::new(Schedule::new(0)),
+            phase: Phase::new(Schedule::new(0), 0),
         };
         Ok((engine, waker))
     }
@@ -118,7 +86,7 @@ impl Engine {
                         return;
                     }
                 } else {
-                    self.turn(event.token().0);
+                    self.turn(event.token().0, event.is_read_closed() || event.is_error());
                 }
             }
             self.open_more();
@@ -131,8 +99,8 @@ impl Engine {
     fn obey(&mut self) -> bool {
         loop {
             match self.inbox.try_recv() {
-                Ok(Command::Open(opening)) => self.openings.push((opening, 0)),
-                Ok(Command::Measure(schedule)) => self.begin_phase(schedule),
+                Ok(Command::Open(opening)) => self.openings.push((Arc::new(opening), 0)),
+                Ok(Command::Measure(schedule, start)) => self.begin_phase(schedule, start),
                 // who asked may have given up
                 Ok(Command::Report(answer)) => drop(answer.send(self.report())),
                 Ok(Command::CloseAll(answer)) => {
@@ -145,19 +113,20 @@ impl Engine {
         }
     }
 
-    fn begin_phase(&mut self, schedule: Schedule) {
-        self.phase = Phase::new(schedule);
-        for (connection, ..) in self.connections.iter_mut().flatten() {
-            (connection.count, connection.next) = (0, 0);
+    fn begin_phase(&mut self, schedule: Schedule, start: u64) {
+        self.phase = Phase::new(schedule, start);
+        for connection in self.connections.iter_mut().flatten() {
+            connection.expect_from(start);
         }
         self.live.delivered.store(0, Relaxed);
+        self.live.disorder.store(0, Relaxed);
     }
 
     fn close_all(&mut self) {
         self.openings.clear();
         self.connections.clear();
         self.under_way = 0;
-        for counter in [&self.live.streaming, &self.live.ended, &self.live.failed, &self.live.delivered] {
+        for counter in [&self.live.streaming, &self.live.ended, &self.live.failed, &self.live.delivered, &self.live.disorder] {
             counter.store(0, Relaxed);
         }
     }
@@ -168,10 +137,10 @@ impl Engine {
                 .connections
                 .iter()
                 .flatten()
-                .filter(|(connection, ..)| !connection.deaf)
-                .map(|(connection, ..)| connection.count)
+                .filter(|connection| !connection.is_deaf())
+                .map(|connection| connection.count)
                 .collect(),
-            disorder: self.phase.disorder,
+            disorder: self.live.disorder.load(Relaxed),
             publish_to_receipt: self.phase.publish_to_receipt.clone(),
             append_to_receipt: self.phase.append_to_receipt.clone(),
             connects: self.phase.connects.clone(),
@@ -190,21 +159,15 @@ impl Engine {
             }
             let (opening, i) = (opening.clone(), *begun);
             *begun += 1;
-            self.open(Arc::new(opening), i);
+            self.open(&opening, i);
         }
     }
 
-    fn open(&mut self, opening: Arc<Opening>, i: usize) {
-        let token = self.connections.len();
-        self.begun = self.begun.wrapping_add(1);
-        let begun = Connection::begin(opening.server, self.begun, opening.ask.deaf).and_then(|mut connection| {
-            self.poll.registry().register(&mut connection.socket, Token(token), Interest::READABLE | Interest::WRITABLE)?;
-            Ok(connection)
-        });
+    fn open(&mut self, opening: &Arc<Opening>, i: usize) {
+        let begun = self.begin(opening, i);
         match begun {
             Ok(connection) => {
-                let group = i as u64 % opening.groups;
-                self.connections.push(Some((connection, opening, group)));
+                self.connections.push(Some(connection));
                 self.under_way += 1;
             }
             Err(error) => {
@@ -212,6 +175,23 @@ impl Engine {
                 self.fail(&format!("connect: {error}"));
             }
         }
+    }
+
+    fn begin(&mut self, opening: &Arc<Opening>, i: usize) -> io::Result<Connection> {
+        let mut tries = 0;
+        let socket = loop {
+            self.begun = self.begun.wrapping_add(1);
+            match connect(opening.server, self.begun, opening.ask.deaf) {
+                // someone else listens on this port
+                Err(error) if error.kind() == ErrorKind::AddrInUse && tries < 100 => tries += 1,
+                begun => break begun?,
+            }
+        };
+        let mut connection = Connection::new(socket, opening.clone(), i as u64 % opening.groups);
+        connection.expect_from(self.phase.start);
+        let token = Token(self.connections.len());
+        self.poll.registry().register(&mut connection.socket, token, Interest::READABLE | Interest::WRITABLE)?;
+        Ok(connection)
     }
 
     fn fail(&mut self, why: &str) {
@@ -223,12 +203,15 @@ impl Engine {
         self.phase.trouble.get_or_insert_with(|| why.to_owned());
     }
 
-    fn turn(&mut self, token: usize) {
-        let Some(Some((connection, opening, group))) = self.connections.get_mut(token) else { return };
+    fn turn(&mut self, token: usize, is_over: bool) {
+        let Some(Some(connection)) = self.connections.get_mut(token) else { return };
         let was_streaming = matches!(connection.stage, Stage::Streaming | Stage::Deaf);
         let turn = match connection.stage {
-            Stage::Over | Stage::Deaf => return,
-            Stage::Connecting => match connection.request(opening.server, &opening.ask, *group) {
+            Stage::Over => return,
+            // it learns of its end without reading
+            Stage::Deaf if is_over => Ok(Turn::Ended),
+            Stage::Deaf => return,
+            Stage::Connecting => match connection.request() {
                 Ok(()) => {
                     connection.stage = Stage::Heading(Vec::new());
                     Ok(Turn::Goes)
@@ -236,7 +219,7 @@ impl Engine {
                 Err(error) if error.kind() == ErrorKind::NotConnected || error.kind() == ErrorKind::WouldBlock => return,
                 Err(error) => Err(format!("request: {error}")),
             },
-            Stage::Heading(_) | Stage::Streaming => receive(connection, &mut self.buffer, &mut self.phase, &self.live),
+            Stage::Heading(_) | Stage::Streaming => receive(connection, is_over, &mut self.buffer, &mut self.phase, &self.live),
         };
         let streams = matches!(connection.stage, Stage::Streaming | Stage::Deaf);
         if streams && !was_streaming {
@@ -260,8 +243,8 @@ impl Engine {
     }
 }
 
-/// Reads all that there is.
-fn receive(connection: &mut Connection, buffer: &mut [u8], phase: &mut Phase, live: &Live) -> Result<Turn, String> {
+/// Reads all that there is; one that `is_over` to its end.
+fn receive(connection: &mut Connection, is_over: bool, buffer: &mut [u8], phase: &mut Phase, live: &Live) -> Result<Turn, String> {
     loop {
         let read = match connection.socket.read(buffer) {
             Ok(0) => return Ok(Turn::Ended),
@@ -284,78 +267,16 @@ fn receive(connection: &mut Connection, buffer: &mut [u8], phase: &mut Phase, li
             let body = head.split_off(parsed.length);
             record(&mut phase.connects, connection.opened_at);
             live.streaming.fetch_add(1, Relaxed);
-            connection.stage = if connection.deaf { Stage::Deaf } else { Stage::Streaming };
-            if connection.deaf {
+            connection.stage = if connection.is_deaf() { Stage::Deaf } else { Stage::Streaming };
+            if connection.is_deaf() {
                 return Ok(Turn::Goes);
             }
-            look(connection, &body, phase, live);
+            phase.look(connection, &body, live);
         } else {
-            look(connection, &buffer[..read], phase, live);
+            phase.look(connection, &buffer[..read], live);
         }
-        if read < buffer.len() {
+        if read < buffer.len() && !is_over {
             return Ok(Turn::Goes);
         }
-    }
-}
-
-/// Looks for events in what was received.
-fn look(connection: &mut Connection, bytes: &[u8], phase: &mut Phase, live: &Live) {
-    let Phase { reader, schedule, appended, disorder, publish_to_receipt, append_to_receipt, .. } = phase;
-    let now = clock::now();
-    let mut found = 0;
-    let (count, next) = (&mut connection.count, &mut connection.next);
-    reader.read(&mut connection.carry, bytes, |n, rest| {
-        found += 1;
-        *disorder += u64::from(n < *next);
-        *next = n + 1;
-        let scheduled = schedule.get(n);
-        if scheduled > 0 {
-            publish_to_receipt.saturating_record(now.saturating_sub(scheduled).max(1));
-        }
-        if appended.len() <= n as usize {
-            appended.resize(n as usize + 1, 0);
-        }
-        let at = &mut appended[n as usize];
-        if *at == 0 {
-            *at = received_at(rest).unwrap_or(0);
-        }
-        if *at > 0 {
-            append_to_receipt.saturating_record(now.saturating_sub(*at).max(1));
-        }
-    });
-    if found > 0 {
-        *count += found;
-        live.last_at.store(now, Relaxed);
-        live.delivered.fetch_add(found, Relaxed);
-    }
-}
-
-/// The `receivedAt` of the event whose number was just read, if the server tells it and it is here in full.
-fn received_at(rest: &[u8]) -> Option<u64> {
-    let line = &rest[..memchr::memchr(b'\n', rest)?];
-    let at = memmem::find(line, br#""receivedAt":""#)? + br#""receivedAt":""#.len();
-    Some(clock::of_wall_micros(unix_micros(std::str::from_utf8(line.get(at..at + 27)?).ok()?)?))
-}
-
-/// Microseconds since 1970 of `2026-11-21T06:10:38.123456Z`.
-fn unix_micros(text: &str) -> Option<u64> {
-    let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u64>().ok();
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    // days from civil (H. Hinnant, "chrono-compatible low-level date algorithms"), for years after 1970
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = y * 365 + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let seconds = days * 86_400 + number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
-    Some(seconds * 1_000_000 + number(20..26)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wall_clock_time_is_read_to_the_microsecond() {
-        assert_eq!(unix_micros("1970-01-01T00:00:00.000000Z"), Some(0));
-        assert_eq!(unix_micros("2026-11-21T06:10:38.123456Z"), Some(1_795_241_438_123_456));
-        assert_eq!(unix_micros("2024-02-29T23:59:59.000001Z"), Some(1_709_251_199_000_001));
     }
 }

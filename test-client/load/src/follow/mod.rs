@@ -5,6 +5,7 @@
 
 mod connection;
 mod engine;
+mod phase;
 
 use std::{
     net::SocketAddr,
@@ -23,6 +24,11 @@ use hdrhistogram::Histogram;
 
 use self::engine::Engine;
 use crate::{clock, mark::Schedule};
+
+/// How long events may take to be received.
+const RECEIPT: Duration = Duration::from_secs(120);
+/// How long is waited for what should not come.
+const SURPLUS: Duration = Duration::from_millis(100);
 
 /// How a follower asks.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +55,8 @@ pub(crate) struct Opening {
 
 enum Command {
     Open(Opening),
-    /// Starts a new phase: what is received from now on is measured against `schedule`.
-    Measure(Schedule),
+    /// Starts a new phase: what is received from now on is measured against the schedule, from this event on.
+    Measure(Schedule, u64),
     Report(mpsc::Sender<Report>),
     CloseAll(mpsc::Sender<()>),
     End,
@@ -69,6 +75,18 @@ pub(crate) struct Live {
     pub(crate) delivered: AtomicU64,
     /// When the newest of them was received.
     pub(crate) last_at: AtomicU64,
+    /// Of them, those that were not the next of their follower's.
+    pub(crate) disorder: AtomicU64,
+}
+
+/// What [`Followers::complete`] found.
+#[derive(Clone, Debug)]
+pub(crate) struct Completed {
+    /// Events over all followers.
+    pub(crate) deliveries: u64,
+    /// When the last was received.
+    pub(crate) last_at: u64,
+    pub(crate) report: Report,
 }
 
 /// What was received in a phase.
@@ -76,7 +94,7 @@ pub(crate) struct Live {
 pub(crate) struct Report {
     /// Events by follower, in the order of opening; deaf ones are left out.
     pub(crate) counts: Vec<u64>,
-    /// Events whose number was not above the one before: repeated or out of order.
+    /// Events that were not the next of their follower's.
     pub(crate) disorder: u64,
     /// Nanoseconds from the scheduled publishing to the receipt.
     pub(crate) publish_to_receipt: Histogram<u64>,
@@ -126,30 +144,39 @@ impl Followers {
         self.send(Command::Open(opening))
     }
 
-    /// Starts a phase.
-    pub(crate) fn measure(&self, schedule: Schedule) -> anyhow::Result<()> {
-        self.send(Command::Measure(schedule))?;
+    /// Starts a phase in which the events from `start` on are received.
+    pub(crate) fn measure(&self, schedule: &Schedule, start: u64) -> anyhow::Result<()> {
+        self.send(Command::Measure(schedule.clone(), start))?;
         // the answer shows that the command before it was taken
         self.report().map(drop)
     }
 
-    /// Waits until this phase has received `target` events in all; when the last of them was received.
-    pub(crate) fn wait_delivered(&self, target: u64, patience: Duration) -> anyhow::Result<u64> {
-        self.wait("all events are received", patience, || self.live.delivered.load(Relaxed) >= target)?;
-        Ok(self.live.last_at.load(Relaxed))
+    /// Waits until `followers` of so many groups have received those of `events` that are their own, and checks that each came once, in order, and
+    /// nothing besides.
+    pub(crate) fn complete(&self, events: &Range<u64>, groups: u64, followers: usize) -> anyhow::Result<Completed> {
+        let deliveries = deliveries(events, groups, followers as u64);
+        self.wait("all events are received", RECEIPT, || self.live.delivered.load(Relaxed) >= deliveries)?;
+        let last_at = self.live.last_at.load(Relaxed);
+        // what comes too often comes later
+        std::thread::sleep(SURPLUS);
+        let report = self.report()?;
+        report.check(events, groups)?;
+        Ok(Completed { deliveries, last_at, report })
     }
 
     fn wait(&self, what: &str, patience: Duration, mut done: impl FnMut() -> bool) -> anyhow::Result<()> {
         let deadline = Instant::now() + patience;
         while !done() {
             let live = &self.live;
-            if live.failed.load(Relaxed) + live.ended.load(Relaxed) > 0 || Instant::now() > deadline {
+            let wrong = [&live.failed, &live.ended, &live.disorder].into_iter().any(|counter| counter.load(Relaxed) > 0);
+            if wrong || Instant::now() > deadline {
                 bail!(
-                    "waiting until {what}: {} streaming, {} ended by the server, {} failed, {} events received; {}",
+                    "waiting until {what}: {} streaming, {} ended by the server, {} failed, {} events received, {} of them not the next; {}",
                     live.streaming.load(Relaxed),
                     live.ended.load(Relaxed),
                     live.failed.load(Relaxed),
                     live.delivered.load(Relaxed),
+                    live.disorder.load(Relaxed),
                     self.report().ok().and_then(|report| report.trouble).unwrap_or_else(|| "no error".to_owned()),
                 );
             }
@@ -186,13 +213,12 @@ impl Drop for Followers {
 
 impl Report {
     /// Checks that every follower received each of its events once and in order: of those in `events`, the ones of its group.
-    pub(crate) fn check(&self, events: &Range<u64>, groups: u64) -> anyhow::Result<()> {
-        ensure!(self.disorder == 0, "{} events were repeated or out of order", self.disorder);
-        self.check_counts(events, groups)
-    }
-
-    /// The same without the order, for events that several publishers have sent at once.
-    pub(crate) fn check_counts(&self, events: &Range<u64>, groups: u64) -> anyhow::Result<()> {
+    fn check(&self, events: &Range<u64>, groups: u64) -> anyhow::Result<()> {
+        ensure!(
+            self.disorder == 0,
+            "{} events were not the next of their follower's: lost, repeated, out of order or foreign",
+            self.disorder
+        );
         for (i, &count) in self.counts.iter().enumerate() {
             let expected = of_group(events, groups, i as u64 % groups);
             ensure!(count == expected, "follower {i} received {count} of {expected} events");
@@ -202,13 +228,13 @@ impl Report {
 }
 
 /// How many of `events` are of `group`.
-pub(crate) fn of_group(events: &Range<u64>, groups: u64, group: u64) -> u64 {
+fn of_group(events: &Range<u64>, groups: u64, group: u64) -> u64 {
     let below = |end: u64| end / groups + u64::from(end % groups > group);
     below(events.end) - below(events.start)
 }
 
 /// How many deliveries `events` lead to with that many followers.
-pub(crate) fn deliveries(events: &Range<u64>, groups: u64, followers: u64) -> u64 {
+fn deliveries(events: &Range<u64>, groups: u64, followers: u64) -> u64 {
     (0..groups.min(followers))
         .map(|group| of_group(events, groups, group) * (followers / groups + u64::from(followers % groups > group)))
         .sum()

@@ -40,9 +40,13 @@ pub(crate) struct Options {
 pub(crate) fn write(options: &Options) -> anyhow::Result<()> {
     let run = Run::read(&options.json)?;
     let scenarios = Scenario::read_all(&options.scenarios, &[])?;
+    // all or nothing
+    let mut written = Vec::new();
     for document in &options.document {
         let text = fs::read_to_string(document).with_context(|| format!("can't read {}", document.display()))?;
-        let text = replace(&text, |name| measured(&run, &scenarios, name)).with_context(|| document.display().to_string())?;
+        written.push((document, replace(&text, |name| measured(&run, &scenarios, name)).with_context(|| document.display().to_string())?));
+    }
+    for (document, text) in written {
         fs::write(document, text)?;
     }
     if let Some(folder) = &options.pictures {
@@ -56,7 +60,7 @@ fn measured(run: &Run, scenarios: &[Scenario], name: &str) -> anyhow::Result<Str
     match name {
         "run" => Ok(table::provenance(run)),
         "budgets" => Ok(budgets::table(run)),
-        "summary" => budgets::summary(run),
+        "summary" => Ok(budgets::summary(run)),
         "million" => Ok(million::table(run).unwrap_or_else(|| "not measured".to_owned())),
         _ => match scenarios.iter().find(|scenario| scenario.name == name) {
             Some(scenario) => Ok(format!("**{}**\n\n{}", scenario.title, table_of(run, scenario))),

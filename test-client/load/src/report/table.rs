@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::{outcome::Run, scenario::Scenario, server::Kind};
+use crate::{clock, outcome::Run, scenario::Scenario, server::Kind};
 
 /// Machine, commit and day.
 pub(super) fn provenance(run: &Run) -> String {
-    let mut text = format!("{}; commit {}; {}.", run.machine, run.commit, day(run.at));
+    let mut text = format!("{}; commit {}; {}.", run.machine, run.commit, clock::day(run.at));
     for (server, why) in &run.skipped {
         text += &format!(" Not measured: {server} ({why}).");
     }
@@ -50,9 +50,11 @@ fn cell(run: &Run, scenario: &Scenario, server: Kind, case: &BTreeMap<String, u6
     let case: Vec<(&str, u64)> = case.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     let Some(value) = run.median(&scenario.name, server, &case, figure) else { return "–".to_owned() };
     let text = show(figure, value);
-    match run.median(&scenario.name, Kind::Floor, &case, figure) {
-        Some(floor) if server != Kind::Floor && floor > 0.0 => format!("{text} ({:.2} ×)", value / floor),
-        _ => text,
+    let to_floor =
+        || run.rounds(&scenario.name, server, &case, figure).over(&run.rounds(&scenario.name, Kind::Floor, &case, figure)).median();
+    match to_floor().filter(|_| server != Kind::Floor) {
+        Some(ratio) => format!("{text} ({ratio:.2} ×)"),
+        None => text,
     }
 }
 
@@ -84,18 +86,6 @@ pub(super) fn thousands(value: f64, decimals: usize) -> String {
     format!("{sign}{}{rest}", grouped.join(","))
 }
 
-/// `2026-11-21`.
-fn day(unix_seconds: u64) -> String {
-    // civil from days (H. Hinnant, "chrono-compatible low-level date algorithms")
-    let z = unix_seconds / 86_400 + 719_468;
-    let (era, doe) = (z / 146_097, z % 146_097);
-    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
-    format!("{}-{month:02}-{day:02}", yoe + era * 400 + u64::from(month <= 2))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,10 +102,5 @@ mod tests {
         );
         assert_eq!((label("cpu_per_delivery_us"), show("cpu_per_delivery_us", 0.583)), ("CPU per delivery, µs".into(), "0.58".into()));
         assert_eq!(thousands(-1234.5, 1), "-1,234.5");
-    }
-
-    #[test]
-    fn days_are_those_of_the_calendar() {
-        assert_eq!((day(0), day(1_709_251_199), day(1_795_241_438)), ("1970-01-01".into(), "2024-02-29".into(), "2026-11-21".into()));
     }
 }

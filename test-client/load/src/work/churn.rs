@@ -22,7 +22,7 @@ pub(super) fn run(job: &Job<'_>, work: &Churn, done: &mut dyn FnMut(Outcome)) ->
     let wave = work.connections / work.waves;
     let mut figures = Figures::default();
     let (mut after_first, mut opening_took) = (0, Duration::ZERO);
-    let cpu = server.usage()?.cpu;
+    let before = server.usage()?;
     for turn in 0..work.waves {
         opening_took += followers.open(opening(&server, "/events/subscribe?streams={i}", wave, wave as u64))?;
         followers.close_all()?;
@@ -34,7 +34,7 @@ pub(super) fn run(job: &Job<'_>, work: &Churn, done: &mut dyn FnMut(Outcome)) ->
     let last = server.usage()?;
     let opened = (wave * work.waves) as f64;
     figures.set("connects_per_second", opened / opening_took.as_secs_f64());
-    figures.set("cpu_per_connection_us", (last.cpu - cpu).as_secs_f64() * 1e6 / opened);
+    figures.set("cpu_per_connection_us", last.cpu_since(&before) * 1e6 / opened);
     // what stays after the first wave is what a server keeps for the next; what grows from wave to wave is a leak
     figures.set("left_per_connection_bytes", (last.pss as f64 - after_first as f64) / (opened - wave as f64));
     done(job.outcome(&[("connections", work.connections as u64), ("waves", work.waves as u64)], figures));

@@ -20,11 +20,13 @@ pub(super) fn measure(cluster: &Cluster, batch: u64) -> anyhow::Result<f64> {
     let rows = batches.iter().map(|seqs| TABLES.map(|table| read(&mut client, table, seqs.start, seqs.end))).collect::<Vec<_>>();
     client.batch_execute("TRUNCATE events, ids, postings")?;
     client.batch_execute("CHECKPOINT")?;
+    let copies =
+        TABLES.iter().map(|table| client.prepare(&format!("COPY {table} FROM STDIN (FORMAT binary)"))).collect::<Result<Vec<_>, _>>()?;
     let started = Instant::now();
     for tables in rows {
         let mut transaction = client.transaction()?;
-        for (table, rows) in TABLES.iter().zip(tables) {
-            let mut writer = transaction.copy_in(&format!("COPY {table} FROM STDIN (FORMAT binary)"))?;
+        for (copy, rows) in copies.iter().zip(tables) {
+            let mut writer = transaction.copy_in(copy)?;
             writer.write_all(&rows?)?;
             writer.finish()?;
         }

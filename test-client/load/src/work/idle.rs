@@ -23,29 +23,28 @@ pub(super) fn run(job: &Job<'_>, work: &Idle, done: &mut dyn FnMut(Outcome)) -> 
         let before = server.usage()?;
         let (tcp_before, slab_before) = (usage::kernel_tcp_bytes()?, usage::kernel_slab_bytes()?);
         let took = followers.open(opening(&server, &work.path, connections, work.groups))?;
+        let (opened, connects) = (server.usage()?, followers.report()?.connects);
         if work.after_an_event {
             let events = 0..work.groups;
             let schedule = Schedule::new(events.end);
-            let publishing =
-                Publishing { server: server.addr, run: 1, events, groups: work.groups, batch: 100, rate: None, connections: 1 };
-            followers.measure(schedule.clone())?;
-            publishing.run(&schedule)?;
-            followers.wait_delivered(connections as u64, Duration::from_secs(60))?;
+            followers.measure(&schedule, events.start)?;
+            Publishing { server: server.addr, run: 1, events: events.clone(), groups: work.groups, batch: 100, rate: None, connections: 1 }
+                .run(&schedule)?;
+            followers.complete(&events, work.groups, connections)?;
         }
-        let opened = server.usage()?;
         thread::sleep(SETTLE);
         let idle = server.usage()?;
         let (tcp, slab) = (usage::kernel_tcp_bytes()?, usage::kernel_slab_bytes()?);
         let each = |bytes: u64| bytes as f64 / connections as f64;
         let mut figures = Figures::default();
         figures.set("connects_per_second", connections as f64 / took.as_secs_f64());
-        figures.set("cpu_per_connect_us", (opened.cpu - before.cpu).as_secs_f64() * 1e6 / connections as f64);
+        figures.set("cpu_per_connect_us", opened.cpu_since(&before) * 1e6 / connections as f64);
         figures.set("pss_per_connection_bytes", each(idle.pss.saturating_sub(before.pss)));
         figures.set("pss_bytes", idle.pss as f64);
         figures.set("kernel_tcp_per_connection_bytes", each(tcp.saturating_sub(tcp_before)));
         // both ends of a connection are on this machine
         figures.set("kernel_slab_per_socket_bytes", each(slab.saturating_sub(slab_before)) / 2.0);
-        figures.percentiles("connect", &followers.report()?.connects);
+        figures.percentiles("connect", &connects);
         followers.close_all()?;
         done(job.outcome(&[("connections", connections as u64)], figures));
     }

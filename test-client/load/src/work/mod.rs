@@ -21,6 +21,8 @@ use crate::{
     server::{Kind, Recipe, Server},
 };
 
+/// Who follows everything.
+pub(crate) const ALL: &str = "/events/subscribe?all=true";
 /// Connects under way at once: what a busy front sends, without overrunning a backlog.
 const AT_ONCE: usize = 512;
 
@@ -30,6 +32,7 @@ pub(crate) struct Bench {
     pub(crate) chaincast: PathBuf,
     pub(crate) peers: PathBuf,
     pub(crate) postgres: Option<Cluster>,
+    pub(crate) scratch: PathBuf,
 }
 
 /// A scenario on one server in one round.
@@ -44,7 +47,15 @@ impl Bench {
     pub(crate) fn recipe(&self, scenario: &Scenario, kind: Kind) -> Recipe {
         let mut env: Vec<_> = scenario.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         env.push(("CHAINCAST_DRAIN_SECONDS".to_owned(), "1".to_owned()));
-        Recipe { kind, workers: scenario.workers, env, postgres: None, chaincast: self.chaincast.clone(), peers: self.peers.clone() }
+        Recipe {
+            kind,
+            workers: scenario.workers,
+            env,
+            postgres: None,
+            chaincast: self.chaincast.clone(),
+            peers: self.peers.clone(),
+            scratch: self.scratch.clone(),
+        }
     }
 }
 
