@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Anchor, Keys, NameError, Pattern, SelectorKey, StreamId, Term, UserId};
+use super::{Keys, NameError, Pattern, SelectorKey, StreamId, Term, UserId};
 
 /// Any of the selectors, narrowed by the types; types alone select by themselves; `all` is everything, narrowed by the types.
 ///
@@ -130,13 +130,7 @@ impl Filter {
         if self.all {
             return None;
         }
-        let mut keys: SmallVec<[SelectorKey; 4]> = SmallVec::new();
-        for term in &self.terms {
-            match term.anchor() {
-                Anchor::Key(key) => keys.push(key),
-                Anchor::Everywhere => return None,
-            }
-        }
+        let mut keys: SmallVec<[SelectorKey; 4]> = self.terms.iter().map(Term::anchor).collect::<Option<_>>()?;
         keys.sort_unstable();
         keys.dedup();
         Some(keys)

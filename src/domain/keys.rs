@@ -25,9 +25,7 @@ impl Keys {
     /// Sorted, each once.
     #[must_use]
     pub fn postings(&self) -> SmallVec<[SelectorKey; 12]> {
-        let mut keys: SmallVec<[SelectorKey; 12]> = SmallVec::new();
-        keys.extend(self.streams.iter().map(|id| SelectorKey::stream(id.as_str())));
-        keys.extend(self.users.iter().map(|id| SelectorKey::user(id.as_str())));
+        let mut keys: SmallVec<[SelectorKey; 12]> = self.ids().collect();
         for topic in &self.topics {
             keys.push(SelectorKey::topic(topic.as_str()));
             keys.extend(ancestors(topic.as_str()).map(SelectorKey::under_topic));
@@ -37,5 +35,10 @@ impl Keys {
         keys.sort_unstable();
         keys.dedup();
         keys
+    }
+
+    /// The keys of the streams and users alone.
+    pub fn ids(&self) -> impl Iterator<Item = SelectorKey> {
+        self.streams.iter().map(SelectorKey::stream).chain(self.users.iter().map(SelectorKey::user))
     }
 }

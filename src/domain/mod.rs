@@ -2,7 +2,7 @@
 //!
 //! Untrusted text enters through `parse` and is valid ever after; everything below holds values of these types and checks nothing twice.
 //! [`Filter`] and [`Keys`] meet in one predicate, [`Filter::matches`]. The log's postings and the hub's index only narrow the candidates
-//! for it, both through [`Term::anchor`], so that replay and live delivery cannot disagree.
+//! for it, so that replay and live delivery cannot disagree on what matches.
 
 mod cursor;
 mod epoch;
@@ -25,6 +25,6 @@ pub use gap::{Gap, GapReason};
 pub use id::{EventId, LogName, Source, StreamId, UserId};
 pub use keys::Keys;
 pub use name::{EventType, MAX_NAME_BYTES, MAX_SEGMENTS, NameError, Pattern, Topic};
-pub use selector::{Anchor, SelectorKey, Term};
+pub use selector::{SelectorKey, Term};
 pub use seq::Seq;
 pub use timestamp::{Timestamp, TimestampError};

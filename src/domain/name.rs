@@ -1,7 +1,7 @@
 //! Dotted names, and the patterns that select them.
 //!
 //! Segments are visible ASCII without `.`, `,` and `*`. In a pattern `*` stands for one segment and a last `**` for one or more; the
-//! longest run of literal segments in front is what postings and index are keyed by, the rest is a recheck.
+//! longest run of literal segments in front is what postings are keyed by, the rest is a recheck.
 
 use std::fmt;
 
@@ -136,6 +136,11 @@ impl Pattern {
         &self.text[..usize::from(self.literal)]
     }
 
+    /// Its segments, wild ones as `*` and `**`.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        self.text.split('.')
+    }
+
     /// Whether it selects one name only.
     #[must_use]
     pub fn is_exact(&self) -> bool {
@@ -149,7 +154,7 @@ impl Pattern {
             return *self.text == *name;
         }
         let mut names = name.split('.');
-        for segment in self.text.split('.') {
+        for segment in self.segments() {
             match (segment, names.next()) {
                 ("**", found) => return found.is_some(),
                 ("*", Some(_)) => {}

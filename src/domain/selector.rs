@@ -12,11 +12,11 @@ use super::{Keys, Pattern, StreamId, UserId};
 pub struct SelectorKey(u64);
 
 impl SelectorKey {
-    pub(super) fn stream(id: &str) -> Self {
-        Self::derive(b's', id)
+    pub(crate) fn stream(id: &StreamId) -> Self {
+        Self::derive(b's', id.as_str())
     }
-    pub(super) fn user(id: &str) -> Self {
-        Self::derive(b'u', id)
+    pub(crate) fn user(id: &UserId) -> Self {
+        Self::derive(b'u', id.as_str())
     }
     pub(super) fn topic(name: &str) -> Self {
         Self::derive(b't', name)
@@ -45,15 +45,6 @@ impl SelectorKey {
     }
 }
 
-/// Where the candidates of a term are found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Anchor {
-    /// Among the events posted under this key.
-    Key(SelectorKey),
-    /// Anywhere: the pattern starts with a wild segment.
-    Everywhere,
-}
-
 /// One alternative of a filter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Term {
@@ -68,21 +59,21 @@ pub enum Term {
 }
 
 impl Term {
-    /// Where to look for events that match.
+    /// The key among whose postings every match is found; `None` when a match can be anywhere: the pattern starts with a wild segment.
     #[must_use]
-    pub fn anchor(&self) -> Anchor {
+    pub fn anchor(&self) -> Option<SelectorKey> {
         let named = |pattern: &Pattern, exact: fn(&str) -> SelectorKey, under: fn(&str) -> SelectorKey| {
             if pattern.is_exact() {
-                Anchor::Key(exact(pattern.as_str()))
+                Some(exact(pattern.as_str()))
             } else if pattern.literal().is_empty() {
-                Anchor::Everywhere
+                None
             } else {
-                Anchor::Key(under(pattern.literal()))
+                Some(under(pattern.literal()))
             }
         };
         match self {
-            Self::Stream(id) => Anchor::Key(SelectorKey::stream(id.as_str())),
-            Self::User(id) => Anchor::Key(SelectorKey::user(id.as_str())),
+            Self::Stream(id) => Some(SelectorKey::stream(id)),
+            Self::User(id) => Some(SelectorKey::user(id)),
             Self::Topic(pattern) => named(pattern, SelectorKey::topic, SelectorKey::under_topic),
             Self::Type(pattern) => named(pattern, SelectorKey::event_type, SelectorKey::under_type),
         }

@@ -40,7 +40,7 @@ pub struct Frame {
     event: Event,
     epoch: Epoch,
     committed: Option<Instant>,
-    postings: OnceLock<Box<[SelectorKey]>>,
+    ids: OnceLock<Box<[SelectorKey]>>,
     encodings: [OnceLock<Encoded>; Form::COUNT],
 }
 
@@ -48,7 +48,7 @@ impl Frame {
     /// A frame of an event that was numbered in `epoch`. `committed` is set when the commit was seen here, and times the delivery.
     #[must_use]
     pub fn new(event: Event, epoch: Epoch, committed: Option<Instant>) -> Arc<Self> {
-        Arc::new(Self { event, epoch, committed, postings: OnceLock::new(), encodings: Default::default() })
+        Arc::new(Self { event, epoch, committed, ids: OnceLock::new(), encodings: Default::default() })
     }
 
     /// The event.
@@ -80,10 +80,10 @@ impl Frame {
         self.encodings[usize::from(form.0)].get_or_init(|| encode(self))
     }
 
-    /// The keys under which the event is posted, made by the first shard that asks: each is a digest, and every shard needs the same.
+    /// The keys of the event's streams and users, made by the first shard that asks: each is a digest, and every shard needs the same.
     #[must_use]
-    pub fn postings(&self) -> &[SelectorKey] {
-        self.postings.get_or_init(|| self.event.keys.postings().into_boxed_slice())
+    pub fn ids(&self) -> &[SelectorKey] {
+        self.ids.get_or_init(|| self.event.keys.ids().collect())
     }
 
     /// Bytes of the event's text: what a ring counts.

@@ -112,8 +112,8 @@ impl<O: Outlet> Shard<O> {
                 dispatch.marked.push(term);
             }
         } else if let Some(frame) = dispatch.group.get(dispatch.looked_up) {
-            self.budget.spend(WRITE);
-            self.index.candidates(frame, &mut dispatch.tests);
+            let looks = self.index.candidates(frame, &mut dispatch.tests);
+            self.budget.spend(WRITE + looks * LOOK);
             dispatch.looked_up += 1;
         } else if let Some(key) = dispatch.followers.0.pop() {
             self.target(key, dispatch);

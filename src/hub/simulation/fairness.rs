@@ -18,7 +18,7 @@ use super::{
     client::{Client, Pipe},
     model::Model,
 };
-use crate::domain::{Cursor, Epoch, EpochStart, Filter, FilterParts, Seq, StreamId};
+use crate::domain::{Cursor, Epoch, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId};
 
 /// Writes in a slice of these tests.
 const WRITES: usize = 16;
@@ -149,6 +149,32 @@ fn one_event_for_one_stream_looks_at_no_other_subscription() {
         crowd.shard.spent()
     };
     assert_eq!(cost(3), cost(2000));
+}
+
+#[test]
+fn an_event_among_patterns_that_do_not_match_costs_what_it_does_among_few() {
+    let follow = |patterns: &mut dyn Iterator<Item = String>| {
+        let types = patterns.map(|pattern| Pattern::parse(&pattern).expect("well formed")).collect();
+        Filter::new(FilterParts { types, ..FilterParts::default() }, 100).expect("filter")
+    };
+    let cost = |others: usize| {
+        // what the model publishes is of the type "t.x"
+        let matches = follow(&mut ["*.x", "t.*", "**"].map(String::from).into_iter());
+        let others = (0..others).map(|n| {
+            let of = |m: usize| {
+                [format!("*.other-{n}-{m}.**"), format!("*.other-{n}-{m}"), format!("*.*.other-{n}-{m}"), format!("t.*.other-{n}-{m}")]
+            };
+            follow(&mut (0..25).flat_map(of))
+        });
+        let mut crowd = Crowd::new(std::iter::once(matches).chain(others));
+        crowd.publish(1);
+        crowd.update(None);
+        crowd.shard.slice(crowd.now);
+        assert_eq!(crowd.clients[0].borrow().holds.len(), 1);
+        assert!(!crowd.shard.has_work());
+        crowd.shard.spent()
+    };
+    assert_eq!(cost(1), cost(100), "among 100 patterns and among 10,000");
 }
 
 #[test]
