@@ -21,7 +21,7 @@ pub struct Hub {
     /// Bytes that these may hold
     #[arg(long, env = "CHAINCAST_RING_BYTES", value_name = "BYTES", value_parser = positive, default_value_t = Hub::default().ring_bytes)]
     pub ring_bytes: usize,
-    /// After how many seconds of silence something is written
+    /// After how many seconds of silence, at the latest, something is written
     #[arg(long, env = "CHAINCAST_HEARTBEAT_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=86_400), default_value_t = Hub::default().heartbeat_seconds)]
     pub heartbeat_seconds: u64,

@@ -112,10 +112,16 @@ impl Filter {
         (self.all || self.terms.iter().any(|term| term.matches(keys))) && self.keeps_type(keys)
     }
 
-    /// Whether types narrow what the selectors chose.
+    /// How many patterns and names [`Filter::matches`] compares at most for an event with these keys: what a test costs.
     #[must_use]
-    pub fn is_narrowed(&self) -> bool {
-        !self.types.is_empty()
+    pub fn comparisons(&self, keys: &Keys) -> usize {
+        1 + self.terms.len() * keys.topics.len().max(1) + self.types.len()
+    }
+
+    /// How many patterns narrow by type.
+    #[must_use]
+    pub fn narrowing(&self) -> usize {
+        self.types.len()
     }
 
     /// Whether the narrowing by type, if any, lets the event through.

@@ -1,8 +1,8 @@
 //! The words of chaincast as types: pure, no IO, no async, and importing nothing else of the crate.
 //!
 //! Untrusted text enters through `parse` and is valid ever after; everything below holds values of these types and checks nothing twice.
-//! [`Filter`] and [`Keys`] meet in one predicate, [`Filter::matches`]. The log's postings and the hub's index only narrow the candidates
-//! for it, so that replay and live delivery cannot disagree on what matches.
+//! [`Filter`] and [`Keys`] meet in one predicate, [`Filter::matches`], made of [`Term::matches`] and [`Filter::keeps_type`]. The log's postings and
+//! the hub's index only narrow the candidates for these, so that replay and live delivery cannot disagree on what matches.
 
 mod cursor;
 mod epoch;

@@ -61,7 +61,7 @@ pub(crate) struct Index {
     ids: HashMap<SelectorKey, SmallVec<[TermId; 2]>>,
     topics: Trie,
     types: Trie,
-    everything: Vec<SubKey>,
+    everything: SmallVec<[SubKey; 4]>,
     by_selector: [usize; SELECTORS.len()],
 }
 
@@ -90,31 +90,35 @@ impl Index {
         }
     }
 
-    pub(crate) fn remove(&mut self, filter: &Filter, sub: SubKey) {
+    /// Returns how many places it looked at.
+    pub(crate) fn remove(&mut self, filter: &Filter, sub: SubKey) -> usize {
+        let mut looks = filter.terms().len();
         for (count, follows) in self.by_selector.iter_mut().zip(filter.follows()) {
             *count -= usize::from(follows);
         }
         if filter.is_everything() {
-            if let Some(at) = self.everything.iter().position(|&s| s == sub) {
-                self.everything.swap_remove(at);
-            }
-            // what ten thousand followed once must not hold their room for ever
-            if self.everything.capacity() > 64 && self.everything.len() < self.everything.capacity() / 4 {
-                self.everything.shrink_to(self.everything.len() * 2);
-            }
+            looks += leave(&mut self.everything, sub);
         }
         for term in filter.terms() {
             let place = Place::of(term);
-            if let Some(id) = self.find(place, term)
-                && self.leave(id, sub)
-            {
-                match place {
-                    Place::Id(key) => self.forget(key, id),
-                    Place::Topic(pattern) => self.topics.remove(pattern),
-                    Place::Type(pattern) => self.types.remove(pattern),
-                }
+            let Some(id) = self.find(place, term) else { continue };
+            let Some(interned) = self.terms.get_mut(id as usize) else { continue };
+            looks += leave(&mut interned.subs, sub);
+            if !interned.subs.is_empty() {
+                continue;
+            }
+            self.terms.remove(id as usize);
+            match place {
+                Place::Id(key) => self.forget(key, id),
+                Place::Topic(pattern) => self.topics.remove(pattern),
+                Place::Type(pattern) => self.types.remove(pattern),
             }
         }
+        if self.terms.is_empty() {
+            // its room as well
+            self.terms = Slab::new();
+        }
+        looks
     }
 
     fn find(&self, place: Place<'_>, term: &Term) -> Option<TermId> {
@@ -128,28 +132,15 @@ impl Index {
         }
     }
 
-    /// Takes a subscription from a term; says whether nobody is left, and the term's id free for another.
-    fn leave(&mut self, id: TermId, sub: SubKey) -> bool {
-        let Some(interned) = self.terms.get_mut(id as usize) else { return false };
-        if let Some(at) = interned.subs.iter().position(|&s| s == sub) {
-            interned.subs.swap_remove(at);
-        }
-        if interned.subs.capacity() > 64 && interned.subs.len() < interned.subs.capacity() / 4 {
-            interned.subs.shrink_to_fit();
-        }
-        let is_over = interned.subs.is_empty();
-        if is_over {
-            self.terms.remove(id as usize);
-        }
-        is_over
-    }
-
     fn forget(&mut self, key: SelectorKey, id: TermId) {
         if let Some(ids) = self.ids.get_mut(&key) {
             ids.retain(|other| *other != id);
             if ids.is_empty() {
                 self.ids.remove(&key);
             }
+        }
+        if is_mostly_room(self.ids.len(), self.ids.capacity()) {
+            self.ids.shrink_to(self.ids.len() * 2);
         }
     }
 
@@ -210,4 +201,21 @@ impl Index {
             && self.everything.is_empty()
             && self.by_selector == [0; SELECTORS.len()]
     }
+}
+
+/// Takes a subscription from a list of them; how many entries it looked at, sixteen at a time.
+fn leave(subs: &mut SmallVec<[SubKey; 4]>, sub: SubKey) -> usize {
+    let at = subs.iter().position(|&s| s == sub);
+    if let Some(at) = at {
+        subs.swap_remove(at);
+    }
+    if is_mostly_room(subs.len(), subs.capacity()) {
+        subs.shrink_to_fit();
+    }
+    at.unwrap_or(subs.len()) / 16
+}
+
+/// What ten thousand followed once must not hold their room for ever.
+fn is_mostly_room(len: usize, capacity: usize) -> bool {
+    capacity > 64 && len < capacity / 4
 }

@@ -11,7 +11,7 @@ pub struct Settings {
     pub ring: RingBounds,
     /// The most connections of this instance.
     pub max_connections: usize,
-    /// A silent connection hears something this often.
+    /// A silent connection hears something after this at the latest, and after two thirds of it at the earliest.
     pub heartbeat: Duration,
     /// What clients are told to wait before they reconnect, before jitter.
     pub retry: Duration,

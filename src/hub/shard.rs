@@ -1,6 +1,6 @@
 //! One worker's part of one log: ring, index, and the subscriptions of the connections that the worker holds.
 //!
-//! A state machine without IO or locks of its own, and but for the end of a slice without a clock: updates, pages, wake-ups and the time come in
+//! A state machine without IO or locks of its own, and with a clock only for the end of a slice and for latencies: updates, pages, wake-ups and the time come in
 //! by calls, asks for pages go out through [`Shard::take_asks`]. The worker's task ([`super::worker`]) calls it in slices and yields between them. The invariants:
 //!
 //! 1. `ring.start..=ring.head`, and `settled ≤ head`: offered to every live subscription. Per subscription a cursor `c`: every match ≤ `c` is on
@@ -101,10 +101,8 @@ pub(super) struct Shard<O: Outlet> {
 
 impl<O: Outlet> Shard<O> {
     pub(crate) fn new(settings: Arc<Settings>, stats: Arc<ShardStats>, now: Instant) -> Self {
-        let longest = settings.heartbeat.max(settings.no_progress);
         Self {
             ring: Ring::new(Seq::ZERO, settings.ring),
-            settings,
             standing: None,
             settled: Seq::ZERO,
             subs: Slab::new(),
@@ -118,7 +116,8 @@ impl<O: Outlet> Shard<O> {
             delayed: Vec::new(),
             paging: VecDeque::new(),
             asks: Vec::new(),
-            wheel: Wheel::new(now, longest),
+            wheel: Wheel::new(now, settings.heartbeat),
+            settings,
             due: VecDeque::new(),
             ready: Arc::default(),
             woken: Vec::new(),

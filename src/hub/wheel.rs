@@ -28,7 +28,7 @@ impl Wheel {
         Self { slots: vec![Vec::new(); Self::SLOTS], tick, at: 0, next_tick: now + tick }
     }
 
-    /// Files an entry to be visited about `after` from now; what lies beyond the wheel's reach is visited earlier.
+    /// Files an entry to be visited up to a tick before `after` from now, or at the next tick; what lies beyond the wheel's reach is visited earlier.
     pub(crate) fn file(&mut self, entry: Entry, after: Duration) {
         let ticks = (after.as_nanos() / self.tick.as_nanos().max(1)) as usize;
         let slot = (self.at + ticks.clamp(1, Self::SLOTS - 1)) % Self::SLOTS;
@@ -40,7 +40,8 @@ impl Wheel {
         let mut turns = 0;
         while self.next_tick <= now && turns < Self::SLOTS {
             self.at = (self.at + 1) % Self::SLOTS;
-            due.extend(self.slots[self.at].drain(..));
+            // taken whole: a slot that kept the room of its largest crowd would keep it for ever
+            due.extend(std::mem::take(&mut self.slots[self.at]));
             self.next_tick += self.tick;
             turns += 1;
         }

@@ -77,6 +77,10 @@ async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
             }
             Some(answer) = feeds.answers.recv() => {
                 let mut shard = shard.borrow_mut();
+                // a turn takes both, or thousands of replays would keep news from those who are live
+                if !dispatching && let Ok(update) = feeds.updates.try_recv() {
+                    shard.on_update(update);
+                }
                 shard.on_answer(answer, Instant::now());
                 // a page that thousands share comes to each of them
                 for _ in 1..ANSWERS {
@@ -96,7 +100,7 @@ async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
         for ask in asks {
             feeds.replays.ask(ask, feeds.answer_to.clone());
         }
-        // accepts, requests and heartbeats must not wait for a flood to end
+        // accepts and requests must not wait for a flood to end
         yield_now().await;
     }
 }

@@ -169,9 +169,12 @@ impl<O: Outlet> Shard<O> {
             return Step::Again;
         }
         let mut frames: Vec<&Frame> = Vec::new();
-        let mut seen = c;
-        for frame in self.ring.after(c).take(WALK) {
-            self.budget.spend(LOOK);
+        let (mut seen, mut looks) = (c, 0);
+        for frame in self.ring.after(c) {
+            if looks >= WALK {
+                break;
+            }
+            looks += LOOK * sub.filter.comparisons(&frame.event().keys);
             if sub.filter.matches(&frame.event().keys) {
                 if frames.len() == BATCH {
                     break;
@@ -180,6 +183,7 @@ impl<O: Outlet> Shard<O> {
             }
             seen = frame.seq();
         }
+        self.budget.spend(looks);
         let mut flow = Flow::Open;
         if !frames.is_empty() {
             self.budget.spend(WRITE + frames.len() * FRAME);

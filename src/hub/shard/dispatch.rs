@@ -131,9 +131,12 @@ impl<O: Outlet> Shard<O> {
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let Phase::Live { floor } = sub.phase else { return };
         let mut wanted = dispatch.followers.1 & dispatch.behind(floor) & !sub.mask;
-        if sub.filter.is_narrowed() {
-            for (bit, frame) in dispatch.group.iter().enumerate().filter(|(bit, _)| wanted & (1 << bit) != 0).collect::<Vec<_>>() {
-                self.budget.spend(LOOK);
+        if sub.filter.narrowing() > 0 {
+            for (bit, frame) in dispatch.group.iter().enumerate() {
+                if wanted & (1 << bit) == 0 {
+                    continue;
+                }
+                self.budget.spend(LOOK * sub.filter.narrowing());
                 if !sub.filter.keeps_type(&frame.event().keys) {
                     wanted &= !(1 << bit);
                 }
@@ -175,7 +178,7 @@ impl<O: Outlet> Shard<O> {
                 break false;
             }
         };
-        self.count_delivered(delivered, dispatch.group.first().and_then(|frame| frame.committed()));
+        self.count_delivered(delivered, dispatch.group.iter().find_map(|frame| frame.committed()));
         dispatch.everyone = Some(everyone);
         done
     }

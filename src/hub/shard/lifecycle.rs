@@ -48,7 +48,8 @@ impl<O: Outlet> Shard<O> {
         self.file(key, self.generations);
         self.begin(key);
         self.poll_socket(key);
-        if self.has_work() {
+        // a page that was asked for here is fetched by the shard's task
+        if self.has_work() || !self.asks.is_empty() {
             self.ready.nudge();
         }
     }
@@ -107,7 +108,8 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn remove(&mut self, key: SubKey, reason: Option<CloseReason>) {
         if let Some(sub) = self.subs.try_remove(key as usize) {
             self.budget.spend(CLOSE);
-            self.index.remove(&sub.filter, key);
+            let looks = self.index.remove(&sub.filter, key);
+            self.budget.spend(looks);
             if matches!(sub.phase, Phase::Starting(_)) {
                 self.starting.retain(|&starting| starting != key);
             }

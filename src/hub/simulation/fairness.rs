@@ -1,106 +1,20 @@
 //! One shard with many connections: what a slice, a tick, an update or an event may cost the others of its thread.
 
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+
+use futures::FutureExt as _;
 
 use super::{
     super::{
-        Admission, Beginning, Frame, Request, Settings,
+        Beginning, Frame, RingBounds, Settings,
         budget::WRITE,
         replay::{Answer, Ask, ReplayPage},
-        shard::{Shard, Update},
-        stats::ShardStats,
+        shard::Update,
     },
-    client::{Client, Pipe},
-    model::Model,
+    client::Client,
+    crowd::{Crowd, WRITES},
 };
-use crate::domain::{Cursor, Epoch, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId};
-
-/// Writes in a slice of these tests.
-const WRITES: usize = 16;
-
-/// A shard, its log, and its clients.
-struct Crowd {
-    model: Model,
-    shard: Shard<Pipe>,
-    clients: Vec<Rc<RefCell<Client>>>,
-    admission: Arc<Admission>,
-    now: Instant,
-    told: u64,
-}
-
-impl Crowd {
-    fn new(filters: impl Iterator<Item = Filter>) -> Self {
-        let mut crowd = Self::of_nobody();
-        crowd.update(None);
-        filters.for_each(|filter| drop(crowd.join(filter, Beginning::Now)));
-        crowd.rest();
-        crowd
-    }
-
-    /// With a shard that does not know its log.
-    fn of_nobody() -> Self {
-        let now = Instant::now() + Duration::from_secs(3600);
-        let chain = vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }];
-        let model = Model { events: Vec::new(), earliest: 1, chain, written: 0, is_restored: false };
-        let mut shard = Shard::new(Arc::new(Settings::default()), Arc::new(ShardStats::default()), now);
-        shard.set_slice(WRITES * WRITE);
-        Self { model, shard, clients: Vec::new(), admission: Admission::new(100_000), now, told: 0 }
-    }
-
-    fn of_everything(clients: usize) -> Self {
-        Self::new((0..clients).map(|_| Filter::everything()))
-    }
-
-    fn join(&mut self, filter: Filter, beginning: Beginning) -> Rc<RefCell<Client>> {
-        let client = Rc::new(RefCell::new(Client { connected: true, capacity: 100_000, ..Client::default() }));
-        let permit = self.admission.admit().expect("room");
-        let request = Request { filter: Arc::new(filter), beginning, permit };
-        self.shard.subscribe(request, Pipe(client.clone()), self.now);
-        self.clients.push(client.clone());
-        client
-    }
-
-    /// Tells the shard what the log has that it was not told yet.
-    fn update(&mut self, fork: Option<u64>) {
-        let epoch = self.model.chain().current();
-        let before = fork.unwrap_or(self.told);
-        let frames = self.model.events[before as usize..].iter().map(|event| Frame::new(event.clone(), epoch, None)).collect();
-        self.told = self.model.head().get();
-        let chain = Arc::new(self.model.chain());
-        self.shard.on_update(Update { chain, earliest: Seq::new(1), fork: fork.map(Seq::new), before: Seq::new(before), frames });
-    }
-
-    fn publish(&mut self, events: usize) {
-        let mut rng = fastrand::Rng::with_seed(1);
-        (0..events).for_each(|_| drop(self.model.append(&mut rng)));
-    }
-
-    /// How many events and notices all clients have taken since they joined.
-    fn taken(&self) -> usize {
-        self.clients.iter().map(|client| 100_000 - client.borrow().capacity).sum()
-    }
-
-    /// Runs slices until nothing is left to do, and says what each made its clients take.
-    fn rest(&mut self) -> Vec<usize> {
-        let mut slices = Vec::new();
-        while self.shard.has_work() {
-            let before = self.taken();
-            self.shard.slice(self.now);
-            slices.push(self.taken() - before);
-        }
-        slices
-    }
-
-    fn pass(&mut self, time: Duration) {
-        self.now += time;
-        self.shard.tick(self.now);
-    }
-}
+use crate::domain::{Cursor, Epoch, Filter, FilterParts, Pattern, Seq, StreamId};
 
 fn stream(n: usize) -> Filter {
     // "a" to "c" are what the model publishes to
@@ -310,4 +224,47 @@ fn a_drain_closes_no_more_in_a_slice_than_its_budget_allows() {
         assert!(slices.iter().all(|&closed| closed <= WRITES / 4), "{slices:?}");
         assert_eq!(crowd.shard.is_empty(), second == 2, "after {second} s");
     }
+}
+
+#[test]
+fn a_walk_is_charged_for_every_selector_that_it_tests() {
+    let patterns = (0..100).map(|n| Pattern::parse(&format!("*.*.*.nobody-{n}")).expect("pattern")).collect();
+    let many = Filter::new(FilterParts { topics: patterns, ..FilterParts::default() }, 100).expect("filter");
+    let mut crowd = Crowd::of_everything(0);
+    crowd.publish(2000);
+    crowd.update(None);
+    crowd.rest();
+    crowd.join(many, after(Epoch::new(1), 0));
+    let slices = crowd.rest().len();
+    // a pattern is a look, a slice has WRITES * WRITE of them
+    assert!(slices >= 2000 * 100 / (WRITES * WRITE) / 2, "{slices} slices");
+}
+
+#[test]
+fn a_heartbeat_is_not_late_because_patience_is_long() {
+    let day = Duration::from_secs(86_400);
+    let mut crowd = Crowd::with(Settings { no_progress: day, ..Settings::default() });
+    crowd.update(None);
+    crowd.join(Filter::everything(), Beginning::Now);
+    crowd.rest();
+    let told = crowd.taken();
+    for _ in 0..155 {
+        crowd.pass(Duration::from_millis(100));
+        crowd.rest();
+    }
+    assert!(crowd.taken() > told, "silent for longer than the heartbeat");
+}
+
+#[test]
+fn a_page_that_a_newcomer_needs_is_asked_for_at_once() {
+    let mut crowd = Crowd::with(Settings { ring: RingBounds { frames: 1, bytes: 1000 }, ..Settings::default() });
+    crowd.publish(10);
+    crowd.update(None);
+    crowd.rest();
+    let woken = crowd.shard.ready().clone();
+    // whatever was noted before is heard
+    let _ = woken.woken().now_or_never();
+    crowd.join(Filter::everything(), after(Epoch::new(1), 0));
+    assert_eq!(crowd.shard.take_asks().len(), 1);
+    assert!(woken.woken().now_or_never().is_some(), "the shard's task sleeps until something else happens");
 }

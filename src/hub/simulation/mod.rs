@@ -5,6 +5,7 @@
 //! page, between commit and announcement) open to every other action. A failing seed is printed, and repeats.
 
 mod client;
+mod crowd;
 mod fairness;
 mod model;
 
@@ -29,7 +30,7 @@ use super::{
 };
 use crate::{
     backplane::Announcement,
-    domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Seq, StreamId},
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId},
     log::{LogId, Page, Position},
 };
 
@@ -58,6 +59,8 @@ struct World {
 impl World {
     fn new(seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed);
+        // what the shards draw for themselves
+        fastrand::seed(seed);
         let mut model = Model {
             events: Vec::new(),
             earliest: 1,
@@ -201,10 +204,7 @@ impl World {
         if self.clients.len() >= 5 {
             return;
         }
-        let filter = match self.rng.usize(..4) {
-            3 => Filter::everything(),
-            n => Filter::new(FilterParts { streams: vec![StreamId::new(STREAMS[n])], ..FilterParts::default() }, 9).expect("filter"),
-        };
+        let filter = self.filter();
         let start = Seq::new(self.rng.u64(..=self.model.head().get()));
         let client = Client { last_id: Some(Cursor { epoch: self.model.chain().current(), seq: start }), ..Client::default() };
         let client = Rc::new(RefCell::new(client));
@@ -212,6 +212,24 @@ impl World {
         client.borrow_mut().told_gone.push((0, start.get()));
         self.clients.push((client, Arc::new(filter)));
         self.connect(number, self.clients.len() - 1);
+    }
+
+    /// Everything, a stream or two, narrowed or not, or patterns.
+    fn filter(&mut self) -> Filter {
+        let patterns = |all: &[&str]| all.iter().map(|pattern| Pattern::parse(pattern).expect("pattern")).collect();
+        let mut parts = FilterParts::default();
+        match self.rng.usize(..6) {
+            0 => return Filter::everything(),
+            1 => parts.topics = patterns(&["m.*.p", "m.**"][..self.rng.usize(1..3)]),
+            2 => parts.types = patterns(&["t.*"]),
+            n => {
+                parts.streams = STREAMS[..n - 2].iter().map(|stream| StreamId::new(*stream)).collect();
+                if self.rng.bool() {
+                    parts.types = patterns(&[["t.*", "*.x", "u.**"][self.rng.usize(..3)]]);
+                }
+            }
+        }
+        Filter::new(parts, 9).expect("filter")
     }
 
     fn connect(&mut self, number: usize, client: usize) {

@@ -32,8 +32,10 @@ impl Model {
 
     pub(super) fn append(&mut self, rng: &mut fastrand::Rng) -> Event {
         self.written += 1;
-        let stream = STREAMS[rng.usize(..3)];
-        let envelope = format!(r#"{{"id":"{}","type":"t.x","streams":["{stream}"],"data":null}}"#, self.written);
+        let [one, other] = [(); 2].map(|()| STREAMS[rng.usize(..3)]);
+        let streams = if rng.bool() && one != other { format!(r#""{one}","{other}""#) } else { format!(r#""{one}""#) };
+        let (kind, topic) = (["t.x", "u.x"][rng.usize(..2)], ["m.1.p", "m.2.q"][rng.usize(..2)]);
+        let envelope = format!(r#"{{"id":"{}","type":"{kind}","streams":[{streams}],"topics":["{topic}"],"data":null}}"#, self.written);
         let event = Event::from_row(self.head().next(), Timestamp::from_micros(0), envelope).expect("well formed");
         self.events.push(event.clone());
         event

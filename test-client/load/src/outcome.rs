@@ -16,6 +16,9 @@ pub(crate) struct Run {
     /// Seconds since 1970.
     pub(crate) at: u64,
     pub(crate) outcomes: Vec<Outcome>,
+    /// Scenarios that were measured later, and at which commit.
+    #[serde(default)]
+    pub(crate) anew: BTreeMap<String, String>,
     /// Peers that could not be measured, and why.
     pub(crate) skipped: BTreeMap<String, String>,
 }

@@ -54,6 +54,9 @@ pub(crate) struct Options {
     /// Where to write what was measured
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Keep what the file has of other scenarios and say which were measured anew
+    #[arg(long, requires = "json")]
+    add: bool,
 }
 
 fn server(name: &str) -> Result<Kind, String> {
@@ -82,8 +85,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         scratch: options.scratch.canonicalize()?,
     };
     interrupt::watch()?;
-    let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    let mut run = Run { machine: usage::machine(), commit: commit(), at, ..Run::default() };
+    let mut run = begin(options, &scenarios)?;
     // before half an hour has passed
     options.json.as_ref().map_or(Ok(()), |path| run.write(path))?;
     println!("{} · commit {}", run.machine, run.commit);
@@ -115,6 +117,20 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     ensure!(failures.is_empty(), "failed: {}", failures.join("; "));
     Ok(())
+}
+
+/// A new run, or an old one without what is to be measured anew.
+fn begin(options: &Options, scenarios: &[Scenario]) -> anyhow::Result<Run> {
+    let at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let fresh = Run { machine: usage::machine(), commit: commit(), at, ..Run::default() };
+    let Some(path) = options.json.as_ref().filter(|_| options.add) else { return Ok(fresh) };
+    let mut run = Run::read(path)?;
+    ensure!(run.machine == fresh.machine, "{} was measured on another machine: {}", path.display(), run.machine);
+    for scenario in scenarios {
+        run.outcomes.retain(|outcome| outcome.scenario != scenario.name);
+        run.anew.insert(scenario.name.clone(), fresh.commit.clone());
+    }
+    Ok(run)
 }
 
 /// What is to be done, in order: the servers of a scenario in turn, round by round.

@@ -6,6 +6,8 @@
 mod connection;
 mod engine;
 mod phase;
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::SocketAddr,
@@ -247,18 +249,4 @@ pub(crate) fn histogram() -> Histogram<u64> {
 
 pub(crate) fn record(histogram: &mut Histogram<u64>, from: u64) {
     histogram.saturating_record(clock::now().saturating_sub(from).max(1));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn deliveries_are_counted_as_one_by_one() {
-        for (events, groups, followers) in [(0..100, 1, 7), (5..103, 10, 25), (0..3, 10, 25), (2..9, 10, 4)] {
-            let one_by_one =
-                events.clone().map(|n| (0..followers).filter(|follower| follower % groups == n % groups).count() as u64).sum::<u64>();
-            assert_eq!(deliveries(&events, groups, followers), one_by_one, "{events:?} {groups} {followers}");
-        }
-    }
 }

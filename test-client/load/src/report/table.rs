@@ -7,6 +7,9 @@ use crate::{clock, outcome::Run, scenario::Scenario, server::Kind};
 /// Machine, commit and day.
 pub(super) fn provenance(run: &Run) -> String {
     let mut text = format!("{}; commit {}; {}.", run.machine, run.commit, clock::day(run.at));
+    for (scenario, commit) in &run.anew {
+        text += &format!(" Measured anew: {scenario}, at commit {commit}.");
+    }
     for (server, why) in &run.skipped {
         text += &format!(" Not measured: {server} ({why}).");
     }

@@ -28,7 +28,7 @@ pub(super) fn run(job: &Job<'_>, work: &Idle, done: &mut dyn FnMut(Outcome)) -> 
             let events = 0..work.groups;
             let schedule = Schedule::new(events.end);
             followers.measure(&schedule, events.start)?;
-            Publishing { server: server.addr, run: 1, events: events.clone(), groups: work.groups, batch: 100, rate: None, connections: 1 }
+            Publishing { server: server.addr, run: 1, events: events.clone(), groups: work.groups, batch: 1, rate: None, connections: 1 }
                 .run(&schedule)?;
             followers.complete(&events, work.groups, connections)?;
         }
