@@ -7,8 +7,12 @@ use crate::{clock, outcome::Run, scenario::Scenario, server::Kind};
 /// Machine, commit and day.
 pub(super) fn provenance(run: &Run) -> String {
     let mut text = format!("{}; commit {}; {}.", run.machine, run.commit, clock::day(run.at));
+    let mut anew: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (scenario, commit) in &run.anew {
-        text += &format!(" Measured anew: {scenario}, at commit {commit}.");
+        anew.entry(commit).or_default().push(scenario);
+    }
+    for (commit, scenarios) in anew {
+        text += &format!(" Measured anew at commit {commit}: {}.", scenarios.join(", "));
     }
     for (server, why) in &run.skipped {
         text += &format!(" Not measured: {server} ({why}).");
@@ -20,7 +24,12 @@ pub(super) fn provenance(run: &Run) -> String {
 pub(super) fn of(run: &Run, scenario: &Scenario) -> String {
     let cases = run.cases(&scenario.name);
     let varied: Vec<String> = match cases.first() {
-        Some(first) => first.keys().filter(|key| cases.iter().any(|case| case.get(*key) != first.get(*key))).cloned().collect(),
+        Some(first) => {
+            let differs = |key: &&String| cases.iter().any(|case| case.get(*key) != first.get(*key));
+            // where everyone receives everything, one of the two says it
+            let is_said = |key: &&String| *key == "matching" && cases.iter().all(|case| case.get("matching") == case.get("connections"));
+            first.keys().filter(|key| differs(key) && !is_said(key)).cloned().collect()
+        }
         None => return "not measured".to_owned(),
     };
     let servers: Vec<Kind> = Kind::ALL
