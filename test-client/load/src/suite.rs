@@ -158,7 +158,8 @@ fn plan<'a>(options: &Options, bench: &'a Bench, scenarios: &'a [Scenario], run:
             plan.extend(ready.iter().map(|&kind| Job { bench, scenario, kind, round }));
         }
     }
-    ensure!(!plan.is_empty(), "nothing to measure");
+    let why: Vec<_> = run.skipped.iter().map(|(what, why)| format!("; {what}: {why}")).collect();
+    ensure!(!plan.is_empty(), "nothing to measure{}", why.concat());
     Ok(plan)
 }
 
