@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::TermId;
+use super::{TermId, is_mostly_room};
 use crate::domain::Pattern;
 
 /// The terms of one kind of name.
@@ -107,7 +107,7 @@ impl Node {
             if node.is_empty() {
                 below.literal.remove(segment);
                 // as with everything else that many followed once
-                if below.literal.capacity() > 64 && below.literal.len() < below.literal.capacity() / 4 {
+                if is_mostly_room(below.literal.len(), below.literal.capacity()) {
                     below.literal.shrink_to(below.literal.len() * 2);
                 }
             }

@@ -34,8 +34,8 @@ pub(crate) struct Scenario {
     pub(crate) work: Work,
 }
 
-fn one() -> usize {
-    1
+fn one<T: From<u8>>() -> T {
+    1.into()
 }
 
 /// chaincast's store.
@@ -70,7 +70,7 @@ pub(crate) struct Idle {
     #[serde(default = "all")]
     pub(crate) path: String,
     /// Of the followers; 1 for those that follow the same.
-    #[serde(default = "one_group")]
+    #[serde(default = "one")]
     pub(crate) groups: u64,
 }
 
@@ -91,9 +91,9 @@ pub(crate) struct Fanout {
     /// Events after the warm-up.
     pub(crate) events: u64,
     /// Events before the clock starts.
-    #[serde(default = "one_event")]
+    #[serde(default = "one")]
     pub(crate) warm_up: u64,
-    #[serde(default = "one_event")]
+    #[serde(default = "one")]
     pub(crate) batch: u64,
     /// Events a second; without it, as fast as they are acknowledged.
     pub(crate) rate: Option<f64>,
@@ -146,12 +146,6 @@ pub(crate) struct Publish {
 
 fn all() -> String {
     crate::work::ALL.to_owned()
-}
-fn one_event() -> u64 {
-    1
-}
-fn one_group() -> u64 {
-    1
 }
 fn one_group_list() -> Vec<u64> {
     vec![1]

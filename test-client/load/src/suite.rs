@@ -87,7 +87,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     interrupt::watch()?;
     let mut run = begin(options, &scenarios)?;
     // before half an hour has passed
-    options.json.as_ref().map_or(Ok(()), |path| run.write(path))?;
+    save(options, &run)?;
     println!("{} · commit {}", run.machine, run.commit);
     let plan = plan(options, &bench, &scenarios, &mut run)?;
     let bar = ProgressBar::new(plan.len() as u64);
@@ -106,7 +106,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             failures.push(what);
         }
         bar.inc(1);
-        options.json.as_ref().map_or(Ok(()), |path| run.write(path))?;
+        save(options, &run)?;
     }
     bar.finish_and_clear();
     for scenario in scenarios.iter().filter(|scenario| !scenario.columns.is_empty()) {
@@ -117,6 +117,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     }
     ensure!(failures.is_empty(), "failed: {}", failures.join("; "));
     Ok(())
+}
+
+fn save(options: &Options, run: &Run) -> anyhow::Result<()> {
+    options.json.as_ref().map_or(Ok(()), |path| run.write(path))
 }
 
 /// A new run, or an old one without what is to be measured anew.
