@@ -55,6 +55,20 @@ pub(crate) struct Opening {
     pub(crate) at_once: usize,
 }
 
+impl Opening {
+    /// The same, resuming behind a cursor.
+    pub(crate) fn behind(mut self, cursor: String) -> Self {
+        self.ask.cursor = Some(cursor);
+        self
+    }
+
+    /// The same, reading nothing.
+    pub(crate) fn deaf(mut self) -> Self {
+        self.ask.deaf = true;
+        self
+    }
+}
+
 enum Command {
     Open(Opening),
     /// Starts a new phase: what is received from now on is measured against the schedule, from this event on.

@@ -2,10 +2,10 @@
 
 use std::{ops::Range, thread, time::Duration};
 
-use super::{AT_ONCE, Job, opening, probe::Probes};
+use super::{Job, opening, probe::Probes};
 use crate::{
     clock,
-    follow::{Ask, Completed, Followers, Opening},
+    follow::{Completed, Followers},
     mark::Schedule,
     outcome::{Figures, Outcome},
     publish::{Published, Publishing},
@@ -61,8 +61,7 @@ impl<'a> Bed<'a> {
         let followers = Followers::start()?;
         followers.open(opening(&server, &work.path, case.connections, case.groups))?;
         if case.deaf > 0 {
-            let ask = Ask { path: work.path.clone(), cursor: None, deaf: true };
-            followers.open(Opening { server: server.addr, ask, count: case.deaf, groups: case.groups, at_once: AT_ONCE })?;
+            followers.open(opening(&server, &work.path, case.deaf, case.groups).deaf())?;
         }
         thread::sleep(SETTLE);
         let cold = server.usage()?;

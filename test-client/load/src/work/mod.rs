@@ -104,5 +104,5 @@ impl Job<'_> {
 }
 
 fn opening(server: &Server, path: &str, count: usize, groups: u64) -> Opening {
-    Opening { server: server.addr, ask: Ask { path: path.to_owned(), cursor: None, deaf: false }, count, groups, at_once: AT_ONCE }
+    Opening { server: server.addr, ask: Ask { path: path.to_owned(), ..Ask::default() }, count, groups, at_once: AT_ONCE }
 }

@@ -1,9 +1,9 @@
 //! Clients that are far behind: how fast they are brought to the head, from memory or from the log.
 
-use super::{ALL, AT_ONCE, Job};
+use super::{ALL, Job, opening};
 use crate::{
     clock,
-    follow::{Ask, Followers, Opening},
+    follow::Followers,
     mark::Schedule,
     outcome::{Figures, Outcome},
     publish::Publishing,
@@ -21,8 +21,7 @@ pub(super) fn run(job: &Job<'_>, work: &Replay, done: &mut dyn FnMut(Outcome)) -
         followers.measure(&schedule, events.start)?;
         let before = server.usage()?;
         let started = clock::now();
-        let ask = Ask { path: ALL.to_owned(), cursor: Some("earliest".to_owned()), deaf: false };
-        followers.begin_to_open(Opening { server: server.addr, ask, count: clients, groups: 1, at_once: AT_ONCE })?;
+        followers.begin_to_open(opening(&server, ALL, clients, 1).behind("earliest".to_owned()))?;
         let completed = followers.complete(&events, 1, clients)?;
         let replayed = completed.deliveries as f64;
         let mut figures = Figures::default();

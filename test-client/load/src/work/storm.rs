@@ -2,10 +2,10 @@
 
 use std::{thread, time::Duration};
 
-use super::{ALL, AT_ONCE, Job, opening};
+use super::{ALL, Job, opening};
 use crate::{
     clock,
-    follow::{Ask, Followers, Opening},
+    follow::Followers,
     mark::Schedule,
     outcome::{Figures, Outcome},
     publish::Publishing,
@@ -46,8 +46,7 @@ pub(super) fn run(job: &Job<'_>, work: &Storm, done: &mut dyn FnMut(Outcome)) ->
     let before = server.usage()?;
     followers.measure(&schedule, missed.start)?;
     let started = clock::now();
-    let ask = Ask { path: ALL.to_owned(), cursor: Some(cursor), deaf: false };
-    followers.begin_to_open(Opening { server: addr, ask, count: work.connections, groups: 1, at_once: AT_ONCE })?;
+    followers.begin_to_open(opening(&server, ALL, work.connections, 1).behind(cursor))?;
     let completed = followers.complete(&missed, 1, work.connections)?;
     let after = server.usage()?;
 
