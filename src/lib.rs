@@ -16,6 +16,7 @@
 //! |---|---|---|
 //! | [`domain`] | the words as types; pure | nothing |
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention | `domain` |
+//! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
 //! | [`backplane`] | tells that a log grew | `domain`, `log` |
 //! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |
 //! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
@@ -28,6 +29,7 @@
 //! `benches/` measures parts that nobody else may name; `measure` in `hub` and in `sse` is its door, which the feature `bench-internals` opens.
 
 pub mod app;
+pub mod auth;
 pub mod backplane;
 pub mod cli;
 pub mod config;

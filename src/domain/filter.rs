@@ -155,6 +155,28 @@ impl Filter {
         ]
     }
 
+    /// The part of it that lies within `visible`: everything, and types alone, become the visible terms, narrowed by the types.
+    ///
+    /// # Errors
+    /// The first term that none of `visible` covers; `None` when nothing is visible at all.
+    pub fn within(self, visible: &[Term]) -> Result<Self, Option<Term>> {
+        if visible.is_empty() && self.all {
+            return Err(None);
+        }
+        let types_alone = self.terms.iter().all(|term| matches!(term, Term::Type(_)));
+        if types_alone && !visible.is_empty() {
+            let types = self.terms.iter().filter_map(|term| if let Term::Type(pattern) = term { Some(pattern.clone()) } else { None });
+            let mut terms = visible.to_vec();
+            terms.sort_unstable();
+            terms.dedup();
+            return Ok(Self { all: false, terms: terms.into(), types: types.collect() });
+        }
+        match self.terms.iter().find(|term| !visible.iter().any(|seen| seen.covers(term))) {
+            Some(term) => Err(Some(term.clone())),
+            None => Ok(self),
+        }
+    }
+
     /// The filter as it is told to its owner: lists by parameter name.
     #[must_use]
     pub fn parts(&self) -> Parts {

@@ -147,6 +147,21 @@ impl Pattern {
         self.literal().len() == self.text.len()
     }
 
+    /// Whether it selects every name that `other` selects.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let mut theirs = other.segments();
+        for ours in self.segments() {
+            match (ours, theirs.next()) {
+                ("**", found) => return found.is_some(),
+                ("*", Some(found)) if found != "**" => {}
+                (literal, Some(found)) if literal == found => {}
+                _ => return false,
+            }
+        }
+        theirs.next().is_none()
+    }
+
     /// Whether `name` is selected.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
@@ -190,6 +205,23 @@ mod tests {
         assert!(hits("a.*.c", "a.b.c"));
         assert!(!hits("a.*.c", "a.b.d"));
         assert!(hits("**", "anything.at.all"));
+    }
+
+    #[test]
+    fn a_pattern_covers_another_when_it_selects_all_that_the_other_selects() {
+        let patterns =
+            ["a", "a.b", "a.*", "a.**", "*", "*.b", "*.*", "**", "a.*.**", "*.**", "a.b.c", "a.*.c"].map(|p| Pattern::parse(p).expect(p));
+        let segments = ["a", "b", "c"];
+        let pairs = segments.iter().flat_map(|x| segments.iter().map(move |y| format!("{x}.{y}"))).collect::<Vec<_>>();
+        let names = segments.iter().map(ToString::to_string).chain(pairs.iter().cloned());
+        let names: Vec<String> = names.chain(pairs.iter().flat_map(|xy| segments.iter().map(move |z| format!("{xy}.{z}")))).collect();
+        for ours in &patterns {
+            for theirs in &patterns {
+                let more = names.iter().find(|name| theirs.matches(name) && !ours.matches(name));
+                // `*.**` is no more than `**` of two segments or more, and is held to what it says
+                assert_eq!(ours.covers(theirs), more.is_none(), "{ours} covers {theirs}: {more:?}");
+            }
+        }
     }
 
     #[test]

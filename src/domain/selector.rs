@@ -79,6 +79,15 @@ impl Term {
         }
     }
 
+    /// Whether it means every event that `other` means.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Topic(ours), Self::Topic(theirs)) | (Self::Type(ours), Self::Type(theirs)) => ours.covers(theirs),
+            _ => self == other,
+        }
+    }
+
     /// Whether an event with these keys is meant.
     #[must_use]
     pub fn matches(&self, keys: &Keys) -> bool {

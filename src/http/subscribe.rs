@@ -94,6 +94,7 @@ fn refuse(request: &HttpRequest, hub: &Hub, reason: CloseReason, style: Style) -
         CloseReason::Limited => Code::Limited,
         CloseReason::Draining => Code::Draining,
         CloseReason::Unavailable => Code::Unavailable,
+        CloseReason::Expired | CloseReason::Revoked | CloseReason::Superseded => Code::Unauthorized,
         CloseReason::Overloaded | CloseReason::Lagging | CloseReason::Lifetime => Code::Overloaded,
     }))
 }

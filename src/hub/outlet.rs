@@ -46,11 +46,27 @@ pub enum CloseReason {
     Lagging,
     /// The connection reached the age that the operator allows.
     Lifetime,
+    /// The credential under which it was opened has expired.
+    Expired,
+    /// That credential was revoked.
+    Revoked,
+    /// Its ticket was presented again, and the newer connection counts.
+    Superseded,
 }
 
 impl CloseReason {
     /// Every reason, in the order of their numbers.
-    pub const ALL: [Self; 6] = [Self::Draining, Self::Overloaded, Self::Limited, Self::Unavailable, Self::Lagging, Self::Lifetime];
+    pub const ALL: [Self; 9] = [
+        Self::Draining,
+        Self::Overloaded,
+        Self::Limited,
+        Self::Unavailable,
+        Self::Lagging,
+        Self::Lifetime,
+        Self::Expired,
+        Self::Revoked,
+        Self::Superseded,
+    ];
 
     /// The word on the wire and in statistics.
     #[must_use]
@@ -62,7 +78,16 @@ impl CloseReason {
             Self::Unavailable => "unavailable",
             Self::Lagging => "lagging",
             Self::Lifetime => "lifetime",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Superseded => "superseded",
         }
+    }
+
+    /// Whether the client must not come back with what it has: the stream is completed, not cut.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Expired | Self::Revoked | Self::Superseded)
     }
 }
 

@@ -10,6 +10,7 @@
 //! Adapters know no HTTP and no subscriptions. They may be called from any task of the runtime that opened them, and give up after a deadline
 //! of their own, dropping the connection that was in use.
 
+mod access;
 mod on_runtime;
 mod outcome;
 mod page;
@@ -19,6 +20,10 @@ mod sessions;
 pub mod sqlite;
 mod statements;
 
+pub use access::{
+    AccessState, AccessStore, AccessVersion, AuditEntry, AuditRecord, KeyKind, KeyRecord, Redeemed, Revocation, SecretDigest,
+    TenantSettings, TicketRecord,
+};
 pub use on_runtime::OnRuntime;
 pub use postgres::{PostgresLog, PostgresSettings};
 pub use retention::run_retention;
@@ -151,6 +156,15 @@ pub struct Position {
     pub earliest: Seq,
 }
 
+/// What one look at the store finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Where every log stands.
+    pub positions: Vec<Position>,
+    /// How often who may do what was changed.
+    pub access: AccessVersion,
+}
+
 /// One read of a log.
 #[derive(Clone, Debug)]
 pub struct PageRequest {
@@ -242,8 +256,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// the first.
     async fn append(&self, log: LogId, requests: &[AppendRequest]) -> Result<Appended, LogError>;
 
-    /// Where every log stands, from one query.
-    async fn positions(&self) -> Result<Vec<Position>, LogError>;
+    /// Where every log stands, and how often access was changed, from one query.
+    async fn look(&self) -> Result<Look, LogError>;
+
+    /// Where every log stands.
+    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+        Ok(self.look().await?.positions)
+    }
 
     /// Where one log stands.
     async fn position(&self, log: LogId) -> Result<Position, LogError> {

@@ -8,7 +8,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::{AppendRequest, Appended, EventLog, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed};
+use super::{AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed};
 use crate::domain::{Epoch, EpochChain, LogName, Seq, Timestamp};
 
 /// A log whose every call runs on one runtime.
@@ -54,8 +54,8 @@ impl EventLog for OnRuntime {
         self.run(|inner| async move { inner.append(log, &requests).await }).await
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, LogError> {
-        self.run(|inner| async move { inner.positions().await }).await
+    async fn look(&self) -> Result<Look, LogError> {
+        self.run(|inner| async move { inner.look().await }).await
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

@@ -8,6 +8,7 @@ use std::{
 
 const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
+const AUTH: &[&str] = &["domain", "log"];
 const BACKPLANE: &[&str] = &["domain", "log"];
 const INGEST: &[&str] = &["domain", "log", "backplane"];
 const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
@@ -15,12 +16,13 @@ const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
-const HTTP: &[&str] = &["domain", "log", "ingest", "hub", "sse"];
-const APP: &[&str] = &["backplane", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
+const HTTP: &[&str] = &["domain", "log", "auth", "ingest", "hub", "sse"];
+const APP: &[&str] = &["auth", "backplane", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
     ("log", LOG),
+    ("auth", AUTH),
     ("backplane", BACKPLANE),
     ("ingest", INGEST),
     ("hub", HUB),

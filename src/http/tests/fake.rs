@@ -11,7 +11,7 @@ use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
     http::{Facts, Health, HealthStatus, LogStatistics, Publish, State, Statistics},
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
-    log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed},
+    log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, Trimmed},
 };
 
 /// A body that is one valid event.
@@ -142,8 +142,8 @@ impl EventLog for Fakes {
         Err(LogError::Internal("handlers publish through the publisher".into()))
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, LogError> {
-        self.position().map(|position| vec![position])
+    async fn look(&self) -> Result<Look, LogError> {
+        Ok(Look { positions: vec![self.position()?], ..Look::default() })
     }
 
     async fn epochs(&self, _log: LogId) -> Result<EpochChain, LogError> {

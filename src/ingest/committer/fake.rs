@@ -166,7 +166,7 @@ impl EventLog for Fake {
         Ok(Appended { outcomes, epoch: Self::EPOCH, before, head, received_at: Timestamp::from_micros(1) })
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+    async fn look(&self) -> Result<Look, LogError> {
         let state = self.state();
         let position = |(log, contents): (&LogId, &Contents)| Position {
             log: *log,
@@ -174,7 +174,7 @@ impl EventLog for Fake {
             head: Seq::new(contents.head),
             earliest: Seq::new(1),
         };
-        Ok(state.logs.iter().map(position).collect())
+        Ok(Look { positions: state.logs.iter().map(position).collect(), ..Look::default() })
     }
 
     async fn open(&self, _: &LogName) -> Result<LogId, LogError> {

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 pub use settings::PostgresSettings;
 
 use super::{
-    AppendRequest, Appended, EventLog, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed, page, sessions::Failure,
+    AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page, sessions::Failure,
     sessions::Sessions, statements,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
@@ -129,10 +129,11 @@ impl EventLog for PostgresLog {
         append::append(self, log, requests).await
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+    async fn look(&self) -> Result<Look, LogError> {
         let rows = self.read_rows(|| sqlx::query(statements::POSITIONS)).await?;
         let position = |row: &PgRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
-        rows.iter().map(position).collect()
+        let positions = rows.iter().map(position).collect::<Result<_, LogError>>()?;
+        Ok(Look { positions, ..Look::default() })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

@@ -31,7 +31,7 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AppendRequest, Appended, EventLog, LogError, LogId, Page, PageRequest, Position, Retention, Trimmed, page,
+    AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
     sessions::{Session, Sessions},
     statements,
 };
@@ -154,11 +154,12 @@ impl EventLog for SqliteLog {
         append::append(self, log, requests).await
     }
 
-    async fn positions(&self) -> Result<Vec<Position>, LogError> {
+    async fn look(&self) -> Result<Look, LogError> {
         let rows = self.read_rows(sqlx::query(statements::POSITIONS)).await?;
         let position =
             |row: &SqliteRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
-        rows.iter().map(position).collect()
+        let positions = rows.iter().map(position).collect::<Result<_, LogError>>()?;
+        Ok(Look { positions, ..Look::default() })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {
