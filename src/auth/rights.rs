@@ -107,7 +107,7 @@ impl Rights {
     /// # Errors
     /// [`RightsError`] says which member is wrong.
     pub fn parse(json: &str, subject: Option<&str>) -> Result<Self, RightsError> {
-        let raw: RawRights = serde_json::from_str(json).map_err(|error| RightsError::Malformed(error.to_string()))?;
+        let raw = RawRights::read(json)?;
         let RawSubscribe { streams, users, topics, all } = raw.subscribe.unwrap_or_default();
         let user = |text: &str| match (text, subject) {
             (SELF, Some(subject)) => selector("subscribe.users", subject, UserId::parse),
@@ -237,6 +237,20 @@ struct RawRights {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<String>,
     role: Role,
+}
+
+impl RawRights {
+    fn read(json: &str) -> Result<Self, RightsError> {
+        let malformed = |error: serde_json::Error| RightsError::Malformed(error.to_string());
+        // serde takes a list for a struct, member by member; nobody means that
+        let value: serde_json::Value = serde_json::from_str(json).map_err(malformed)?;
+        let parts = ["subscribe", "publish"].iter().filter_map(|name| value.get(name));
+        if !value.is_object() || parts.into_iter().any(|part| !(part.is_object() || part.is_null())) {
+            return Err(RightsError::Malformed("rights, `subscribe` and `publish` are objects".to_owned()));
+        }
+        // from the text: a member that stands twice is an error here, and would not be in `value`
+        serde_json::from_str(json).map_err(malformed)
+    }
 }
 
 #[derive(Default, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::{
     backplane::{Announcement, Backplane},
     domain::{Epoch, EpochChain, EventId, LogName, Seq, Source, Timestamp},
     log::{
-        AppendRequest, Appended, Conflict, ContentDigest, EventLog, Item, ItemStatus, LogError, LogId, NewEvent, OnConflict, Page,
+        AppendRequest, Appended, Conflict, ContentDigest, EventLog, Item, ItemStatus, LogError, LogId, Look, NewEvent, OnConflict, Page,
         PageRequest, Position, RequestOutcome, Retention, Trimmed,
     },
 };
