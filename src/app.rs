@@ -7,6 +7,7 @@
 //! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
 
 mod facts;
+mod open;
 mod store;
 
 use std::{
@@ -28,12 +29,12 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::facts::AppFacts;
+use self::{facts::AppFacts, open::Open};
 use crate::{
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, Following, Guard, InFlight, Openness, Origins, State},
+    http::{self, CredentialSettings, Following, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hub, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
@@ -96,6 +97,8 @@ impl App {
         let state = State {
             log: log.clone(),
             log_id,
+            authority: Arc::new(Open),
+            credentials: CredentialSettings::default(),
             publisher: Arc::new(publisher),
             facts,
             ingest: config.ingest.limits(),

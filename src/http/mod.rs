@@ -1,12 +1,15 @@
 //! The service as HTTP: which paths there are, what they take, and how errors look.
 //!
 //! [`routes`] is the table of paths, [`code`] the table of errors; handlers are thin and stand in a file per resource. [`app`]
-//! puts the middleware round them.
+//! puts the middleware round them. Who asks is found out in [`credentials`] and [`caller`], from what an [`Authority`] says.
 //!
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 
 mod app;
+mod authority;
+mod caller;
 pub mod code;
+mod credentials;
 pub mod gap;
 pub mod guard;
 mod health;
@@ -22,22 +25,30 @@ pub mod problem;
 mod publish;
 pub mod query;
 pub mod routes;
+mod session;
 mod state;
 mod stats;
 mod subscribe;
+mod tenancy;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 pub use app::app;
+pub use authority::{Authority, IssuedTicket, Registration, Signed, TicketUse};
 pub use code::Code;
+pub use cookie::SameSite;
+pub use credentials::CredentialSettings;
 pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
+pub use session::CookieSettings;
 pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
     QueueStatistics, RingStatistics, Statistics,
 };
 pub use subscribe::Following;
+pub use tenancy::Tenancy;

@@ -3,33 +3,81 @@
 //! What has no type of ours is described here: events, which are kept as text from publisher to subscriber, and the event stream. Which error
 //! each operation may answer stands in `ERRORS`; what an error looks like, in [`Code`].
 
+mod security;
+
 use utoipa::{
     IntoParams, Modify, OpenApi, ToSchema,
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
 };
 
-use super::{code::Code, health, history, problem, publish, query::OnGap, state, stats};
+use self::security::Schemes;
+use super::{code::Code, health, history, problem, publish, query::OnGap, session, state, stats, tickets};
 use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.
 const ERRORS: &[(&str, &[Code])] = &[
     ("publish", PUBLISH),
-    ("history", &[Code::InvalidParameter, Code::Gap, Code::Unavailable]),
-    ("subscribe", &[Code::InvalidParameter, Code::Gap, Code::Limited, Code::Overloaded, Code::Unavailable, Code::Draining]),
+    ("history", HISTORY),
+    ("subscribe", SUBSCRIBE),
+    ("stats", STATS),
+    ("issue_ticket", &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::Limited, Code::CredentialsUnavailable]),
+    ("begin_session", SESSION),
+    ("end_session", &[Code::InvalidParameter]),
 ];
+
+const HISTORY: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Gap,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
+
+const SUBSCRIBE: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Gap,
+    Code::Limited,
+    Code::Overloaded,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+    Code::Draining,
+];
+
+const STATS: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
+
+const SESSION: &[Code] =
+    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::TooLarge, Code::Limited, Code::CredentialsUnavailable];
 
 const PUBLISH: &[Code] = &[
     Code::BadRequest,
     Code::RequestTimeout,
     Code::InvalidParameter,
     Code::Malformed,
+    Code::Unauthorized,
+    Code::Forbidden,
     Code::IdConflict,
     Code::TooLarge,
     Code::UnsupportedMediaType,
     Code::Invalid,
     Code::Refused,
+    Code::Limited,
     Code::Overloaded,
     Code::Unavailable,
+    Code::CredentialsUnavailable,
     Code::OutcomeUnknown,
     Code::Draining,
 ];
@@ -41,15 +89,18 @@ const COMMON: &[Code] = &[Code::OriginRefused, Code::ForwardedRefused, Code::Hos
     info(
         title = "chaincast",
         description = "Blockchain events over Server-Sent Events: a durable ordered log, live fan-out and gap-free replay.\n\n\
-            Every path is also served under `/v1`. Errors are RFC 9457 problems with a `code` to rely on."
+            Every path is also served under `/v1`. Errors are RFC 9457 problems with a `code` to rely on.\n\n\
+            Of several credentials the first counts, in the order bearer, cookie, ticket, token: a bad one is 401, whatever else is there. \
+            Without credentials configured, the service needs none and serves its own machine only."
     ),
-    paths(publish::publish, history::history, subscribe, stats::stats, health::health, health::live, health::ready),
+    paths(publish::publish, history::history, subscribe, tickets::issue, session::begin, session::end, stats::stats, health::health, health::live, health::ready),
     components(schemas(Event, NewEvent, problem::Body<'_>, state::Health)),
     tags(
         (name = "events", description = "Publish, follow, read"),
+        (name = "access", description = "Tickets and cookies, for clients that cannot send headers"),
         (name = "operation", description = "Health and numbers")
     ),
-    modifiers(&ErrorsFromTheTable)
+    modifiers(&ErrorsFromTheTable, &Schemes)
 )]
 struct Document;
 
@@ -66,7 +117,7 @@ struct ErrorsFromTheTable;
 impl Modify for ErrorsFromTheTable {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let id = operation.operation_id.as_deref().unwrap_or_default();
                 let own = ERRORS.iter().find(|(known, _)| *known == id).map_or(&[][..], |(_, codes)| codes);
                 add(operation, &[own, COMMON].concat());
@@ -114,6 +165,11 @@ pub(super) struct FilterParameters {
     /// `resume` (default): tell of events that are gone, and go on. `fail`: 410.
     #[param(inline)]
     on_gap: Option<OnGap>,
+    /// Another tenant's events, for super-admins; needs a reason.
+    tenant: Option<String>,
+    /// Why another tenant's are read, in at most 500 visible characters; or the header `Chaincast-Reason`.
+    #[param(max_length = 500)]
+    reason: Option<String>,
 }
 
 /// Follows events as they come, after those that were missed.
@@ -123,6 +179,7 @@ pub(super) struct FilterParameters {
         `hub.gap` tells of events that are gone, `hub.closing` of the end and its reason. Reconnect with `Last-Event-ID`.\n\n\
         A refusal that will pass is answered 200 with `hub.closing` to clients that accept `text/event-stream`, because an EventSource never \
         comes back from another status; other clients get the status.",
+    security((), ("bearer" = []), ("cookie" = []), ("ticket" = []), ("token" = [])),
     params(
         FilterParameters,
         ("shape" = inline(Option<Shape>), Query, description = "`envelope` (default): `data:` holds the event. `data`: only its `data`."),

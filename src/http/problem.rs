@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::{code::Code, gap::Gap};
 use crate::{
+    auth::{AuthError, Denied},
     ingest::{ConflictingId, Fault, ParseError, PublishError},
     log::LogError,
 };
@@ -41,6 +42,8 @@ struct Extra {
     conflicts: Vec<ConflictMember>,
     gap: Option<Gap>,
     allow: Option<&'static str>,
+    /// A credential was presented, and is bad.
+    bad_credential: bool,
 }
 
 /// One rule that an event breaks.
@@ -115,6 +118,38 @@ impl Problem {
         let mut problem = Self::new(Code::InvalidParameter).detail(detail);
         problem.extra.parameter = Some(name.into());
         problem
+    }
+
+    /// No credential where one is needed.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(Code::Unauthorized).detail("send `Authorization: Bearer` with a token or an API key")
+    }
+
+    /// A credential that is not taken, and why, without a part of it.
+    #[must_use]
+    pub fn bad_credential(why: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(Code::Unauthorized).detail(why);
+        problem.extra.bad_credential = true;
+        problem
+    }
+
+    /// Events that the credential may not publish.
+    #[must_use]
+    pub fn not_yours(faults: Vec<Fault>) -> Self {
+        Self { code: Code::Forbidden, ..Self::invalid(faults) }
+    }
+
+    /// What a parameter asks for, and the credential does not allow.
+    #[must_use]
+    pub fn forbidden(parameter: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: Code::Forbidden, ..Self::parameter(parameter, detail) }
+    }
+
+    /// Another tenant's log without a word why.
+    #[must_use]
+    pub fn reason_required(detail: &'static str) -> Self {
+        Self { code: Code::ReasonRequired, ..Self::parameter("reason", detail) }
     }
 
     /// A method that a path does not have; `allow` lists those it has.
@@ -192,6 +227,20 @@ impl Problem {
         if status.is_client_error() { problem.detail(error.to_string()) } else { problem.caused_by(error) }
     }
 
+    /// RFC 6750 §3: no error to whoever presented nothing.
+    fn challenge(&self) -> String {
+        let realm = "Bearer realm=\"chaincast\"";
+        match &self.detail {
+            Some(why) if self.extra.bad_credential => {
+                // what the grammar of `error_description` lets through
+                let plain = |c: char| if c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\' { c } else { '\'' };
+                let why: String = why.chars().map(plain).collect();
+                format!("{realm}, error=\"invalid_token\", error_description=\"{why}\"")
+            }
+            _ => realm.to_owned(),
+        }
+    }
+
     /// The body, with the id of the request if it has one.
     #[must_use]
     pub(super) fn body(&self, request_id: Option<&str>) -> Vec<u8> {
@@ -233,7 +282,7 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         if self.code == Code::Unauthorized {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"chaincast\""));
+            response.insert_header((header::WWW_AUTHENTICATE, self.challenge()));
         }
         if let Some(allow) = self.extra.allow {
             response.insert_header((header::ALLOW, allow));
@@ -265,6 +314,24 @@ impl From<PublishError> for Problem {
             PublishError::Internal => Self::new(Code::Internal),
             PublishError::Stopping => Self::new(Code::Draining),
         }
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        match error {
+            AuthError::Missing => Self::unauthenticated(),
+            AuthError::Invalid(why) => Self::bad_credential(why),
+            AuthError::Expired | AuthError::Revoked => Self::bad_credential(error.to_string()),
+            AuthError::Forbidden(why) => Self::new(Code::Forbidden).detail(why),
+            AuthError::Unavailable(cause) => Self::new(Code::CredentialsUnavailable).caused_by(&cause),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        Self::forbidden(denied.parameter, denied.to_string())
     }
 }
 
@@ -304,6 +371,21 @@ mod tests {
         assert_eq!(problem.code(), Code::Internal);
         assert!(!json(&problem).to_string().contains("relation"));
         assert!(problem.cause().is_some_and(|cause| cause.contains("relation")));
+    }
+
+    #[test]
+    fn a_challenge_says_what_is_wrong_only_to_whoever_presented_something() {
+        let challenge = |error: AuthError| {
+            let response = Problem::from(error).error_response();
+            response.headers().get(header::WWW_AUTHENTICATE).map(|value| value.to_str().expect("ASCII").to_owned())
+        };
+        assert_eq!(challenge(AuthError::Missing).as_deref(), Some("Bearer realm=\"chaincast\""));
+        let invalid = "Bearer realm=\"chaincast\", error=\"invalid_token\", error_description=";
+        assert_eq!(challenge(AuthError::Invalid("a \"b\" \\ é")), Some(format!("{invalid}\"a 'b' ' '\"")));
+        assert_eq!(challenge(AuthError::Expired), Some(format!("{invalid}\"the credential has expired\"")));
+        assert_eq!(challenge(AuthError::Revoked), Some(format!("{invalid}\"the credential was revoked\"")));
+        assert_eq!(challenge(AuthError::Forbidden("no".into())), None);
+        assert_eq!(challenge(AuthError::Unavailable("10.0.0.9".into())), None);
     }
 
     #[test]

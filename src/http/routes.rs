@@ -8,7 +8,7 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{code::Code, health, history, pages, problem::Problem, publish, state::State, stats, subscribe};
+use super::{code::Code, health, history, pages, problem::Problem, publish, session, state::State, stats, subscribe, tickets};
 
 /// The prefix under which every route is served as well.
 pub const PREFIX: &str = "/v1";
@@ -28,6 +28,8 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/events", "GET, HEAD, POST").route(read(history::history)).route(web::post().to(publish::publish)))
         .service(at("/events/subscribe", READ).route(read(subscribe::subscribe)))
         .service(at("/events/stats", READ).route(read(stats::stats)))
+        .service(at("/events/tickets", "POST").route(web::post().to(tickets::issue)))
+        .service(at("/events/session", "POST, DELETE").route(web::post().to(session::begin)).route(web::delete().to(session::end)))
         .service(at("/health", READ).route(read(health::health)))
         .service(at("/health/live", READ).route(read(health::live)))
         .service(at("/health/ready", READ).route(read(health::ready)))

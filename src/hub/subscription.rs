@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{Frame, Offer, Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
+use super::{Frame, Offer, Outlet, Right, admission::Permit, ready::SlotWaker, replay::ReplayPage};
 use crate::domain::{Cursor, Epoch, Filter, Gap, GapReason, Seq};
 
 /// Where a subscription begins.
@@ -42,6 +42,10 @@ pub struct Request {
     pub beginning: Beginning,
     /// Room for it.
     pub permit: Permit,
+    /// How long it may last; `None`: for as long as it likes.
+    pub right: Option<Arc<Right>>,
+    /// How many events a second it is written at most.
+    pub deliver_per_second: Option<u32>,
 }
 
 /// Where a subscription stands; `c` is its cursor: every match up to it is on the socket or in the outlet's one pinned frame.

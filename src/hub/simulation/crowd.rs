@@ -62,7 +62,7 @@ impl Crowd {
     pub(super) fn join(&mut self, filter: Filter, beginning: Beginning) -> Rc<RefCell<Client>> {
         let client = Rc::new(RefCell::new(Client { connected: true, capacity: 100_000, ..Client::default() }));
         let permit = self.admission.admit().expect("room");
-        let request = Request { filter: Arc::new(filter), beginning, permit };
+        let request = Request { filter: Arc::new(filter), beginning, permit, right: None, deliver_per_second: None };
         self.shard.subscribe(request, Pipe(client.clone()), self.now);
         self.clients.push(client.clone());
         client

@@ -246,7 +246,8 @@ impl World {
         }
         let permit = self.admission.admit().expect("room");
         let node = &mut self.nodes[number];
-        node.shard.subscribe(Request { filter: filter.clone(), beginning, permit }, Pipe(client.clone()), self.now);
+        let request = Request { filter: filter.clone(), beginning, permit, right: None, deliver_per_second: None };
+        node.shard.subscribe(request, Pipe(client.clone()), self.now);
     }
 
     fn reconnect(&mut self, number: usize) {
