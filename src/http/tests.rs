@@ -1,5 +1,9 @@
 //! The service as a client sees it: real routes and middleware, with a log and a publisher that do as they are told.
 
+mod access;
+mod authority;
+mod cors;
+mod exchange;
 mod fake;
 
 use std::sync::Arc;
@@ -47,7 +51,12 @@ impl Answer {
 }
 
 async fn ask(fakes: &Fakes, request: TestRequest) -> Answer {
-    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
+    ask_of(fakes, &[], request).await
+}
+
+/// Asks a service that pages of these origins may use.
+async fn ask_of(fakes: &Fakes, origins: &[&str], request: TestRequest) -> Answer {
+    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new(origins));
     let service = init_service(app(web::Data::new(fakes.state()), guard, InFlight::default())).await;
     send(&service, request).await
 }
