@@ -5,6 +5,7 @@ mod authority;
 mod cors;
 mod exchange;
 mod fake;
+mod stream;
 
 use std::sync::Arc;
 
