@@ -163,7 +163,7 @@ impl Sender {
     /// Who publishes, as far as the head of the request tells.
     pub(super) async fn of(request: &HttpRequest, state: &State) -> Result<Self, Problem> {
         if state.authority.is_open() {
-            return Ok(Self::Known(Caller::nobody(state)?));
+            return Caller::nobody(state)?.who_may_publish().map(Self::Known);
         }
         if let Some(text) = credentials::bearer(request.headers())? {
             return Caller::new(state.authority.bearer(&text).await?).who_may_publish().map(Self::Known);

@@ -63,8 +63,8 @@ pub(super) fn presented(request: &HttpRequest, settings: &CredentialSettings, ti
         return Ok(Presented::Bearer(bearer));
     }
     Ok(match (ticket, token) {
-        (Some(ticket), _) => Presented::Ticket(ticket),
-        (None, Some(token)) => Presented::Bearer(token),
+        (Some(ticket), _) => Presented::Ticket(credible(ticket)?),
+        (None, Some(token)) => Presented::Bearer(credible(token)?),
         (None, None) => Presented::Nothing,
     })
 }
@@ -86,10 +86,15 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     if credential.is_empty() {
         return Err(Problem::parameter("Authorization", "must be `Bearer` and a token or an API key"));
     }
-    if !credential.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b)) {
-        return Err(Problem::bad_credential("what stands behind `Bearer` is neither a token nor an API key"));
+    credible(credential.to_owned()).map(Some)
+}
+
+/// A text that can be a credential: RFC 6750 §2.1.
+fn credible(text: String) -> Result<String, Problem> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b)) {
+        return Err(Problem::bad_credential("what was sent is neither a token, an API key nor a ticket"));
     }
-    Ok(Some(credential.to_owned()))
+    Ok(text)
 }
 
 fn in_cookie(request: &HttpRequest, settings: &CookieSettings) -> Result<Option<String>, Problem> {
@@ -114,10 +119,7 @@ fn in_cookie(request: &HttpRequest, settings: &CookieSettings) -> Result<Option<
         let detail = "a cookie from a page of another site counts only if CHAINCAST_ALLOWED_ORIGINS names the page's origin";
         return Err(Problem::new(Code::OriginRefused).detail(detail));
     }
-    if found.is_empty() {
-        return Err(Problem::bad_credential("the cookie is empty"));
-    }
-    Ok(Some(found))
+    credible(found).map(Some)
 }
 
 /// The longest name of a key.

@@ -1,7 +1,7 @@
 //! The service as HTTP: which paths there are, what they take, and how errors look.
 //!
 //! [`routes`] is the table of paths, [`code`] the table of errors; handlers are thin and stand in a file per resource. [`app`]
-//! puts the middleware round them. Who asks is found out in [`credentials`] and [`caller`], from what an [`Authority`] says.
+//! puts the middleware round them. Who asks is found out in `credentials` and `caller`, from what an [`Authority`] says.
 //!
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 

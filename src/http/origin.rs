@@ -53,7 +53,7 @@ impl Origins {
         self.listed.as_ref().is_some_and(|listed| !listed.is_empty()) && self.may(origin)
     }
 
-    /// CORS for every answer, errors included. Cookies are [`Origins::allow_cookies`]'s, because not every origin that may ask may use them.
+    /// CORS for every answer, errors included. Cookies are granted round it, because not every origin that may ask may use them.
     pub fn cors(&self) -> Cors {
         let origins = self.clone();
         Cors::default()

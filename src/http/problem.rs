@@ -1,7 +1,10 @@
 //! The one mapping of errors to HTTP: RFC 9457 `application/problem+json`.
 //!
 //! Handlers return `Result<_, Problem>`. [`super::observe`] adds the request's id to the body and writes what only the log may say: the body of a
-//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`].
+//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`], which error of
+//! another module has which code in `causes`.
+
+mod causes;
 
 use std::{borrow::Cow, fmt};
 
@@ -16,11 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{code::Code, gap::Gap};
-use crate::{
-    auth::{AuthError, Denied},
-    ingest::{ConflictingId, Fault, ParseError, PublishError},
-    log::LogError,
-};
+use crate::ingest::{ConflictingId, Fault};
 
 /// The media type of every error.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -291,63 +290,10 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<ParseError> for Problem {
-    fn from(error: ParseError) -> Self {
-        match error {
-            ParseError::Malformed { detail } => Self::new(Code::Malformed).detail(detail),
-            ParseError::Invalid { faults } => Self::invalid(faults),
-            error @ ParseError::TooLarge { .. } => Self::new(Code::TooLarge).detail(error.to_string()),
-        }
-    }
-}
-
-impl From<PublishError> for Problem {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Conflict(items) => Self::conflict(&items),
-            PublishError::Unavailable => Self::new(Code::Unavailable),
-            PublishError::OutcomeUnknown => {
-                Self::new(Code::OutcomeUnknown).detail("repeat the request with the same ids: what was stored is answered as a duplicate")
-            }
-            PublishError::Overloaded => Self::new(Code::Overloaded),
-            PublishError::Refused(cause) => Self::new(Code::Refused).caused_by(&cause),
-            PublishError::Internal => Self::new(Code::Internal),
-            PublishError::Stopping => Self::new(Code::Draining),
-        }
-    }
-}
-
-impl From<AuthError> for Problem {
-    fn from(error: AuthError) -> Self {
-        match error {
-            AuthError::Missing => Self::unauthenticated(),
-            AuthError::Invalid(why) => Self::bad_credential(why),
-            AuthError::Expired | AuthError::Revoked => Self::bad_credential(error.to_string()),
-            AuthError::Forbidden(why) => Self::new(Code::Forbidden).detail(why),
-            AuthError::Unavailable(cause) => Self::new(Code::CredentialsUnavailable).caused_by(&cause),
-        }
-    }
-}
-
-impl From<Denied> for Problem {
-    fn from(denied: Denied) -> Self {
-        Self::forbidden(denied.parameter, denied.to_string())
-    }
-}
-
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
-        let code = match error {
-            LogError::Unavailable(_) | LogError::Unknown(_) => Code::Unavailable,
-            LogError::Content(_) | LogError::Internal(_) => Code::Internal,
-        };
-        Self::new(code).caused_by(&error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{auth::AuthError, log::LogError};
 
     fn json(problem: &Problem) -> serde_json::Value {
         serde_json::from_slice(&problem.body(Some("r-1"))).expect("JSON")

@@ -119,15 +119,3 @@ fn refuse(request: &HttpRequest, problem: Problem, style: Style) -> Result<HttpR
     }
     Ok(stream_head().force_close().body(sse::refusal(reason, following.hub.settings().jittered_retry(), style)))
 }
-
-impl From<CloseReason> for Problem {
-    fn from(reason: CloseReason) -> Self {
-        Self::new(match reason {
-            CloseReason::Limited => Code::Limited,
-            CloseReason::Draining => Code::Draining,
-            CloseReason::Unavailable => Code::Unavailable,
-            CloseReason::Expired | CloseReason::Revoked | CloseReason::Superseded => Code::Unauthorized,
-            CloseReason::Overloaded | CloseReason::Lagging | CloseReason::Lifetime => Code::Overloaded,
-        })
-    }
-}

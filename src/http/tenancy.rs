@@ -9,7 +9,10 @@ use super::{
     problem::Problem,
     state::State,
 };
-use crate::{auth::Principal, domain::LogName};
+use crate::{
+    auth::{AuthError, Principal},
+    domain::LogName,
+};
 
 /// Says why another tenant's log is read, as the parameter `reason` does.
 pub(super) const REASON: HeaderName = HeaderName::from_static("chaincast-reason");
@@ -85,10 +88,12 @@ impl Reading {
     /// Whose log it is, once it is written down that `target` is about to be read, where it has to be.
     pub(super) async fn recorded(self, principal: &Principal, target: &'static str, state: &State) -> Result<LogName, Problem> {
         if let Some(reason) = &self.reason {
-            state.authority.record_read(principal, &self.tenant, target, reason).await.map_err(|error| {
-                let problem = Problem::from(error);
-                // whoever may is known by now: what failed is the record
-                if problem.code() == Code::CredentialsUnavailable { problem.detail("the read could not be recorded") } else { problem }
+            let recorded = state.authority.record_read(principal, &self.tenant, target, reason).await;
+            recorded.map_err(|error| match error {
+                AuthError::Unavailable(cause) => {
+                    Problem::new(Code::Unavailable).detail("the read could not be recorded, so nothing was read").caused_by(&cause)
+                }
+                error => error.into(),
             })?;
         }
         Ok(self.tenant)

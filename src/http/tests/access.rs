@@ -123,6 +123,7 @@ const CLOSED: &str = r#"
     -                      | HEAD /events/subscribe?all=true&token=secret.alice    |                          | 200 |                   |
     -                      | GET /events/stats?token=secret.alice                  |                          | 200 |                   |
     -                      | GET /events?all=true&token=secret.x                   |                          | 401 | unauthorized      |
+    -                      | GET /events?all=true&token=secret%20alice             |                          | 401 | unauthorized      |
     -                      | GET /events?all=true&token=                           |                          | 400 | invalid_parameter | token
     -                      | GET /events?all=true&token=secret%zz                  |                          | 400 | invalid_parameter | token
     -                      | GET /events?all=true&token=secret.alice&token=secret.alice |                     | 400 | invalid_parameter | token

@@ -160,7 +160,7 @@ async fn what_cannot_be_recorded_is_not_read() {
     let fakes = Fakes { authority: Arc::new(authority), panics: true, ..Fakes::default() };
     for uri in ["/events?all=true&tenant=default&reason=why", "/events/stats?tenant=default&reason=why"] {
         let refusal = ask(&fakes, get(uri).insert_header(OPS)).await;
-        assert_eq!((refusal.code().as_str(), refusal.header("retry-after")), ("credentials_unavailable", "2"), "{uri}");
+        assert_eq!((refusal.code().as_str(), refusal.header("retry-after")), ("unavailable", "2"), "{uri}");
         assert!(!refusal.text.contains("10.0.0.9"));
     }
     assert_eq!(fakes.reads.load(Ordering::Relaxed), 0);
