@@ -283,4 +283,21 @@ mod tests {
         let kept = include_str!("../../openapi/openapi.json");
         assert!(kept == super::to_json(), "renew it: cargo run -- openapi > openapi/openapi.json");
     }
+
+    #[test]
+    fn whatever_answers_401_names_the_credentials_it_takes_and_each_of_those_is_described() {
+        let document: serde_json::Value = serde_json::from_str(&super::to_json()).expect("JSON");
+        let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
+        let operations = document["paths"].as_object().expect("paths").values().filter_map(serde_json::Value::as_object);
+        for operation in operations.flat_map(serde_json::Map::values) {
+            let (id, taken) = (&operation["operationId"], operation["security"].as_array().cloned().unwrap_or_default());
+            let names: Vec<String> = taken.iter().filter_map(|one| one.as_object()?.keys().next().cloned()).collect();
+            assert_eq!(operation["responses"]["401"].is_object(), !names.is_empty(), "{id}");
+            for status in ["403", "429"] {
+                assert!(names.is_empty() || operation["responses"][status].is_object(), "{id} {status}");
+            }
+            assert!(names.iter().all(|name| schemes.contains_key(name)), "{id}: {names:?}");
+        }
+        assert_eq!(schemes.len(), 5);
+    }
 }

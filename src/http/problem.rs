@@ -1,8 +1,8 @@
 //! The one mapping of errors to HTTP: RFC 9457 `application/problem+json`.
 //!
 //! Handlers return `Result<_, Problem>`. [`super::observe`] adds the request's id to the body and writes what only the log may say: the body of a
-//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`], which error of
-//! another module has which code in `causes`.
+//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`]; which error of another module has which code, in
+//! `causes`.
 
 mod causes;
 

@@ -308,7 +308,9 @@ async fn pages_run_nothing_from_elsewhere() {
 #[actix_web::test]
 async fn the_document_lists_every_path_and_the_codes_of_the_table() {
     let document = ask(&Fakes::default(), get("/openapi.json")).await.json();
-    for path in ["/events", "/events/subscribe", "/events/stats", "/health", "/health/live", "/health/ready"] {
+    for path in
+        ["/events", "/events/subscribe", "/events/tickets", "/events/session", "/events/stats", "/health", "/health/live", "/health/ready"]
+    {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     let conflict = &document["paths"]["/events"]["post"]["responses"]["409"];

@@ -181,3 +181,17 @@ async fn one_reads_ones_own_log_without_a_reason_and_unrecorded() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert!(fakes.authority.recorded.lock().expect("lock").is_empty());
 }
+
+#[actix_web::test]
+async fn a_page_holds_only_what_its_reader_may_see() {
+    let seen = |uri: &'static str, name: &'static str| async move {
+        let request = get(uri).insert_header((header::AUTHORIZATION, format!("Bearer secret.{name}")));
+        let page = ask(&closed(), request).await.json();
+        (page["events"].as_array().map(Vec::len), page["nextEventId"] == "00000001-3")
+    };
+    // the log's events are of stream 1 and of type a.b; what was looked at and not seen is passed over
+    assert_eq!(seen("/events?all=true", "admin").await, (Some(3), true));
+    assert_eq!(seen("/events?all=true", "alice").await, (Some(0), true));
+    assert_eq!(seen("/events?types=a.b", "alice").await, (Some(0), true));
+    assert_eq!(seen("/events?types=a.b", "admin").await, (Some(3), true));
+}
