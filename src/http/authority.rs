@@ -34,8 +34,8 @@ pub trait Authority: Send + Sync + 'static {
     /// Takes a ticket for `subscription`, the digest of what is asked for, to which its first use binds it.
     async fn redeem(&self, ticket: &str, subscription: &SecretDigest) -> Result<(Principal, TicketUse), AuthError>;
 
-    /// Has `right` ended with the credential of `principal`, or by a newer use of its ticket. The registry must not keep the right alive: it is
-    /// the stream's, and so is what is returned, which takes it out of the registry when dropped.
+    /// Has `right` ended with the credential of `principal`, or by a newer use of its ticket, for as long as what is returned is held: the
+    /// stream holds it until it ends.
     fn register(&self, principal: &Principal, ticket: Option<TicketUse>, right: Arc<Right>) -> Result<Registration, AuthError>;
 
     /// Writes down that `principal` is about to read `target` of another tenant's, and why.
