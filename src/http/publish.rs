@@ -108,7 +108,7 @@ impl From<Published> for Answer {
         description = "`refuse` (default): an id that is known with other content refuses the whole request. `keep`: such events stay as \
             stored, with item status `conflict`, and the rest is stored."),
         ("key" = inline(Option<String>), Query, description = "The id of the signing key of a signed request."),
-        ("webhook-id" = inline(Option<String>), Header, description = "Of a signed request: signed with its timestamp and body."),
+        ("webhook-id" = inline(Option<String>), Header, description = "Of a signed request: signed with its timestamp and body. Events without an id get theirs from it."),
         ("webhook-timestamp" = inline(Option<String>), Header, description = "Of a signed request: seconds since 1970, at most five minutes off."),
     ),
     request_body(
@@ -198,11 +198,14 @@ async fn understand(arrived: Arrived, state: &State) -> Result<(LogName, AppendR
 impl Arrived {
     /// What is to be appended to whose log; nothing of an unsigned body is told to whoever sent it.
     fn understand(self, authority: &dyn Authority, limits: &ingest::Limits) -> Result<(LogName, AppendRequest), Problem> {
-        let caller = match self.sender {
-            Sender::Known(caller) => caller,
-            Sender::Signed(signature) => Caller::signed(&signature, &self.body, authority)?,
+        let (caller, stem) = match self.sender {
+            Sender::Known(caller) => (caller, None),
+            Sender::Signed(signature) => (Caller::signed(&signature, &self.body, authority)?, Some(signature.stem())),
         };
-        let drafts = ingest::parse(self.form, &self.body, limits)?;
+        let mut drafts = ingest::parse(self.form, &self.body, limits)?;
+        // whoever sends a signed request again, its sender or a thief, publishes nothing new
+        let name = |stem: String| drafts.iter_mut().try_for_each(|draft| draft.name_after(&stem));
+        stem.map_or(Ok(()), name).map_err(|error| Problem::parameter("webhook-id", error.to_string()))?;
         let faults = caller.not_its_own(&drafts);
         if !faults.is_empty() {
             return Err(Problem::not_yours(faults));

@@ -18,7 +18,7 @@ const MAX_COOKIE_BYTES: usize = 4096;
 /// The cookie that carries a token.
 #[derive(Clone, Debug)]
 pub struct CookieSettings {
-    /// Its name; one that begins with `__Host-` is no other host's to set.
+    /// Its name; one that begins with `__Host-` cannot be set by another host of the same domain.
     pub name: Box<str>,
     /// Whether it travels over TLS only, or to this machine; always so when the name begins with `__Secure-` or `__Host-`, or pages of other sites
     /// may send it.
@@ -29,7 +29,7 @@ pub struct CookieSettings {
 
 impl Default for CookieSettings {
     fn default() -> Self {
-        Self { name: "__Host-chaincast".into(), secure: true, same_site: SameSite::Strict }
+        Self { name: "__Secure-chaincast".into(), secure: true, same_site: SameSite::Strict }
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     rules,
 };
 use crate::{
-    domain::{Envelope, EventId, EventType, Keys, Source, StreamId, Topic, UserId},
+    domain::{Envelope, EventId, EventType, Keys, NameError, Source, StreamId, Topic, UserId},
     log::{ContentDigest, NewEvent},
 };
 
@@ -28,6 +28,8 @@ pub struct Draft {
     /// Where it stands in the body.
     pointer: String,
     id: EventId,
+    /// Its publisher gave it its id.
+    is_named: bool,
     digest: ContentDigest,
     keys: Keys,
     /// The members of the envelope from `type` to `ref`, each with a comma behind.
@@ -46,6 +48,17 @@ impl Draft {
     #[must_use]
     pub fn id(&self) -> &EventId {
         &self.id
+    }
+
+    /// Gives an event that its publisher gave no id one that is the same whenever the request is sent again: `stem` and its place in the body.
+    ///
+    /// # Errors
+    /// When the two make no id.
+    pub fn name_after(&mut self, stem: &str) -> Result<(), NameError> {
+        if !self.is_named {
+            self.id = EventId::parse(&format!("{stem}{}", self.pointer))?;
+        }
+        Ok(())
     }
 
     /// What it is filed under: what a policy decides by.
@@ -87,6 +100,7 @@ impl Draft {
         let Some(keys) = keys.filter(|_| faults.count() == before) else { return Ok(None) };
         let draft = Self {
             pointer,
+            is_named: id.is_some(),
             // made before the first try, so that a repeated append finds what the first one stored
             id: id.unwrap_or_else(|| EventId::new(Uuid::now_v7().to_string())),
             digest: Sha256::digest(&json).into(),

@@ -230,7 +230,7 @@ fn dress(request: TestRequest, credential: &str) -> TestRequest {
     match kind {
         "-" => request,
         "bearer" => request.append_header((header::AUTHORIZATION, format!("Bearer {secret}"))),
-        "cookie" => request.append_header((header::COOKIE, format!("other=1; __Host-chaincast={secret}"))),
+        "cookie" => request.append_header((header::COOKIE, format!("other=1; __Secure-chaincast={secret}"))),
         "basic" => request.append_header((header::AUTHORIZATION, "Basic c2VjcmV0OnNlY3JldA==")),
         "empty" => request.append_header((header::AUTHORIZATION, "Bearer ")),
         "twice" => dress(dress(request, "bearer alice"), "bearer alice"),

@@ -7,7 +7,7 @@ use cookie::{Cookie, SameSite};
 
 use super::{
     Answer, ask,
-    authority::{FakeAuthority, LASTS_SECONDS},
+    authority::{FakeAuthority, LASTS_SECONDS, SIGNATURE},
     fake::Fakes,
     get, post,
 };
@@ -66,14 +66,14 @@ async fn a_broken_question_does_not_use_a_ticket_up() {
 async fn a_session_is_a_cookie_that_ends_with_the_token() {
     let begun = ask(&closed(), get("/events/session").method(Method::POST).insert_header(ALICE)).await;
     let cookie = cookie_of(&begun);
-    assert_eq!(cookie.name_value(), ("__Host-chaincast", "secret.alice"));
+    assert_eq!(cookie.name_value(), ("__Secure-chaincast", "secret.alice"));
     assert_eq!((cookie.http_only(), cookie.secure(), cookie.same_site()), (Some(true), Some(true), Some(SameSite::Strict)));
     assert_eq!((cookie.path(), cookie.domain()), (Some("/"), None));
     let seconds = cookie.max_age().expect("an age").whole_seconds();
     assert!((LASTS_SECONDS - 60..=LASTS_SECONDS).contains(&seconds), "{seconds}");
 
     let ended = cookie_of(&ask(&closed(), get("/events/session").method(Method::DELETE)).await);
-    assert_eq!(ended.name_value(), ("__Host-chaincast", ""));
+    assert_eq!(ended.name_value(), ("__Secure-chaincast", ""));
     assert_eq!((ended.max_age(), ended.path(), ended.secure()), (Some(time::Duration::ZERO), Some("/"), Some(true)));
 }
 
@@ -102,7 +102,7 @@ async fn the_cookie_has_the_name_of_the_setting_and_no_other() {
     let fakes = with_cookie(CookieSettings { name: "chaincast".into(), ..CookieSettings::default() });
     let sent = |cookie: &'static str| get("/events?all=true").insert_header((header::COOKIE, cookie));
     assert_eq!(ask(&fakes, sent("chaincast=\"secret.alice\"")).await.status, StatusCode::OK);
-    assert_eq!(ask(&fakes, sent("__Host-chaincast=secret.alice; chaincas=secret.alice")).await.code(), "unauthorized");
+    assert_eq!(ask(&fakes, sent("__Secure-chaincast=secret.alice; chaincas=secret.alice")).await.code(), "unauthorized");
 }
 
 #[actix_web::test]
@@ -129,6 +129,23 @@ async fn what_is_published_stands_under_the_source_of_the_credential() {
         assert!(ask(&fakes, request).await.status.is_success());
     }
     assert_eq!(fakes.publisher.sources(), ["indexer", "default"]);
+}
+
+#[actix_web::test]
+async fn events_of_a_signed_request_have_the_same_ids_whenever_it_is_sent_again() {
+    let ids = |body: &'static str, id: String| async move {
+        let signed = post("/events?key=signer").insert_header(("webhook-id", id)).insert_header(("webhook-timestamp", "1790000000"));
+        let answer = ask(&closed(), signed.insert_header(("webhook-signature", SIGNATURE)).set_payload(body)).await;
+        let events = answer.json()["events"].as_array().cloned().unwrap_or_default();
+        (
+            answer.status.as_u16(),
+            events.iter().map(|event| event["id"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>().join(" "),
+        )
+    };
+    let batch = r#"[{"type":"stream.a"},{"type":"stream.a","id":"own"},{"type":"stream.b"}]"#;
+    assert_eq!(ids(r#"{"type":"stream.a"}"#, "m-1".into()).await, (201, "signer:m-1".into()));
+    assert_eq!(ids(batch, "m-1".into()).await, (201, "signer:m-1/0 own signer:m-1/2".into()));
+    assert_eq!(ids(batch, format!("m-1{}", "0".repeat(300))).await, (400, String::new()));
 }
 
 #[actix_web::test]
