@@ -9,6 +9,7 @@ mod database;
 pub mod environment;
 mod hub;
 mod ingest;
+mod limits;
 mod log;
 mod server;
 mod telemetry;
@@ -19,6 +20,7 @@ pub use access::Access;
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
+pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
 pub use server::Server;
 pub use telemetry::{LogFormat, Telemetry};
@@ -41,6 +43,9 @@ pub struct Config {
     /// Subscriptions.
     #[command(flatten)]
     pub hub: Hub,
+    /// How much one client may ask for.
+    #[command(flatten)]
+    pub limits: Limits,
     /// What the service says about itself.
     #[command(flatten)]
     pub telemetry: Telemetry,

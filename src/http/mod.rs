@@ -6,12 +6,14 @@
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 
 mod app;
+mod client;
 pub mod code;
 pub mod gap;
 pub mod guard;
 mod health;
 mod history;
 mod in_flight;
+mod limits;
 mod media_type;
 pub mod observe;
 pub mod openapi;
@@ -29,9 +31,11 @@ mod subscribe;
 mod tests;
 
 pub use app::app;
+pub use client::{ClientNet, ForwardedBy, Proxies};
 pub use code::Code;
 pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
+pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
