@@ -7,6 +7,7 @@ mod bad_input_sockets;
 mod drain;
 mod durability;
 mod failover;
+mod fuzz;
 mod log_contract;
 mod outage;
 mod publish;
