@@ -1,5 +1,9 @@
 //! The scenarios: the real service, run as its users run it.
 
+mod access_leaks;
+mod access_matrix;
+mod access_publish;
+mod access_streams;
 mod append_before_deliver;
 mod architecture;
 mod bad_input;
