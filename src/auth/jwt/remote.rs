@@ -187,3 +187,47 @@ impl Drop for Underway {
         self.0.landed.send_modify(|count| *count += 1);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use super::*;
+    use crate::auth::Authorities;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("lock").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_change_of_state_is_logged_once() {
+        let settings = JwksSettings { authorities: Authorities::Only(vec![vec![0]]), ..JwksSettings::new("https://127.0.0.1/keys") };
+        let remote = Remote::new(&settings).expect("settings");
+        let written = Written::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt().without_time().with_ansi(false).with_writer(move || writer.clone()).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            for result in [Err(500), Err(500), Ok(()), Ok(()), Err(404), Err(404), Ok(())] {
+                remote.settle(result.map(|()| KeySet::new(Vec::new())).map_err(FetchError::Status));
+            }
+        });
+        let text = String::from_utf8(written.0.lock().expect("lock").clone()).expect("UTF-8");
+        let what = |line: &str| line.split_once("remote: ").map(|(_, what)| what.to_owned());
+        let expected = [
+            "the keys for tokens could not be fetched: tokens cannot be checked error=it answered with status 500",
+            "the keys for tokens were fetched keys=0",
+            "the keys for tokens could not be fetched: those at hand stay in use error=it answered with status 404",
+            "the keys for tokens were fetched keys=0",
+        ];
+        assert_eq!(text.lines().filter_map(what).collect::<Vec<_>>(), expected, "{text}");
+    }
+}
