@@ -9,19 +9,25 @@ mod database;
 pub mod environment;
 mod hub;
 mod ingest;
+mod jwt;
 mod limits;
 mod log;
+mod secret;
 mod server;
 mod telemetry;
 
 use std::net::SocketAddr;
 
+use crate::auth::JwtConfigError;
+
 pub use access::Access;
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
+pub use jwt::Jwt;
 pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
+pub use secret::Secret;
 pub use server::Server;
 pub use telemetry::{LogFormat, Telemetry};
 
@@ -34,6 +40,9 @@ pub struct Config {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// Tokens.
+    #[command(flatten)]
+    pub jwt: Jwt,
     /// The store.
     #[command(flatten)]
     pub log: Log,
@@ -63,6 +72,9 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// Tokens could not be checked, or not well.
+    #[error(transparent)]
+    Jwt(#[from] JwtConfigError),
     /// No event of the allowed size would fit.
     #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
     EventAboveBatch {
@@ -82,6 +94,7 @@ impl Config {
         if !self.server.listen.ip().is_loopback() && !self.access.insecure_open {
             return Err(ConfigError::OpenToTheNetwork(self.server.listen));
         }
+        self.jwt.settings().check()?;
         self.log.database()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
