@@ -6,6 +6,7 @@ use chaincast::{
     domain::{Envelope, Event, EventId, EventType, Filter, FilterParts, Keys, LogName, Pattern, Seq, Source, StreamId, Topic},
     log::{
         AppendRequest, EventLog, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, RequestOutcome, SqliteLog, SqliteSettings,
+        Store,
     },
 };
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -31,6 +32,11 @@ impl Place {
 
     /// One more instance of the adapter.
     pub(crate) async fn connect(&self) -> Arc<dyn EventLog> {
+        self.store().await
+    }
+
+    /// One more instance of the adapter, with all that it keeps.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
         match self {
             Self::Sqlite(_) => Arc::new(SqliteLog::open_file(&self.file(), SqliteSettings::default()).await.expect("opens")),
             Self::Postgres(database) => Arc::new(PostgresLog::connect(&database.url(), postgres::settings()).await.expect("connects")),

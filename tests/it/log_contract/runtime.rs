@@ -14,8 +14,9 @@ use super::place::{Place, plains, publish, request};
 fn a_caller_that_goes_away_with_its_runtime_does_not_cancel_its_write() {
     let home = tokio::runtime::Runtime::new().expect("a runtime");
     let place = Place::sqlite();
-    let (log, id) = home.block_on(place.open());
-    let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(log, home.handle().clone()));
+    let (_, id) = home.block_on(place.open());
+    let store = home.block_on(place.store());
+    let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store, home.handle().clone()));
 
     let worker = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let caller = Arc::clone(&log);
