@@ -13,10 +13,10 @@
 -- the version goes by the clock where that is ahead of counting: in a file that was put back from a backup no number comes again that a
 -- process may remember with another meaning
 CREATE TABLE access_version (
-    one     INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-INSERT INTO access_version DEFAULT VALUES;
+INSERT INTO access_version (one) VALUES (1);
 
 CREATE TABLE api_keys (
     id              TEXT    NOT NULL PRIMARY KEY,        -- serves: rotating and ending a key
@@ -94,6 +94,6 @@ CREATE TRIGGER audit_is_not_replaced BEFORE INSERT ON audit WHEN EXISTS (SELECT 
 END;
 
 CREATE TABLE service_secret (
-    one    INTEGER PRIMARY KEY DEFAULT 1 CHECK (one = 1),
+    one    INTEGER PRIMARY KEY CHECK (one = 1),
     secret BLOB NOT NULL CHECK (octet_length(secret) = 32)
 ) STRICT;

@@ -43,7 +43,7 @@ const MARK_REUSED: &str = "UPDATE tickets SET reused = (SELECT version FROM acce
 
 const SERVICE_SECRET: &str = "SELECT secret FROM service_secret";
 
-const MAKE_SERVICE_SECRET: &str = "INSERT INTO service_secret (secret) VALUES ($1) ON CONFLICT (one) DO NOTHING RETURNING one";
+const MAKE_SERVICE_SECRET: &str = "INSERT INTO service_secret (one, secret) VALUES (1, $1) ON CONFLICT (one) DO NOTHING RETURNING one";
 
 /// One transaction, and what it is besides its statement.
 #[derive(Clone, Copy)]

@@ -51,14 +51,12 @@ pub struct SqliteLog {
 }
 
 impl SqliteLog {
-    /// Opens the file, made with its directories when there is none, and applies migrations.
+    /// Opens the file, made for its owner alone with its directories when there is none, and applies migrations.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] when the file cannot be opened or stays locked, [`LogError::Internal`] when it is not ours.
     pub async fn open_file(path: &Path, settings: SqliteSettings) -> Result<Self, LogError> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| LogError::Unavailable(format!("{}: {error}", directory.display())))?;
-        }
+        file::make(path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
         let writer = Sessions::new(settings.writer(path), 1, settings.connect_timeout, settings.statement_timeout);
         migrate(writer.acquire().await.map_err(error::of_read)?).await?;
         let readers = Sessions::new(settings.reader(path), settings.readers, settings.connect_timeout, settings.statement_timeout);
