@@ -41,7 +41,7 @@ CREATE TABLE revocations (
     expires_at    bigint
 );
 
-CREATE INDEX revocations_by_end ON revocations (expires_at) WHERE expires_at IS NOT NULL;   -- serves: forgetting what has expired
+CREATE INDEX revocations_by_end ON revocations (expires_at) WHERE expires_at IS NOT NULL; -- serves: forgetting what has expired
 
 CREATE TABLE tenants (
     tenant             text COLLATE "C" PRIMARY KEY,     -- serves: setting a log's settings
@@ -59,12 +59,12 @@ CREATE TABLE tickets (
     expires_at   bigint NOT NULL,
     subscription bytea  CHECK (octet_length(subscription) = 32),         -- what the first use bound it to
     uses         bigint NOT NULL DEFAULT 0,
-    reused       bigint                                                  -- the version that its last use moved to, unless that was the first
+    reused       bigint          -- the version that its last use moved to, unless that was the first
 );
 
-CREATE INDEX tickets_by_end ON tickets (expires_at);                                        -- serves: forgetting what has expired
-CREATE INDEX tickets_unused ON tickets (first_use_by) WHERE uses = 0;                       -- serves: forgetting what was not used in time
-CREATE INDEX tickets_reused ON tickets (reused) WHERE reused IS NOT NULL;                   -- serves: which were used again behind a version?
+CREATE INDEX tickets_by_end ON tickets (expires_at);                         -- serves: forgetting what has expired
+CREATE INDEX tickets_unused ON tickets (first_use_by) WHERE uses = 0;        -- serves: forgetting what was not used in time
+CREATE INDEX tickets_reused ON tickets (reused) WHERE reused IS NOT NULL;    -- serves: which were used again behind a version?
 
 CREATE TABLE audit (
     number bigint PRIMARY KEY,                           -- serves: the trail of all logs, in order
@@ -76,7 +76,7 @@ CREATE TABLE audit (
     reason text
 );
 
-CREATE INDEX audit_by_tenant ON audit (tenant, number);  -- serves: the trail of one log, in order
+CREATE INDEX audit_by_tenant ON audit (tenant, number);                      -- serves: the trail of one log, in order
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -93,8 +93,8 @@ CREATE TABLE service_secret (
     secret bytea NOT NULL CHECK (octet_length(secret) = 32)
 );
 
--- Moves the version and keeps its row locked until the commit: a number is seen only when all the smaller ones are. It goes by the clock, so
--- that after a loss of the last commits (a failover, a restore) no number comes again that an instance may remember with another meaning.
+-- Moves the version and keeps its row locked until the commit: a number is seen only when all the smaller ones are. It goes by the clock,
+-- so that after a loss of the last commits (a failover, a restore) no number comes again that an instance may remember with another meaning.
 CREATE FUNCTION move_access_version() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     UPDATE access_version SET version = greatest(version + 1, micros_now()) RETURNING version
 $$;
@@ -119,7 +119,8 @@ BEGIN
 END
 $$;
 
--- Takes a ticket: no row unless it may be used for this subscription. The update waits for a use that is under way and judges what that one left.
+-- Takes a ticket: no row unless it may be used for this subscription. The update waits for a use that is under way, and judges what that one
+-- left.
 CREATE FUNCTION redeem_ticket(p_digest bytea, p_subscription bytea, OUT principal text, OUT uses bigint) RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column

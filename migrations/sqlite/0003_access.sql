@@ -43,7 +43,7 @@ CREATE TABLE revocations (
     expires_at    INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX revocations_by_end ON revocations (expires_at) WHERE expires_at IS NOT NULL;   -- serves: forgetting what has expired
+CREATE INDEX revocations_by_end ON revocations (expires_at) WHERE expires_at IS NOT NULL; -- serves: forgetting what has expired
 
 CREATE TABLE tenants (
     tenant             TEXT NOT NULL PRIMARY KEY,        -- serves: setting a log's settings
@@ -59,14 +59,14 @@ CREATE TABLE tickets (
     principal    TEXT    NOT NULL,
     first_use_by INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL,
-    subscription BLOB    CHECK (octet_length(subscription) = 32),         -- what the first use bound it to
+    subscription BLOB    CHECK (octet_length(subscription) = 32),   -- what the first use bound it to
     uses         INTEGER NOT NULL DEFAULT 0,
-    reused       INTEGER                                                  -- the version that its last use moved to, unless that was the first
+    reused       INTEGER         -- the version that its last use moved to, unless that was the first
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX tickets_by_end ON tickets (expires_at);                                        -- serves: forgetting what has expired
-CREATE INDEX tickets_unused ON tickets (first_use_by) WHERE uses = 0;                       -- serves: forgetting what was not used in time
-CREATE INDEX tickets_reused ON tickets (reused) WHERE reused IS NOT NULL;                   -- serves: which were used again behind a version?
+CREATE INDEX tickets_by_end ON tickets (expires_at);                         -- serves: forgetting what has expired
+CREATE INDEX tickets_unused ON tickets (first_use_by) WHERE uses = 0;        -- serves: forgetting what was not used in time
+CREATE INDEX tickets_reused ON tickets (reused) WHERE reused IS NOT NULL;    -- serves: which were used again behind a version?
 
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,                          -- serves: the trail of all logs, in order; one more than the last
@@ -78,7 +78,7 @@ CREATE TABLE audit (
     reason TEXT
 ) STRICT;
 
-CREATE INDEX audit_by_tenant ON audit (tenant, number);  -- serves: the trail of one log, in order
+CREATE INDEX audit_by_tenant ON audit (tenant, number);                      -- serves: the trail of one log, in order
 
 CREATE TRIGGER audit_is_not_updated BEFORE UPDATE ON audit BEGIN
     SELECT RAISE(ABORT, 'the audit trail is append-only');

@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use super::LogError;
 use crate::domain::{LogName, Timestamp};
 
-/// Moves with each change that other instances must hear of, and never to a number that it had before: whoever remembers another one than it finds,
-/// a greater one included, reads the state again. Zero: nothing was ever changed.
+/// Moves with each change that other instances must hear of, and never to a number that it had before. Whoever remembers another one than it
+/// finds, be it greater, reads the state again. Zero: nothing was ever changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessVersion(pub u64);
 
