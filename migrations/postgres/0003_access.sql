@@ -94,7 +94,8 @@ CREATE TABLE service_secret (
 );
 
 -- Moves the version and keeps its row locked until the commit: a number is seen only when all the smaller ones are. It goes by the clock,
--- so that after a loss of the last commits (a failover, a restore) no number comes again that an instance may remember with another meaning.
+-- so that after a loss of the last commits (a failover, a restore) no number comes again that an instance may remember with another
+-- meaning.
 CREATE FUNCTION move_access_version() RETURNS bigint LANGUAGE sql VOLATILE AS $$
     UPDATE access_version SET version = greatest(version + 1, micros_now()) RETURNING version
 $$;
@@ -119,8 +120,8 @@ BEGIN
 END
 $$;
 
--- Takes a ticket: no row unless it may be used for this subscription. The update waits for a use that is under way, and judges what that one
--- left.
+-- Takes a ticket: no row unless it may be used for this subscription. The update waits for a use that is under way, and judges what that
+-- one left.
 CREATE FUNCTION redeem_ticket(p_digest bytea, p_subscription bytea, OUT principal text, OUT uses bigint) RETURNS SETOF record
 LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column

@@ -7,6 +7,7 @@
 //! Secrets are not here: of an API key and of a ticket the store has digests, of a signing key a number from which the service's secret derives it.
 //! What a right means is `auth`'s; the store keeps it as text.
 
+pub(super) mod calls;
 pub(super) mod rows;
 pub(super) mod statements;
 

@@ -1,8 +1,8 @@
 //! Access: each change is one statement, with its audit line and the version's move in it, or one call of a function of
 //! `migrations/postgres/0003_access.sql`.
 //!
-//! Commits here are as synchronous as an append's, those of a ticket's use included: after a crash that took the last uses back, their numbers would
-//! be given out again, and of two streams on one ticket neither would be the newer; a binding that was lost could be made anew to
+//! Commits here are as synchronous as an append's, those of a ticket's use included. After a crash that took the last uses back, their numbers
+//! would be given out again, and of two streams on one ticket neither would be the newer; a binding that was lost could be made anew to
 //! something else; and a client whose first use was lost would be refused for good.
 
 use async_trait::async_trait;
@@ -19,8 +19,9 @@ use crate::{
         AccessState, AccessStore, AccessVersion, AuditEntry, AuditRecord, KeyRecord, LogError, Redeemed, Revocation, SecretDigest,
         TenantSettings, TicketRecord,
         access::{
+            calls::{self, Call, Value},
             rows,
-            statements::{self, Call, POSTGRES, Value},
+            statements::POSTGRES,
         },
     },
 };
@@ -79,7 +80,7 @@ impl AccessStore for PostgresLog {
     async fn revoke_key(&self, tenant: &LogName, id: &str, audit: &AuditEntry) -> Result<bool, LogError> {
         let revoked = self.change(POSTGRES.revoke_key(tenant, id, audit)).await?;
         // keys are never deleted: one that was there to be ended still is
-        Ok(!revoked.is_empty() || !self.ask(statements::key_exists(tenant, id)).await?.is_empty())
+        Ok(!revoked.is_empty() || !self.ask(calls::key_exists(tenant, id)).await?.is_empty())
     }
 
     async fn revoke(&self, revocation: &Revocation, audit: &AuditEntry) -> Result<(), LogError> {
@@ -95,11 +96,11 @@ impl AccessStore for PostgresLog {
     }
 
     async fn record(&self, audit: &AuditEntry) -> Result<(), LogError> {
-        self.change(statements::record(RECORD, audit)).await.map(drop)
+        self.change(calls::record(RECORD, audit)).await.map(drop)
     }
 
     async fn audit_trail(&self, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, LogError> {
-        let trail = self.ask(statements::audit_trail(tenant, after, limit)).await?;
+        let trail = self.ask(calls::audit_trail(tenant, after, limit)).await?;
         Ok(rows::read(&trail)?.into_iter().map(rows::audit).collect())
     }
 
@@ -110,12 +111,12 @@ impl AccessStore for PostgresLog {
 
     async fn redeem(&self, digest: &SecretDigest, subscription: &SecretDigest) -> Result<Option<Redeemed>, LogError> {
         // a use that was counted and not heard of is followed by a newer one, as if a connection had been lost
-        let redeemed = self.change_again(statements::redeem(REDEEM, digest, subscription)).await?;
+        let redeemed = self.change_again(calls::redeem(REDEEM, digest, subscription)).await?;
         Ok(rows::read(&redeemed)?.pop().map(rows::redeemed))
     }
 
     async fn reused_tickets(&self, since: AccessVersion) -> Result<Vec<(SecretDigest, u64)>, LogError> {
-        rows::read(&self.ask(statements::reused_tickets(since)).await?)?.into_iter().map(rows::reused).collect()
+        rows::read(&self.ask(calls::reused_tickets(since)).await?)?.into_iter().map(rows::reused).collect()
     }
 
     async fn forget_expired(&self) -> Result<(), LogError> {

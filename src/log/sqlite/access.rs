@@ -15,8 +15,9 @@ use crate::{
         AccessState, AccessStore, AccessVersion, AuditEntry, AuditRecord, KeyRecord, LogError, Redeemed, Revocation, SecretDigest,
         TenantSettings, TicketRecord,
         access::{
+            calls::{self, Call, Value},
             rows,
-            statements::{self, Call, SQLITE, Value, sqlite_clock},
+            statements::{SQLITE, sqlite_clock},
         },
     },
 };
@@ -136,7 +137,7 @@ impl AccessStore for SqliteLog {
     async fn revoke_key(&self, tenant: &LogName, id: &str, audit: &AuditEntry) -> Result<bool, LogError> {
         let revoked = self.change(SQLITE.revoke_key(tenant, id, audit)).await?;
         // keys are never deleted: one that was there to be ended still is
-        Ok(!revoked.is_empty() || !self.ask(statements::key_exists(tenant, id)).await?.is_empty())
+        Ok(!revoked.is_empty() || !self.ask(calls::key_exists(tenant, id)).await?.is_empty())
     }
 
     async fn revoke(&self, revocation: &Revocation, audit: &AuditEntry) -> Result<(), LogError> {
@@ -152,11 +153,11 @@ impl AccessStore for SqliteLog {
     }
 
     async fn record(&self, audit: &AuditEntry) -> Result<(), LogError> {
-        self.commit(&statements::record(RECORD, audit), Unit::Alone).await.map(drop)
+        self.commit(&calls::record(RECORD, audit), Unit::Alone).await.map(drop)
     }
 
     async fn audit_trail(&self, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, LogError> {
-        let trail = self.ask(statements::audit_trail(tenant, after, limit)).await?;
+        let trail = self.ask(calls::audit_trail(tenant, after, limit)).await?;
         Ok(rows::read(&trail)?.into_iter().map(rows::audit).collect())
     }
 
@@ -166,12 +167,12 @@ impl AccessStore for SqliteLog {
     }
 
     async fn redeem(&self, digest: &SecretDigest, subscription: &SecretDigest) -> Result<Option<Redeemed>, LogError> {
-        let redeemed = self.commit(&statements::redeem(REDEEM, digest, subscription), Unit::Redemption).await?;
+        let redeemed = self.commit(&calls::redeem(REDEEM, digest, subscription), Unit::Redemption).await?;
         Ok(rows::read(&redeemed)?.pop().map(rows::redeemed))
     }
 
     async fn reused_tickets(&self, since: AccessVersion) -> Result<Vec<(SecretDigest, u64)>, LogError> {
-        rows::read(&self.ask(statements::reused_tickets(since)).await?)?.into_iter().map(rows::reused).collect()
+        rows::read(&self.ask(calls::reused_tickets(since)).await?)?.into_iter().map(rows::reused).collect()
     }
 
     async fn forget_expired(&self) -> Result<(), LogError> {
