@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),
-    ("tokio", &["log", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
+    ("tokio", &["log", "auth", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
