@@ -5,6 +5,7 @@
 //! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
 
 mod access;
+mod credentials;
 mod database;
 pub mod environment;
 mod hub;
@@ -21,6 +22,7 @@ use std::net::SocketAddr;
 use crate::auth::JwtConfigError;
 
 pub use access::Access;
+pub use credentials::{Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
@@ -43,6 +45,9 @@ pub struct Config {
     /// Tokens.
     #[command(flatten)]
     pub jwt: Jwt,
+    /// Credentials that the service makes itself.
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// The store.
     #[command(flatten)]
     pub log: Log,
@@ -75,6 +80,9 @@ pub enum ConfigError {
     /// Tokens could not be checked, or not well.
     #[error(transparent)]
     Jwt(#[from] JwtConfigError),
+    /// A setting of credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// No event of the allowed size would fit.
     #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
     EventAboveBatch {
@@ -96,6 +104,8 @@ impl Config {
         }
         self.jwt.settings().check()?;
         self.log.database()?;
+        self.credentials.service_secret()?;
+        self.credentials.anonymous()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
         }

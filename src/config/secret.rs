@@ -9,10 +9,16 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The text, for whoever needs it.
+    /// The text, for whoever keeps it.
     #[must_use]
     pub fn to_secrecy(&self) -> SecretString {
         self.0.clone()
+    }
+
+    /// The text, to be used at once.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
     }
 }
 
@@ -33,7 +39,7 @@ impl fmt::Debug for Secret {
 
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        self.0.expose_secret() == other.0.expose_secret()
+        self.expose() == other.expose()
     }
 }
 
@@ -48,5 +54,6 @@ mod tests {
         let secret: Secret = "hunter2".parse().expect("infallible");
         assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "… Some(\n    …,\n)");
         assert_eq!(secret.to_secrecy().expose_secret(), "hunter2");
+        assert_eq!(secret.expose(), "hunter2");
     }
 }
