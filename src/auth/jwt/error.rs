@@ -1,5 +1,7 @@
 //! Why a token is refused.
 
+use crate::auth::AuthError;
+
 /// The longest description, in bytes.
 const MAX_DESCRIPTION: usize = 200;
 
@@ -44,6 +46,23 @@ impl TokenError {
     pub fn description(&self) -> String {
         let permitted = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
         self.to_string().chars().map(|c| if permitted(c) { c } else { '\'' }).take(MAX_DESCRIPTION).collect()
+    }
+}
+
+impl From<TokenError> for AuthError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::KeysUnavailable => Self::Unavailable(error.to_string()),
+            TokenError::Expired => Self::Expired,
+            TokenError::Malformed => Self::Invalid("the token is malformed"),
+            TokenError::Algorithm => Self::Invalid("the token is signed in a way that is not accepted"),
+            TokenError::Signature => Self::Invalid("the token's signature does not match"),
+            TokenError::UnknownKey => Self::Invalid("the token's key is not known"),
+            TokenError::NotYet => Self::Invalid("the token is not valid yet"),
+            TokenError::Issuer => Self::Invalid("the token is from another issuer"),
+            TokenError::Audience => Self::Invalid("the token is for another audience"),
+            TokenError::Claims(_) => Self::Invalid("a claim of the token is not valid"),
+        }
     }
 }
 

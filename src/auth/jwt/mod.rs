@@ -24,9 +24,11 @@ mod token;
 
 use std::{future::Future, pin::pin, sync::Arc};
 
+use async_trait::async_trait;
 use secrecy::ExposeSecret as _;
 
 use self::{claims::Rules, key::Key, key_set::KeySet, remote::Remote, token::Token};
+use super::{AuthError, Principal, Tokens};
 use crate::domain::Timestamp;
 
 pub use claims::Claims;
@@ -108,5 +110,12 @@ impl Jwt {
             }
             None => stop.await,
         }
+    }
+}
+
+#[async_trait]
+impl Tokens for Jwt {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal, AuthError> {
+        Ok(Self::verify(self, token, now).await?.into())
     }
 }
