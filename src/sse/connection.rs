@@ -16,6 +16,8 @@ use crate::hub::{Encoded, Flow, Frame, Notice, Offer, Outlet};
 
 /// What a client may send after its request before it is taken for an abuser, in bytes: a stream has no use for more requests.
 const INBOUND_ALLOWANCE: u16 = 16 * 1024;
+/// What completes a chunked body (RFC 9112 §7.1): a stream that must not be resumed ends with it, any other is cut.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Slices in one vectored write.
 const SLICES: usize = 64;
 
@@ -100,6 +102,12 @@ impl Outlet for Connection {
     fn tell(&mut self, notice: &Notice<'_>) -> Flow {
         let name = format!("{:016x}", self.name);
         self.pinned = self.shared(&chunked(&notice_block(notice, self.style, &name)));
+        if let Notice::Closing { reason, .. } = notice
+            && reason.is_final()
+            && self.chunked
+        {
+            self.pinned = [&self.pinned, LAST_CHUNK].concat().into();
+        }
         self.flush()
     }
 

@@ -43,6 +43,7 @@ impl<O: Outlet> Shard<O> {
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = now;
         self.runnable.extend(self.delayed.drain(..));
+        self.ring_alarms();
         self.wheel.advance(now, &mut self.due);
         self.pace_drain();
         if now.duration_since(self.reported) >= REPORT {
@@ -82,9 +83,14 @@ impl<O: Outlet> Shard<O> {
         let Some((_, entry)) = self.paging.pop_front_if(|(since, _)| now.duration_since(*since) >= HOLD) else { return };
         let Some(sub) = self.subs.get_mut(entry.0 as usize).filter(|sub| sub.generation == entry.1) else { return };
         match sub.phase {
-            Phase::Paging { c, since, .. } if sub.blocked && now.duration_since(since) >= HOLD => {
+            Phase::Paging { c, since, .. } if (sub.blocked || sub.is_paused()) && now.duration_since(since) >= HOLD => {
                 sub.watched = false;
                 sub.phase = Phase::Wanting { c };
+                if let Some(pace) = sub.pace.as_mut().filter(|pace| pace.resumes.is_some()) {
+                    // to read again for one event, and again for the next, would cost more than either
+                    pace.wait_for_all();
+                    self.arm(entry.0);
+                }
             }
             Phase::Paging { .. } => self.paging.push_back((now, entry)),
             _ => sub.watched = false,
@@ -92,6 +98,9 @@ impl<O: Outlet> Shard<O> {
     }
 
     fn visit(&mut self, key: SubKey, generation: u32) {
+        if self.close_if_over(key) {
+            return;
+        }
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let quiet = self.now.duration_since(sub.wrote_at);
         if sub.blocked {
@@ -115,7 +124,7 @@ impl<O: Outlet> Shard<O> {
     }
 
     /// A live subscription that a notice has blocked becomes a walker like any other that is behind.
-    fn leave_live_if_blocked(&mut self, key: SubKey, c: Seq) {
+    pub(super) fn leave_live_if_blocked(&mut self, key: SubKey, c: Seq) {
         if let Some(sub) = self.subs.get_mut(key as usize)
             && sub.blocked
             && sub.is_live()
