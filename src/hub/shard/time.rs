@@ -42,14 +42,15 @@ impl<O: Outlet> Shard<O> {
     /// What passes with time. Writes nothing itself: it says what is due, and slices do it.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = now;
-        self.runnable.extend(self.delayed.drain(..));
-        self.ring_alarms();
-        self.wheel.advance(now, &mut self.due);
-        self.pace_drain();
+        // before those who waited for this tick have waited
         if now.duration_since(self.reported) >= REPORT {
             self.reported = now;
             self.report();
         }
+        self.runnable.extend(self.delayed.drain(..));
+        self.ring_alarms();
+        self.wheel.advance(now, &mut self.due);
+        self.pace_drain();
     }
 
     /// Whether [`Shard::do_what_is_due`] has something to do.
