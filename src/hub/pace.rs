@@ -38,6 +38,11 @@ impl Pace {
         (unused.as_nanos() as u64 * u64::from(self.per_second.get()) / 1_000_000_000) as usize
     }
 
+    /// How many events may go out within two seconds: a page of more would be let go before it is written.
+    pub(crate) fn of_a_page(&self) -> usize {
+        (self.per_second.get() as usize).saturating_mul(2)
+    }
+
     /// Notes that `events` went out.
     pub(crate) fn take(&mut self, events: usize, now: Instant) {
         self.used_until = self.used_until.max(now) + self.time_of(events);

@@ -16,6 +16,7 @@ use crate::{
         replay::{Answer, Ask, ReplayPage},
         subscription::Phase,
     },
+    log::PageRequest,
 };
 
 /// Steps of one pump: then it is another's turn.
@@ -153,7 +154,9 @@ impl<O: Outlet> Shard<O> {
                 self.budget.spend(WRITE);
                 sub.ask = sub.ask.wrapping_add(1);
                 sub.phase = Phase::Reading { c };
-                self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c });
+                let most = PageRequest::REPLAY_EVENTS;
+                let at_most = sub.pace.as_ref().map_or(most, |pace| pace.of_a_page().min(most));
+                self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c, at_most });
                 Step::Wait
             }
             Phase::Paging { page, next, .. } => {

@@ -39,19 +39,25 @@ impl<O: Outlet> Shard<O> {
         self.alarms.extend(alarm.map(|at| (at, key)));
     }
 
-    /// Has those looked at whose moment has come.
-    pub(super) fn ring_alarms(&mut self) {
-        while let Some((_, key)) = self.alarms.first().copied().filter(|(at, _)| *at <= self.now) {
-            self.alarms.pop_first();
-            if let Some(sub) = self.subs.get_mut(key as usize) {
-                sub.alarm = None;
-                if let Some(pace) = &mut sub.pace {
-                    pace.resumes = pace.resumes.filter(|at| *at > self.now);
-                }
+    /// The alarm whose moment has come first.
+    pub(super) fn due_alarm(&self) -> Option<(Instant, SubKey)> {
+        self.alarms.first().copied().filter(|(at, _)| *at <= self.now)
+    }
+
+    /// Takes one whose moment has come further, and says whether there was one.
+    pub(super) fn ring_alarm(&mut self) -> bool {
+        let Some(alarm) = self.due_alarm() else { return false };
+        self.alarms.remove(&alarm);
+        let (_, key) = alarm;
+        if let Some(sub) = self.subs.get_mut(key as usize) {
+            sub.alarm = None;
+            if let Some(pace) = &mut sub.pace {
+                pace.resumes = pace.resumes.filter(|at| *at > self.now);
             }
-            self.runnable.push_back(key);
-            self.arm(key);
         }
+        self.arm(key);
+        self.pump(key);
+        true
     }
 
     /// Closes a subscription whose right is over, and says whether it was.

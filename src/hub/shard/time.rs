@@ -42,25 +42,23 @@ impl<O: Outlet> Shard<O> {
     /// What passes with time. Writes nothing itself: it says what is due, and slices do it.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = now;
-        // before those who waited for this tick have waited
+        self.runnable.extend(self.delayed.drain(..));
+        self.wheel.advance(now, &mut self.due);
+        self.pace_drain();
         if now.duration_since(self.reported) >= REPORT {
             self.reported = now;
             self.report();
         }
-        self.runnable.extend(self.delayed.drain(..));
-        self.ring_alarms();
-        self.wheel.advance(now, &mut self.due);
-        self.pace_drain();
     }
 
     /// Whether [`Shard::do_what_is_due`] has something to do.
     pub(super) fn is_anything_due(&self) -> bool {
         let page_is_due = self.paging.front().is_some_and(|(since, _)| self.now.duration_since(*since) >= HOLD);
         let closing_is_due = self.drain.as_ref().is_some_and(|drain| drain.owed > 0 && drain.looks > 0);
-        !self.due.is_empty() || page_is_due || closing_is_due
+        !self.due.is_empty() || self.due_alarm().is_some() || page_is_due || closing_is_due
     }
 
-    /// Heartbeats, patience, pages that nobody takes, drain.
+    /// Heartbeats, patience, alarms, pages that nobody takes, drain.
     pub(super) fn do_what_is_due(&mut self) {
         while self.is_anything_due() {
             self.budget.spend(LOOK);
@@ -68,7 +66,7 @@ impl<O: Outlet> Shard<O> {
                 if self.subs.get(key as usize).is_some_and(|sub| sub.generation == generation) {
                     self.visit(key, generation);
                 }
-            } else {
+            } else if !self.ring_alarm() {
                 self.watch_page();
                 self.drain_one();
             }
@@ -84,7 +82,7 @@ impl<O: Outlet> Shard<O> {
         let Some((_, entry)) = self.paging.pop_front_if(|(since, _)| now.duration_since(*since) >= HOLD) else { return };
         let Some(sub) = self.subs.get_mut(entry.0 as usize).filter(|sub| sub.generation == entry.1) else { return };
         match sub.phase {
-            Phase::Paging { c, since, .. } if (sub.blocked || sub.is_paused()) && now.duration_since(since) >= HOLD => {
+            Phase::Paging { c, since, .. } if (sub.blocked || sub.pace.is_some()) && now.duration_since(since) >= HOLD => {
                 sub.watched = false;
                 sub.phase = Phase::Wanting { c };
                 if let Some(pace) = sub.pace.as_mut().filter(|pace| pace.resumes.is_some()) {
