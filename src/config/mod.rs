@@ -5,21 +5,31 @@
 //! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
 
 mod access;
+mod credentials;
 mod database;
 pub mod environment;
 mod hub;
 mod ingest;
+mod jwt;
+mod limits;
 mod log;
+mod secret;
 mod server;
 mod telemetry;
 
 use std::net::SocketAddr;
 
+use crate::auth::JwtConfigError;
+
 pub use access::Access;
+pub use credentials::{Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
+pub use jwt::Jwt;
+pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
+pub use secret::Secret;
 pub use server::Server;
 pub use telemetry::{LogFormat, Telemetry};
 
@@ -32,6 +42,12 @@ pub struct Config {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// Tokens.
+    #[command(flatten)]
+    pub jwt: Jwt,
+    /// Credentials that the service makes itself.
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// The store.
     #[command(flatten)]
     pub log: Log,
@@ -41,6 +57,9 @@ pub struct Config {
     /// Subscriptions.
     #[command(flatten)]
     pub hub: Hub,
+    /// How much one client may ask for.
+    #[command(flatten)]
+    pub limits: Limits,
     /// What the service says about itself.
     #[command(flatten)]
     pub telemetry: Telemetry,
@@ -58,6 +77,12 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// Tokens could not be checked, or not well.
+    #[error(transparent)]
+    Jwt(#[from] JwtConfigError),
+    /// A setting of credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// No event of the allowed size would fit.
     #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
     EventAboveBatch {
@@ -77,7 +102,10 @@ impl Config {
         if !self.server.listen.ip().is_loopback() && !self.access.insecure_open {
             return Err(ConfigError::OpenToTheNetwork(self.server.listen));
         }
+        self.jwt.settings().check()?;
         self.log.database()?;
+        self.credentials.service_secret()?;
+        self.credentials.anonymous()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
         }

@@ -63,13 +63,21 @@ pub struct IssuedTicket {
     pub expires_at: Timestamp,
 }
 
-/// One use of a ticket: the newest counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TicketUse {
-    /// Which ticket.
-    pub digest: SecretDigest,
-    /// How often it was used, this time included.
-    pub uses: u64,
+/// One use of a ticket, as whoever counted it knows it; handed back when its stream is registered.
+pub struct TicketUse(Box<dyn Any + Send + Sync>);
+
+impl TicketUse {
+    /// Whatever is to be handed back.
+    #[must_use]
+    pub fn new(counted: impl Any + Send + Sync) -> Self {
+        Self(Box::new(counted))
+    }
+
+    /// What was counted; `None` when it is another's.
+    #[must_use]
+    pub fn into_inner<T: Any>(self) -> Option<T> {
+        self.0.downcast().ok().map(|counted| *counted)
+    }
 }
 
 /// A place in the registry of streams, given up when dropped.

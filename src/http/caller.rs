@@ -3,10 +3,7 @@
 //! A handler asks for its caller before it reads anything else of the request, so that whoever needs a credential and has none learns nothing but
 //! that. In open mode no credential is looked at, but where one is exchanged for something.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
@@ -19,14 +16,13 @@ use super::{
 };
 use crate::{
     auth::{AuthError, Credential, NotYours, Principal},
-    domain::{Filter, LogName, Timestamp},
-    hub::Right,
+    domain::{Filter, LogName},
+    hub::{Expiry, Right},
     ingest::{Draft, Fault},
     log::SecretDigest,
 };
 
 /// Who sent a request.
-#[derive(Debug)]
 pub(super) struct Caller {
     pub(super) principal: Principal,
     ticket: Option<TicketUse>,
@@ -95,7 +91,7 @@ impl Caller {
 
     /// What its rights leave of `filter`.
     pub(super) fn visible(&self, filter: Filter) -> Result<Filter, Problem> {
-        Ok(self.principal.rights.subscribe.narrow(filter)?)
+        self.principal.rights.subscribe.narrow(filter).map_err(|denied| self.refused(Problem::from(denied)))
     }
 
     /// Whoever signed `body`, if it may publish.
@@ -134,6 +130,11 @@ impl Caller {
         if self.is_anonymous() && self.principal.rights.subscribe.is_nothing() { Err(Problem::unauthenticated()) } else { Ok(self) }
     }
 
+    /// What is not allowed to whoever has no credential may be allowed to whoever has.
+    fn refused(&self, problem: Problem) -> Problem {
+        if self.is_anonymous() { problem.without_credential() } else { problem }
+    }
+
     fn is_anonymous(&self) -> bool {
         self.principal.credential == Credential::Anonymous
     }
@@ -145,16 +146,16 @@ impl Caller {
 
     /// What it reads: its own log, or another's if it may and says why.
     pub(super) fn reading(&self, asked: Tenancy) -> Result<Reading, Problem> {
-        asked.of(&self.principal)
+        asked.of(&self.principal).map_err(|problem| self.refused(problem))
     }
 
     /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
-    pub(super) fn enrol(&self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
+    pub(super) fn enrol(mut self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
         if self.principal.credential == Credential::Open && self.principal.expires_at.is_none() {
             return Ok(None);
         }
-        let right = Right::new(self.principal.expires_at.and_then(instant));
-        let registration = state.authority.register(&self.principal, self.ticket, right.clone())?;
+        let right = Right::new(self.principal.expires_at.map(Expiry::at));
+        let registration = state.authority.register(&self.principal, self.ticket.take(), right.clone())?;
         Ok(Some((right, registration)))
     }
 }
@@ -173,10 +174,4 @@ impl Sender {
             None => Caller::nobody(state)?.who_may_publish().map(Self::Known),
         }
     }
-}
-
-/// A moment of the calendar by the clock that timers go by; `None` when it is further away than that clock goes.
-fn instant(at: Timestamp) -> Option<Instant> {
-    let ahead = u64::try_from(at.as_micros().saturating_sub(Timestamp::now().as_micros())).unwrap_or(0);
-    Instant::now().checked_add(Duration::from_micros(ahead))
 }

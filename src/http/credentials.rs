@@ -126,11 +126,6 @@ fn in_cookie(request: &HttpRequest, settings: &CookieSettings) -> Result<Option<
 const MAX_KEY_ID_BYTES: usize = 32;
 
 impl Signature {
-    /// What ids of events begin with that have none of their own: the same whenever the request is sent again.
-    pub(super) fn stem(&self) -> String {
-        format!("{}:{}", self.key_id, self.id)
-    }
-
     /// The signature of a request that names its key in `key`; what can be seen to be wrong before the body is read.
     pub(super) fn find(request: &HttpRequest) -> Result<Option<Self>, Problem> {
         let header = |name: &'static str| {

@@ -145,6 +145,15 @@ impl Problem {
         Self { code: Code::Forbidden, ..Self::parameter(parameter, detail) }
     }
 
+    /// The same refusal to someone who has not said who they are: 401 in place of 403.
+    #[must_use]
+    pub fn without_credential(mut self) -> Self {
+        if self.code == Code::Forbidden {
+            self.code = Code::Unauthorized;
+        }
+        self
+    }
+
     /// Another tenant's log without a word why.
     #[must_use]
     pub fn reason_required(detail: &'static str) -> Self {

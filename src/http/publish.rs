@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     domain::{Cursor, LogName},
-    ingest::{self, PublishError, Published, Publisher},
+    ingest::{self, MissingIds, PublishError, Published, Publisher},
     log::{AppendRequest, ItemStatus, LogId, OnConflict},
 };
 
@@ -198,14 +198,14 @@ async fn understand(arrived: Arrived, state: &State) -> Result<(LogName, AppendR
 impl Arrived {
     /// What is to be appended to whose log; nothing of an unsigned body is told to whoever sent it.
     fn understand(self, authority: &dyn Authority, limits: &ingest::Limits) -> Result<(LogName, AppendRequest), Problem> {
-        let (caller, stem) = match self.sender {
+        let (caller, request) = match self.sender {
             Sender::Known(caller) => (caller, None),
-            Sender::Signed(signature) => (Caller::signed(&signature, &self.body, authority)?, Some(signature.stem())),
+            Sender::Signed(signature) => (Caller::signed(&signature, &self.body, authority)?, Some(signature.id)),
         };
-        let mut drafts = ingest::parse(self.form, &self.body, limits)?;
         // whoever sends a signed request again, its sender or a thief, publishes nothing new
-        let name = |stem: String| drafts.iter_mut().try_for_each(|draft| draft.name_after(&stem));
-        stem.map_or(Ok(()), name).map_err(|error| Problem::parameter("webhook-id", error.to_string()))?;
+        let missing = request.as_deref().map_or(Ok(MissingIds::MADE), MissingIds::numbered);
+        let missing = missing.map_err(|error| Problem::parameter("webhook-id", error.to_string()))?;
+        let drafts = ingest::parse_with(self.form, &self.body, limits, &missing)?;
         let faults = caller.not_its_own(&drafts);
         if !faults.is_empty() {
             return Err(Problem::not_yours(faults));

@@ -30,6 +30,7 @@ mod index;
 #[doc(hidden)]
 pub mod measure;
 mod outlet;
+mod pace;
 mod ready;
 mod replay;
 mod resolve;
@@ -58,7 +59,7 @@ pub use admission::{Admission, Permit};
 pub use frame::{Encoded, Form, Frame};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
-pub use right::Right;
+pub use right::{Expiry, Right};
 pub use ring::RingBounds;
 pub use settings::Settings;
 pub use stats::Totals;

@@ -4,16 +4,16 @@
 //! publisher to the browser. The digest is taken over what was received, so it does not depend on how this module writes.
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::{
     fault::{Excess, Faults},
+    ids::MissingIds,
     minify::{minify, nests_deeper_than},
     object::Object,
     rules,
 };
 use crate::{
-    domain::{Envelope, EventId, EventType, Keys, NameError, Source, StreamId, Topic, UserId},
+    domain::{Envelope, EventId, EventType, Keys, Source, StreamId, Topic, UserId},
     log::{ContentDigest, NewEvent},
 };
 
@@ -28,8 +28,6 @@ pub struct Draft {
     /// Where it stands in the body.
     pointer: String,
     id: EventId,
-    /// Its publisher gave it its id.
-    is_named: bool,
     digest: ContentDigest,
     keys: Keys,
     /// The members of the envelope from `type` to `ref`, each with a comma behind.
@@ -44,21 +42,10 @@ impl Draft {
         &self.pointer
     }
 
-    /// Its idempotency key; made here when the publisher gave none.
+    /// Its idempotency key; as [`MissingIds`] says when the publisher gave none.
     #[must_use]
     pub fn id(&self) -> &EventId {
         &self.id
-    }
-
-    /// Gives an event that its publisher gave no id one that is the same whenever the request is sent again: `stem` and its place in the body.
-    ///
-    /// # Errors
-    /// When the two make no id.
-    pub fn name_after(&mut self, stem: &str) -> Result<(), NameError> {
-        if !self.is_named {
-            self.id = EventId::parse(&format!("{stem}{}", self.pointer))?;
-        }
-        Ok(())
     }
 
     /// What it is filed under: what a policy decides by.
@@ -78,7 +65,14 @@ impl Draft {
     }
 
     /// Reads one event of a body that is valid JSON. `None` when it has faults.
-    pub(super) fn read(json: &str, index: usize, pointer: String, max_bytes: usize, faults: &mut Faults) -> Result<Option<Self>, Excess> {
+    pub(super) fn read(
+        json: &str,
+        index: usize,
+        pointer: String,
+        max_bytes: usize,
+        missing: &MissingIds<'_>,
+        faults: &mut Faults,
+    ) -> Result<Option<Self>, Excess> {
         let json = minify(json);
         // before anything is taken apart, so that what is kept of one event is bounded by its size
         if json.len() > max_bytes {
@@ -100,9 +94,8 @@ impl Draft {
         let Some(keys) = keys.filter(|_| faults.count() == before) else { return Ok(None) };
         let draft = Self {
             pointer,
-            is_named: id.is_some(),
             // made before the first try, so that a repeated append finds what the first one stored
-            id: id.unwrap_or_else(|| EventId::new(Uuid::now_v7().to_string())),
+            id: id.unwrap_or_else(|| missing.id(index)),
             digest: Sha256::digest(&json).into(),
             keys,
             members: members.0,

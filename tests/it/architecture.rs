@@ -13,7 +13,7 @@ const BACKPLANE: &[&str] = &["domain", "log"];
 const INGEST: &[&str] = &["domain", "log", "backplane"];
 const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
-const CONFIG: &[&str] = &["domain", "log", "ingest"];
+const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
 const HTTP: &[&str] = &["domain", "log", "auth", "ingest", "hub", "sse"];
@@ -39,10 +39,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Which modules may name a crate that must not spread.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["log"]),
+    ("jsonwebtoken", &["auth"]),
+    ("ureq", &["auth"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),
-    ("tokio", &["log", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
+    ("tokio", &["log", "auth", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

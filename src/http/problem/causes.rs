@@ -40,8 +40,10 @@ impl From<AuthError> for Problem {
         match error {
             AuthError::Missing => Self::unauthenticated(),
             AuthError::Invalid(why) => Self::bad_credential(why),
-            AuthError::Expired | AuthError::Revoked => Self::bad_credential(error.to_string()),
+            AuthError::Expired | AuthError::Revoked | AuthError::Superseded => Self::bad_credential(error.to_string()),
             AuthError::Forbidden(why) => Self::new(Code::Forbidden).detail(why),
+            AuthError::NotFound(_) => Self::new(Code::NotFound).detail(error.to_string()),
+            AuthError::Refused { .. } => Self::new(Code::Invalid).detail(error.to_string()),
             AuthError::Unavailable(cause) => Self::new(Code::CredentialsUnavailable).caused_by(&cause),
         }
     }

@@ -172,9 +172,9 @@ const ANONYMOUS: &str = r#"
     -                    | GET /events?topics=market.a                    |                        | 200 |                   |
     -                    | GET /events?all=true                           |                        | 200 |                   |
     -                    | HEAD /events/subscribe?types=a.b               |                        | 200 |                   |
-    -                    | GET /events?streams=1                          |                        | 403 | forbidden         | streams
+    -                    | GET /events?streams=1                          |                        | 401 | unauthorized      | streams
     -                    | GET /events?limit=0                            |                        | 400 | invalid_parameter | limit
-    -                    | GET /events?all=true&tenant=acme&reason=why    |                        | 403 | forbidden         | tenant
+    -                    | GET /events?all=true&tenant=acme&reason=why    |                        | 401 | unauthorized      | tenant
     -                    | GET /events/stats                              |                        | 401 | unauthorized      |
     -                    | POST /events                                   | {"type":"stream.a"}    | 401 | unauthorized      |
     bearer unknown       | GET /events?topics=market.a                    |                        | 401 | unauthorized      |

@@ -49,6 +49,10 @@ pub(super) struct FakeAuthority {
     pub(super) streams: Arc<AtomicUsize>,
 }
 
+/// How often a ticket was used.
+#[derive(PartialEq)]
+struct Uses(u64);
+
 struct Leaves(Arc<AtomicUsize>);
 
 impl Drop for Leaves {
@@ -119,12 +123,12 @@ impl Authority for FakeAuthority {
             return Err(away());
         }
         self.redeemed.lock().expect("lock").push(*subscription);
-        person(ticket).map(|principal| (principal, TicketUse { digest: [7; 32], uses: 2 }))
+        person(ticket).map(|principal| (principal, TicketUse::new(Uses(2))))
     }
 
     fn register(&self, principal: &Principal, ticket: Option<TicketUse>, right: Arc<Right>) -> Result<Registration, AuthError> {
-        assert_eq!(right.until().is_some(), principal.expires_at.is_some());
-        assert!(ticket.is_none_or(|ticket| ticket.uses == 2));
+        assert_eq!(right.expiry().is_some(), principal.expires_at.is_some());
+        assert!(ticket.is_none_or(|ticket| ticket.into_inner::<Uses>() == Some(Uses(2))));
         if self.revoked {
             return Err(AuthError::Revoked);
         }

@@ -89,8 +89,11 @@ impl Audience {
 
     fn join(&mut self, filter: Arc<Filter>, beginning: Beginning) {
         let permit = self.admission.admit().expect("there is room for everyone");
-        let request = Request { filter, beginning, permit, right: None, deliver_per_second: None };
-        self.shard.subscribe(request, Tally(self.counts.clone()), self.now);
+        self.shard.subscribe(
+            Request { filter, beginning, permit, right: None, deliver_per_second: None },
+            Tally(self.counts.clone()),
+            self.now,
+        );
     }
 
     fn run(&mut self) {

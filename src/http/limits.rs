@@ -1,0 +1,410 @@
+//! How much one client may ask for: rates by GCRA (`governor`), and what is held at once by counting.
+//!
+//! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client could choose
+//! freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten ([`Limits::forget_quiet`]).
+//! Counts are of this instance. The events a second that one connection is sent are the hub's to pace.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    num::NonZeroU32,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _, clock::DefaultClock};
+
+use super::client::ClientNet;
+
+/// The limits; zero is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LimitSettings {
+    /// Held at once by one address.
+    pub connections_per_address: u32,
+    /// Held at once by one subject.
+    pub connections_per_subject: u32,
+    /// New ones a minute from one address.
+    pub new_per_address: u32,
+    /// New ones a minute of one subject.
+    pub new_per_subject: u32,
+    /// Refused credentials a minute from one address.
+    pub refused_per_address: u32,
+    /// Events a second published with one credential.
+    pub publish_per_second: u32,
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Connections that one address holds.
+    AddressConnections,
+    /// Connections that one subject holds.
+    SubjectConnections,
+    /// New connections of one address.
+    AddressRate,
+    /// New connections of one subject.
+    SubjectRate,
+    /// Refused credentials of one address.
+    RefusedCredentials,
+    /// Events published with one credential.
+    PublishRate,
+}
+
+/// A refusal that will pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limited {
+    /// By which limit.
+    pub by: Limit,
+    /// When it may pass; at least a second.
+    pub retry_after: Duration,
+}
+
+/// The subject of one tenant.
+type Subject = (Arc<str>, Arc<str>);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Limits {
+    settings: LimitSettings,
+    addresses: Option<Rate<ClientNet>>,
+    subjects: Option<Rate<Subject>>,
+    refused: Option<Rate<ClientNet>>,
+    /// Addresses that are not heard, and until when.
+    unheard: Mutex<HashMap<ClientNet, Instant>>,
+    /// One limiter for each rate that a tenant has.
+    publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>>,
+    held_by_address: Arc<Held<ClientNet>>,
+    held_by_subject: Arc<Held<Subject>>,
+    counts: [AtomicU64; Limit::ALL.len()],
+}
+
+/// What is held by one key, at once.
+#[derive(Debug)]
+struct Held<K>(Mutex<HashMap<K, u32>>);
+
+/// One connection in the counts; leaves them when dropped.
+#[derive(Debug)]
+pub struct Place {
+    address: Option<(Arc<Held<ClientNet>>, ClientNet)>,
+    subject: Option<(Arc<Held<Subject>>, Subject)>,
+}
+
+#[derive(Debug)]
+struct Rate<K: Clone + Eq + Hash>(DefaultKeyedRateLimiter<K>);
+
+impl<K> Default for Held<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Clone + Eq + Hash> Held<K> {
+    fn counts(&self) -> MutexGuard<'_, HashMap<K, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more, unless that is more than `most`; zero is no limit.
+    fn take(&self, key: &K, most: u32) -> Option<()> {
+        let mut counts = self.counts();
+        let count = counts.get(key).copied().unwrap_or(0);
+        (most == 0 || count < most).then(|| {
+            counts.insert(key.clone(), count + 1);
+        })
+    }
+
+    fn give_back(&self, key: &K) {
+        let mut counts = self.counts();
+        match counts.get_mut(key) {
+            Some(count) if *count > 1 => *count -= 1,
+            // a key that holds nothing takes no room
+            _ => {
+                counts.remove(key);
+            }
+        }
+    }
+
+    #[cfg(test)]
+    fn keys(&self) -> usize {
+        self.counts().len()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some((held, address)) = &self.address {
+            held.give_back(address);
+        }
+        if let Some((held, subject)) = &self.subject {
+            held.give_back(subject);
+        }
+    }
+}
+
+impl<K: Clone + Eq + Hash> Rate<K> {
+    fn per_minute(count: u32) -> Option<Self> {
+        NonZeroU32::new(count).map(|count| Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(count))))
+    }
+
+    /// A second's worth at once, or the largest request there can be.
+    fn per_second(count: NonZeroU32, largest: usize) -> Self {
+        let burst = NonZeroU32::new(u32::try_from(largest).unwrap_or(u32::MAX)).map_or(count, |largest| largest.max(count));
+        Self(DefaultKeyedRateLimiter::keyed(Quota::per_second(count).allow_burst(burst)))
+    }
+
+    fn take(&self, key: &K, by: Limit) -> Result<(), Limited> {
+        self.take_many(key, NonZeroU32::MIN, by)
+    }
+
+    fn take_many(&self, key: &K, count: NonZeroU32, by: Limit) -> Result<(), Limited> {
+        match self.0.check_key_n(key, count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(not_until)) => Err(Limited::after(by, not_until.wait_time_from(DefaultClock::default().now()))),
+            // more than ever fits: callers make the burst as large as the largest request
+            Err(_) => Err(Limited::after(by, Duration::from_secs(60))),
+        }
+    }
+
+    fn forget_quiet(&self) {
+        self.0.retain_recent();
+        self.0.shrink_to_fit();
+    }
+}
+
+impl Limited {
+    fn after(by: Limit, wait: Duration) -> Self {
+        // a header of whole seconds
+        Self { by, retry_after: Duration::from_secs(wait.as_secs() + 1) }
+    }
+}
+
+impl Limit {
+    /// Every limit, in the order of their numbers.
+    pub const ALL: [Self; 6] = [
+        Self::AddressConnections,
+        Self::SubjectConnections,
+        Self::AddressRate,
+        Self::SubjectRate,
+        Self::RefusedCredentials,
+        Self::PublishRate,
+    ];
+
+    /// The word in metrics and errors.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AddressConnections => "address_connections",
+            Self::SubjectConnections => "subject_connections",
+            Self::AddressRate => "address_rate",
+            Self::SubjectRate => "subject_rate",
+            Self::RefusedCredentials => "refused_credentials",
+            Self::PublishRate => "publish_rate",
+        }
+    }
+}
+
+impl Limits {
+    /// How long a client waits that has as many connections as it may.
+    const HELD_RETRY: Duration = Duration::from_secs(5);
+
+    /// Limits as set; `default()` settings are none.
+    #[must_use]
+    pub fn new(settings: LimitSettings) -> Arc<Self> {
+        Arc::new(Self {
+            addresses: Rate::per_minute(settings.new_per_address),
+            subjects: Rate::per_minute(settings.new_per_subject),
+            refused: Rate::per_minute(settings.refused_per_address),
+            unheard: Mutex::default(),
+            settings,
+            publishers: Mutex::default(),
+            held_by_address: Arc::default(),
+            held_by_subject: Arc::default(),
+            counts: Default::default(),
+        })
+    }
+
+    /// Whether an address is heard, or has presented too many credentials that were refused: asked before another one is checked, which costs.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn hear(&self, address: Option<ClientNet>) -> Result<(), Limited> {
+        let until = address.and_then(|address| self.unheard().get(&address).copied());
+        let wait = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()));
+        if wait.is_zero() { Ok(()) } else { self.count(Err(Limited::after(Limit::RefusedCredentials, wait))) }
+    }
+
+    /// Notes that an address presented a credential that was refused.
+    pub fn refused_credential(&self, address: Option<ClientNet>) {
+        if let Some((refused, address)) = self.refused.as_ref().zip(address)
+            && let Err(limited) = refused.take(&address, Limit::RefusedCredentials)
+        {
+            self.unheard().insert(address, Instant::now() + limited.retry_after);
+        }
+    }
+
+    fn unheard(&self) -> MutexGuard<'_, HashMap<ClientNet, Instant>> {
+        self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one more connection from `address`, of `subject` of a tenant; what is `None` is not counted.
+    ///
+    /// # Errors
+    /// [`Limited`] says by which limit, and when to come back.
+    pub fn connect(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+        self.count(self.try_connect(address, subject))
+    }
+
+    fn try_connect(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+        let subject: Option<Subject> = subject.map(|(tenant, subject)| (tenant.into(), subject.into()));
+        if let Some((rate, address)) = self.addresses.as_ref().zip(address) {
+            rate.take(&address, Limit::AddressRate)?;
+        }
+        if let Some((rate, subject)) = self.subjects.as_ref().zip(subject.as_ref()) {
+            rate.take(subject, Limit::SubjectRate)?;
+        }
+        let full = |by| Limited { by, retry_after: Self::HELD_RETRY };
+        let mut place = Place { address: None, subject: None };
+        if let Some(address) = address {
+            let most = self.settings.connections_per_address;
+            self.held_by_address.take(&address, most).ok_or(full(Limit::AddressConnections))?;
+            place.address = Some((self.held_by_address.clone(), address));
+        }
+        if let Some(subject) = subject {
+            let most = self.settings.connections_per_subject;
+            self.held_by_subject.take(&subject, most).ok_or(full(Limit::SubjectConnections))?;
+            place.subject = Some((self.held_by_subject.clone(), subject));
+        }
+        Ok(place)
+    }
+
+    /// Takes `events` of what `credential` may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
+    ///
+    /// # Errors
+    /// [`Limited`], with nothing taken.
+    pub fn publish(&self, credential: &str, events: usize, own: Option<u32>, largest: usize) -> Result<(), Limited> {
+        let events = NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX));
+        let Some((rate, events)) = NonZeroU32::new(own.unwrap_or(self.settings.publish_per_second)).zip(events) else { return Ok(()) };
+        let limiter = self.publishers().entry(rate).or_insert_with(|| Arc::new(Rate::per_second(rate, largest))).clone();
+        self.count(limiter.take_many(&credential.into(), events, Limit::PublishRate))
+    }
+
+    fn publishers(&self) -> MutexGuard<'_, HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>> {
+        // an insertion leaves a whole map
+        self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often each limit refused.
+    pub fn refusals(&self) -> impl Iterator<Item = (Limit, u64)> {
+        Limit::ALL.into_iter().map(|limit| (limit, self.counts[limit as usize].load(Ordering::Relaxed)))
+    }
+
+    /// Connections that are counted now, by address and by subject.
+    #[cfg(test)]
+    fn held(&self) -> (usize, usize) {
+        (self.held_by_address.keys(), self.held_by_subject.keys())
+    }
+
+    /// Forgets the keys that have been quiet for so long that they have all of their rate again. To be called from time to time.
+    pub fn forget_quiet(&self) {
+        self.addresses.iter().chain(&self.refused).for_each(Rate::forget_quiet);
+        self.subjects.iter().for_each(Rate::forget_quiet);
+        let now = Instant::now();
+        self.unheard().retain(|_, until| *until > now);
+        let mut publishers = self.publishers();
+        publishers.values().for_each(|rate| rate.forget_quiet());
+        // a rate that no tenant has any more
+        publishers.retain(|_, rate| !rate.0.is_empty());
+    }
+
+    fn count<T>(&self, outcome: Result<T, Limited>) -> Result<T, Limited> {
+        outcome.inspect_err(|limited| {
+            self.counts[limited.by as usize].fetch_add(1, Ordering::Relaxed);
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> Option<ClientNet> {
+        Some(ClientNet::of([192, 0, 2, last].into()))
+    }
+
+    fn limits(change: impl FnOnce(&mut LimitSettings)) -> Arc<Limits> {
+        let mut settings = LimitSettings::default();
+        change(&mut settings);
+        Limits::new(settings)
+    }
+
+    fn refused(outcome: Result<Place, Limited>) -> Limit {
+        outcome.expect_err("refused").by
+    }
+
+    #[test]
+    fn what_is_held_is_counted_by_address_and_by_subject_of_a_tenant_and_given_back() {
+        let limits = limits(|settings| (settings.connections_per_address, settings.connections_per_subject) = (2, 1));
+        let first = limits.connect(address(1), Some(("a", "alice"))).expect("room");
+        assert_eq!(refused(limits.connect(address(1), Some(("a", "alice")))), Limit::SubjectConnections);
+        let other_tenant = limits.connect(address(1), Some(("b", "alice"))).expect("another alice");
+        assert_eq!(refused(limits.connect(address(1), None)), Limit::AddressConnections);
+        assert!(limits.connect(address(2), None).is_ok() && limits.connect(None, None).is_ok());
+        drop(first);
+        assert!(limits.connect(address(1), Some(("a", "alice"))).is_ok());
+        drop(other_tenant);
+        // also what a later limit of the same connection refused
+        assert_eq!(limits.held(), (0, 0));
+    }
+
+    #[test]
+    fn new_connections_have_a_rate_and_say_when_to_come_back() {
+        let limits = limits(|settings| (settings.new_per_address, settings.new_per_subject) = (3, 2));
+        for _ in 0..2 {
+            limits.connect(address(1), Some(("a", "alice"))).expect("within the rate");
+        }
+        let limited = limits.connect(address(1), Some(("a", "alice"))).expect_err("beyond it");
+        assert_eq!(limited.by, Limit::SubjectRate);
+        assert!((1..=31).contains(&limited.retry_after.as_secs()), "{limited:?}");
+        assert_eq!(refused(limits.connect(address(1), None)), Limit::AddressRate);
+        assert!(limits.connect(address(2), Some(("a", "bob"))).is_ok());
+        let counted: Vec<_> = limits.refusals().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [(Limit::AddressRate, 1), (Limit::SubjectRate, 1)]);
+    }
+
+    #[test]
+    fn a_refused_batch_takes_nothing_and_the_largest_request_always_fits_once() {
+        let limits = limits(|settings| settings.publish_per_second = 10);
+        assert_eq!(limits.publish("key:a", 1000, None, 1000), Ok(()));
+        assert_eq!(limits.publish("key:a", 1, None, 1000).expect_err("spent").by, Limit::PublishRate);
+        assert_eq!(limits.publish("key:b", 1, None, 1000), Ok(()));
+        // a tenant's own rate, and none at all
+        assert_eq!(limits.publish("key:a", 1000, Some(5000), 1000), Ok(()));
+        assert_eq!(limits.publish("key:a", 100_000, Some(0), 1000), Ok(()));
+    }
+
+    #[test]
+    fn an_address_with_too_many_bad_credentials_is_not_heard_for_a_while() {
+        let limits = limits(|settings| settings.refused_per_address = 2);
+        for _ in 0..2 {
+            limits.refused_credential(address(1));
+            assert_eq!(limits.hear(address(1)), Ok(()));
+        }
+        limits.refused_credential(address(1));
+        assert_eq!(limits.hear(address(1)).expect_err("enough").by, Limit::RefusedCredentials);
+        assert_eq!(limits.hear(address(2)), Ok(()));
+        assert_eq!(limits.hear(None), Ok(()));
+    }
+
+    #[test]
+    fn zero_is_no_limit_and_quiet_keys_are_forgotten() {
+        let limits = limits(|_| {});
+        let places: Vec<_> = (0..100).map(|_| limits.connect(address(1), Some(("a", "alice"))).expect("no limit")).collect();
+        assert_eq!((places.len(), limits.held()), (100, (1, 1)));
+        limits.publish("key:a", 1, Some(u32::MAX), 1).expect("within");
+        drop(places);
+        limits.forget_quiet();
+        assert_eq!(limits.held(), (0, 0));
+    }
+}
