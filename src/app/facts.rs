@@ -1,9 +1,10 @@
 //! What the instance says of itself: health, and the numbers of `/events/stats`.
 //!
-//! Requests are answered from memory; a task samples what has to be asked for or counted over time.
+//! Requests are answered from memory; a task samples what has to be asked for or counted over time. Everything is counted log by log: one tenant
+//! must not learn another's volume, and what all of them share is told only to whoever may see the whole instance.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,10 +17,10 @@ use tokio::time::interval;
 
 use crate::{
     http::{
-        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, LatencyStatistics, LogStatistics,
-        MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
+        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, LatencyStatistics,
+        LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
     },
-    hub::Hub,
+    hub::{Hub, Hubs, Totals},
     ingest::Publisher,
     log::{EventLog, LogId},
 };
@@ -33,12 +34,13 @@ const SIZE_EVERY: u64 = 15;
 
 /// See the module.
 pub(super) struct AppFacts {
-    hub: Arc<Hub>,
+    hubs: Arc<Hubs>,
     publisher: Publisher,
     log: Arc<dyn EventLog>,
     started: Instant,
     size_bytes: AtomicU64,
-    counts: Mutex<VecDeque<Counts>>,
+    /// The last samples of every log that is open.
+    counts: Mutex<HashMap<LogId, VecDeque<Counts>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -49,13 +51,14 @@ struct Counts {
 }
 
 impl AppFacts {
-    pub(super) fn new(hub: Arc<Hub>, publisher: Publisher, log: Arc<dyn EventLog>) -> Arc<Self> {
+    pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>) -> Arc<Self> {
         let (size_bytes, counts) = (AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { hub, publisher, log, started: Instant::now(), size_bytes, counts })
+        Arc::new(Self { hubs, publisher, log, started: Instant::now(), size_bytes, counts })
     }
 
-    fn counts(&self) -> Counts {
-        Counts { at: Instant::now(), published: self.publisher.counts().published, delivered: self.hub.totals().delivered }
+    fn counts(&self, log: LogId) -> Counts {
+        let delivered = self.hubs.running(log).map_or(0, |hub| hub.delivered());
+        Counts { at: Instant::now(), published: self.publisher.counts(log).published, delivered }
     }
 
     /// Samples until `stop` is over.
@@ -64,7 +67,7 @@ impl AppFacts {
             let mut ticks = interval(SAMPLE);
             for n in 0_u64.. {
                 ticks.tick().await;
-                self.remember(self.counts());
+                self.hubs.open_logs().into_iter().for_each(|log| self.remember(log, self.counts(log)));
                 if n % SIZE_EVERY == 0
                     && let Ok(bytes) = self.log.size_bytes().await
                 {
@@ -78,8 +81,9 @@ impl AppFacts {
         }
     }
 
-    fn remember(&self, counts: Counts) {
-        let mut samples = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    fn remember(&self, log: LogId, counts: Counts) {
+        let mut logs = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let samples = logs.entry(log).or_default();
         samples.push_back(counts);
         if samples.len() > RATE_SAMPLES {
             samples.pop_front();
@@ -87,15 +91,75 @@ impl AppFacts {
     }
 
     /// Published and delivered events a second.
-    fn rates(&self) -> (f64, f64) {
-        let oldest = self.counts.lock().unwrap_or_else(PoisonError::into_inner).front().copied();
-        let now = self.counts();
-        let rate =
-            |now: u64, then: u64, seconds: f64| if seconds > 0.0 { ((now - then) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 };
+    fn rates(&self, log: LogId) -> (f64, f64) {
+        let oldest = self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(&log).and_then(|samples| samples.front().copied());
+        let now = self.counts(log);
+        // what is delivered is counted anew when a log is followed again
+        let rate = |now: u64, then: u64, seconds: f64| {
+            if seconds > 0.0 { (now.saturating_sub(then) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
+        };
         oldest.map_or((0.0, 0.0), |then| {
             let seconds = now.at.duration_since(then.at).as_secs_f64();
             (rate(now.published, then.published, seconds), rate(now.delivered, then.delivered, seconds))
         })
+    }
+
+    /// Where a log stands: as its hub sees it, or as the last look found it.
+    fn log_statistics(&self, log: LogId, hub: Option<&Hub>) -> LogStatistics {
+        let mut of = LogStatistics { store: self.log.kind(), ..LogStatistics::default() };
+        let mut can_read = self.hubs.is_reachable();
+        if let Some(view) = hub.map(Hub::view) {
+            can_read &= view.is_reachable();
+            (of.epoch, of.head, of.earliest) = (view.chain().current().to_string(), view.position().get(), view.earliest().get());
+        } else if let Some(at) = self.hubs.position(log) {
+            (of.epoch, of.head, of.earliest) = (at.epoch.to_string(), at.head.get(), at.earliest.get());
+        }
+        of.reachable = can_read && self.publisher.is_log_reachable();
+        of
+    }
+
+    fn instance_statistics(&self) -> InstanceStatistics {
+        let admission = self.hubs.admission();
+        InstanceStatistics {
+            logs: self.hubs.open_logs().len(),
+            max_logs: self.hubs.max_logs(),
+            followed_logs: self.hubs.followed(),
+            connections: admission.now(),
+            peak_connections: admission.peak(),
+            max_connections: admission.max(),
+            refused_connections: admission.refused(),
+        }
+    }
+
+    fn queue_statistics(&self) -> QueueStatistics {
+        let (queued, max_queued) = (self.publisher.queued(), self.publisher.max_queued());
+        QueueStatistics {
+            publish_requests: queued.requests,
+            publish_max_requests: max_queued.requests,
+            publish_bytes: queued.bytes,
+            publish_max_bytes: max_queued.bytes,
+        }
+    }
+}
+
+/// Who follows a log.
+fn connection_statistics(hub: &Hub, totals: &Totals) -> ConnectionStatistics {
+    let admission = hub.admission();
+    let mut closed: BTreeMap<_, _> = totals.closed.iter().copied().collect();
+    // also those that went before their stream began
+    let left = admission.opened().saturating_sub(admission.now()) as u64;
+    closed.insert("left", left.saturating_sub(closed.values().sum()));
+    ConnectionStatistics {
+        now: admission.now(),
+        peak: admission.peak(),
+        max: admission.max(),
+        opened: admission.opened(),
+        refused: admission.refused(),
+        closed,
+        by_selector: totals.by_selector.iter().copied().collect(),
+        replaying: totals.replaying,
+        lagging: totals.lagging,
+        selectors: totals.selectors,
     }
 }
 
@@ -106,17 +170,17 @@ impl Facts for AppFacts {
     }
 
     fn draining(&self) -> bool {
-        self.hub.admission().is_draining()
+        self.hubs.admission().is_draining()
     }
 
     fn health(&self) -> Health {
         let part = |status, detail: Option<&str>| ServiceHealth { status, detail: detail.map(str::to_owned) };
-        let log = match (self.hub.view().is_reachable(), self.publisher.is_log_reachable()) {
+        let log = match (self.hubs.is_reachable(), self.publisher.is_log_reachable()) {
             (true, true) => part(HealthStatus::Healthy, None),
             (true, false) => part(HealthStatus::Degraded, Some("can be read but not written: the last publish was refused")),
             (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
         };
-        let admission = self.hub.admission();
+        let admission = self.hubs.admission();
         let hub = match (admission.is_draining(), admission.now() >= admission.max()) {
             (true, _) => part(HealthStatus::Degraded, Some("draining")),
             (false, true) => part(HealthStatus::Degraded, Some("every connection is taken")),
@@ -127,31 +191,18 @@ impl Facts for AppFacts {
         Health { status, services }
     }
 
-    fn statistics(&self, _log: LogId) -> Statistics {
-        let (view, totals, admission) = (self.hub.view(), self.hub.totals(), self.hub.admission());
-        let (counts, queued, max_queued) = (self.publisher.counts(), self.publisher.queued(), self.publisher.max_queued());
-        let (published_per_second, delivered_per_second) = self.rates();
+    fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics {
+        let hub = self.hubs.running(log);
+        let totals = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
+        let counts = self.publisher.counts(log);
+        let (published_per_second, delivered_per_second) = self.rates(log);
         let [p50, p90, p99, max] = totals.latency_micros;
-        let ring = self.hub.settings().ring;
-        let mut closed: BTreeMap<_, _> = totals.closed.into_iter().collect();
-        // also those that went before their stream began
-        let left = admission.opened().saturating_sub(admission.now()) as u64;
-        closed.insert("left", left.saturating_sub(closed.values().sum()));
+        let bounds = self.hubs.settings().ring;
+        let size_bytes = whole_instance.then(|| self.size_bytes.load(Ordering::Relaxed));
         Statistics {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
-            connections: ConnectionStatistics {
-                now: admission.now(),
-                peak: admission.peak(),
-                max: admission.max(),
-                opened: admission.opened(),
-                refused: admission.refused(),
-                closed,
-                by_selector: totals.by_selector.into_iter().collect(),
-                replaying: totals.replaying,
-                lagging: totals.lagging,
-                selectors: totals.selectors,
-            },
+            connections: hub.as_ref().map(|hub| connection_statistics(hub, &totals)).unwrap_or_default(),
             events: EventStatistics {
                 published: counts.published,
                 duplicates: counts.duplicates,
@@ -162,24 +213,18 @@ impl Facts for AppFacts {
                 delivered_per_second,
             },
             latency: LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } },
-            log: LogStatistics {
-                store: self.log.kind(),
-                reachable: view.is_reachable() && self.publisher.is_log_reachable(),
-                epoch: view.chain().current().to_string(),
-                head: view.position().get(),
-                earliest: view.earliest().get(),
-                size_bytes: self.size_bytes.load(Ordering::Relaxed),
-            },
-            ring: RingStatistics { frames: totals.ring_frames, bytes: totals.ring_bytes, max_frames: ring.frames, max_bytes: ring.bytes },
-            queues: QueueStatistics {
-                publish_requests: queued.requests,
-                publish_max_requests: max_queued.requests,
-                publish_bytes: queued.bytes,
-                publish_max_bytes: max_queued.bytes,
-                frames_behind_hole: view.stashed(),
+            log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
+            ring: RingStatistics {
+                frames: totals.ring_frames,
+                bytes: totals.ring_bytes,
+                frames_behind_hole: hub.as_ref().map_or(0, |hub| hub.view().stashed()),
+                max_frames: bounds.frames,
+                max_bytes: bounds.bytes,
             },
             backplane: BackplaneStatistics { kind: "local" },
-            memory: MemoryStatistics { resident_bytes: resident_bytes() },
+            queues: whole_instance.then(|| self.queue_statistics()),
+            memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
+            instance: whole_instance.then(|| self.instance_statistics()),
         }
     }
 }
