@@ -13,7 +13,7 @@ use super::{
     gap::{self, Gap},
     problem::Problem,
     query::{HistoryQuery, OnGap},
-    state::State,
+    state::{State, tenant},
 };
 use crate::{
     domain::{Cursor, Event, Filter, Seq, Start},
@@ -56,7 +56,7 @@ pub(super) struct Answer {
 )]
 pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let query = HistoryQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
-    let scan = scan(&*state.log, state.log_id, query).await?;
+    let scan = scan(&*state.log, state.logs.log(&tenant(&request)).await?, query).await?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(scan.to_json()))
 }
 

@@ -39,9 +39,9 @@ pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
-pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
+pub use state::{Facts, Health, HealthStatus, Logs, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
-    QueueStatistics, RingStatistics, Statistics,
+    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
+    Percentiles, QueueStatistics, RingStatistics, Statistics,
 };
 pub use subscribe::Following;

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 use super::{code::Code, gap::Gap};
 use crate::{
+    hub::OpenError,
     ingest::{ConflictingId, Fault, ParseError, PublishError},
     log::LogError,
 };
@@ -264,6 +265,15 @@ impl From<PublishError> for Problem {
             PublishError::Refused(cause) => Self::new(Code::Refused).caused_by(&cause),
             PublishError::Internal => Self::new(Code::Internal),
             PublishError::Stopping => Self::new(Code::Draining),
+        }
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::TooMany => Self::new(Code::Overloaded).detail("as many tenants are served as may be").caused_by(&error),
+            OpenError::Log(error) => error.into(),
         }
     }
 }

@@ -19,7 +19,13 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{code::Code, media_type, params, params::Once, problem::Problem, state::State};
+use super::{
+    code::Code,
+    media_type, params,
+    params::Once,
+    problem::Problem,
+    state::{State, tenant},
+};
 use crate::{
     domain::{Cursor, Source},
     ingest::{self, PublishError, Published, Publisher},
@@ -114,7 +120,8 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
     let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
     let append = parse(form, body, state.ingest, on_conflict).await?;
-    let published = state.publisher.publish(state.log_id, append).await?;
+    let log = state.logs.log(&tenant(&request)).await?;
+    let published = state.publisher.publish(log, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
     let status = if news { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))

@@ -2,13 +2,17 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use actix_web::HttpRequest;
+use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{publish::Publish, stats::Statistics};
 use crate::{
+    domain::LogName,
+    hub::{Hubs, OpenError},
     ingest,
-    log::{EventLog, LogId},
+    log::{EventLog, LogId, TenantSettings},
 };
 
 /// Everything a handler may use.
@@ -16,8 +20,8 @@ use crate::{
 pub struct State {
     /// The store.
     pub log: Arc<dyn EventLog>,
-    /// The one log of a service without tenants.
-    pub log_id: LogId,
+    /// Which log is whose.
+    pub logs: Arc<dyn Logs>,
     /// Where events are published.
     pub publisher: Arc<dyn Publish>,
     /// How the instance is doing.
@@ -26,6 +30,37 @@ pub struct State {
     pub ingest: ingest::Limits,
     /// The most selectors of a filter.
     pub max_selectors: usize,
+}
+
+/// Whose request it is: the name of the tenant's log.
+pub(super) fn tenant(_request: &HttpRequest) -> LogName {
+    LogName::new(LogName::DEFAULT)
+}
+
+/// Whether the caller may know how the whole instance is doing, and not only its own log.
+pub(super) fn sees_whole_instance(_request: &HttpRequest) -> bool {
+    true
+}
+
+/// Which log is whose; a fake one in tests.
+#[async_trait]
+pub trait Logs: Send + Sync + 'static {
+    /// See [`Hubs::log`].
+    async fn log(&self, name: &LogName) -> Result<LogId, OpenError>;
+
+    /// See [`Hubs::settings_of`].
+    fn settings_of(&self, id: LogId) -> TenantSettings;
+}
+
+#[async_trait]
+impl Logs for Hubs {
+    async fn log(&self, name: &LogName) -> Result<LogId, OpenError> {
+        Self::log(self, name).await
+    }
+
+    fn settings_of(&self, id: LogId) -> TenantSettings {
+        Self::settings_of(self, id)
+    }
 }
 
 /// What health and statistics are told; implemented where hub, log and publisher meet.
@@ -41,8 +76,8 @@ pub trait Facts: Send + Sync + 'static {
     /// How the parts are doing.
     fn health(&self) -> Health;
 
-    /// Statistics for dashboards, of this log only.
-    fn statistics(&self, log: LogId) -> Statistics;
+    /// Statistics for dashboards, of this log only; with `whole_instance` also what all logs share, from which one tenant could learn another's volume.
+    fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
 }
 
 /// How the instance is doing.

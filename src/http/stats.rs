@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::state::State;
+use super::{
+    problem::Problem,
+    state::{State, sees_whole_instance, tenant},
+};
 
-/// Statistics of the caller's log.
+/// Statistics of the caller's log; of the whole instance only for whoever may see it.
 #[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", responses(
     (status = 200, description = "Connections, events, latency, log, rings and memory", body = Statistics)
 ))]
-pub(super) async fn stats(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().json(state.facts.statistics(state.log_id))
+pub(super) async fn stats(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let log = state.logs.log(&tenant(&request)).await?;
+    Ok(HttpResponse::Ok().json(state.facts.statistics(log, sees_whole_instance(&request))))
 }
 
-/// Numbers of one instance, and of one log.
+/// Numbers of one log on one instance; those of followers since somebody began to follow it.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
@@ -34,12 +38,37 @@ pub struct Statistics {
     pub log: LogStatistics,
     /// The fullest shard's memory of recent events, and its bounds.
     pub ring: RingStatistics,
-    /// What waits.
-    pub queues: QueueStatistics,
     /// How instances tell each other that the log grew.
     pub backplane: BackplaneStatistics,
-    /// What the process holds.
-    pub memory: MemoryStatistics,
+    /// What waits, of all logs; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<QueueStatistics>,
+    /// What the process holds; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStatistics>,
+    /// All logs together; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceStatistics>,
+}
+
+/// All logs of the instance together.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatistics {
+    /// Logs that were used.
+    pub logs: usize,
+    /// The limit.
+    pub max_logs: usize,
+    /// Logs that are followed, and held in memory.
+    pub followed_logs: usize,
+    /// Connections held now.
+    pub connections: usize,
+    /// The most connections that were held at once.
+    pub peak_connections: usize,
+    /// The limit.
+    pub max_connections: usize,
+    /// Connections ever refused.
+    pub refused_connections: usize,
 }
 
 /// Who follows.
@@ -126,8 +155,9 @@ pub struct LogStatistics {
     pub head: u64,
     /// The oldest retained event's seq; head + 1 when there is none.
     pub earliest: u64,
-    /// On disk, of the whole store.
-    pub size_bytes: u64,
+    /// On disk, of the whole store; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
 }
 
 /// Recent events in memory.
@@ -138,6 +168,8 @@ pub struct RingStatistics {
     pub frames: usize,
     /// Held now, as text.
     pub bytes: usize,
+    /// Events that wait until those before them are read.
+    pub frames_behind_hole: usize,
     /// The bound.
     pub max_frames: usize,
     /// The bound.
@@ -156,8 +188,6 @@ pub struct QueueStatistics {
     pub publish_bytes: usize,
     /// The bound.
     pub publish_max_bytes: usize,
-    /// Events that wait until those before them are read.
-    pub frames_behind_hole: usize,
 }
 
 /// How instances tell each other that the log grew.

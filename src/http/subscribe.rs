@@ -3,7 +3,7 @@
 //! Everything that can be refused is refused here, while there is still a status line to do it with. A refusal that will pass is 200 with
 //! `hub.closing` to whoever accepts `text/event-stream`: an EventSource gives up for good on any other status (HTML Standard §9.2.3).
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -20,23 +20,36 @@ use super::{
     code::Code,
     problem::Problem,
     query::{FollowQuery, OnGap},
-    state::State,
+    state::{State, tenant},
 };
 use crate::{
-    hub::{self, CloseReason, Hub, Request, ShardHandle},
-    log::LogError,
+    hub::{self, Attached, CloseReason, Hub, Hubs, OpenError, Request},
+    log::{LogError, LogId},
     sse::{self, Connection, DetachHandle, Handover, SocketSettings, Style, Transport},
 };
 
 /// What subscribing needs beside the state that all workers share.
 #[derive(Clone)]
 pub struct Following {
-    /// The fan-out.
-    pub hub: Arc<Hub>,
+    /// The fan-out of every log.
+    hubs: Arc<Hubs>,
     /// This worker's part of it.
-    pub shard: ShardHandle<Connection>,
+    shards: Rc<Attached<Connection>>,
     /// Options of sockets that become streams.
-    pub socket: SocketSettings,
+    socket: SocketSettings,
+}
+
+impl Following {
+    /// What the worker on this thread needs.
+    #[must_use]
+    pub fn new(hubs: Arc<Hubs>, socket: SocketSettings) -> Self {
+        let shards = Rc::<Attached<Connection>>::default();
+        // before the first client comes, so that the ring is there by then; the handle is not needed yet
+        if let Some(hub) = hubs.running(hubs.default_log()) {
+            drop(shards.shard_of(&hub));
+        }
+        Self { hubs, shards, socket }
+    }
 }
 
 /// Follows events.
@@ -49,16 +62,25 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let (Some(following), Some(socket)) = (request.app_data::<Following>(), request.conn_data::<DetachHandle>()) else {
         return Err(Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub"));
     };
-    let hub = &following.hub;
-    let permit = match hub.admission().admit() {
-        Ok(permit) => permit,
-        Err(reason) => return refuse(&request, hub, reason, query.style),
+    let hubs = &following.hubs;
+    let (log, hub) = match follow(hubs, &request).await {
+        Ok(found) => found,
+        Err(OpenError::TooMany) => return refuse(&request, hubs, CloseReason::Overloaded, query.style),
+        Err(OpenError::Log(LogError::Unavailable(cause) | LogError::Unknown(cause))) => {
+            tracing::debug!(%cause, "a subscriber's log could not be opened");
+            return refuse(&request, hubs, CloseReason::Unavailable, query.style);
+        }
+        Err(error) => return Err(error.into()),
     };
-    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, state.log_id).await {
+    let permit = match hub.admit() {
+        Ok(permit) => permit,
+        Err(reason) => return refuse(&request, hubs, reason, query.style),
+    };
+    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, log).await {
         Ok(beginning) => beginning,
         Err(LogError::Unavailable(cause) | LogError::Unknown(cause)) => {
             tracing::debug!(%cause, "a subscriber's cursor could not be placed");
-            return refuse(&request, hub, CloseReason::Unavailable, query.style);
+            return refuse(&request, hubs, CloseReason::Unavailable, query.style);
         }
         Err(error) => return Err(error.into()),
     };
@@ -68,10 +90,16 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let chunked = request.version() >= Version::HTTP_11;
     let transport = Transport { style: query.style, chunked, socket: following.socket };
     let subscription = Request { filter: Arc::new(query.filter), beginning, permit, right: None, deliver_per_second: None };
-    let body = Handover::new(socket.clone(), transport, following.shard.clone(), subscription);
+    let body = Handover::new(socket.clone(), transport, following.shards.shard_of(&hub), subscription);
     let mut response = stream_head().force_close().body(body);
     response.head_mut().no_chunking(!chunked);
     Ok(response.map_into_boxed_body())
+}
+
+/// The caller's log, and its hub.
+async fn follow(hubs: &Hubs, request: &HttpRequest) -> Result<(LogId, Arc<Hub>), OpenError> {
+    let log = hubs.log(&tenant(request)).await?;
+    Ok((log, hubs.hub(log).await?))
 }
 
 fn stream_head() -> HttpResponseBuilder {
@@ -84,11 +112,11 @@ fn stream_head() -> HttpResponseBuilder {
 }
 
 /// A refusal that will pass.
-fn refuse(request: &HttpRequest, hub: &Hub, reason: CloseReason, style: Style) -> Result<HttpResponse, Problem> {
+fn refuse(request: &HttpRequest, hubs: &Hubs, reason: CloseReason, style: Style) -> Result<HttpResponse, Problem> {
     let accepts =
         request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
     if accepts {
-        return Ok(stream_head().force_close().body(sse::refusal(reason, hub.settings().jittered_retry(), style)));
+        return Ok(stream_head().force_close().body(sse::refusal(reason, hubs.settings().jittered_retry(), style)));
     }
     Err(Problem::new(match reason {
         CloseReason::Limited => Code::Limited,
