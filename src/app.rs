@@ -1,6 +1,6 @@
 //! The composition root: the only place that picks adapters and joins the parts.
 //!
-//! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencer and all timers; connections to
+//! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencers and all timers; connections to
 //! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
 //!
 //! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the listener stays open while every stream is told
@@ -35,7 +35,7 @@ use crate::{
     config::Config,
     domain::LogName,
     http::{self, CredentialSettings, Following, Guard, InFlight, Openness, Origins, State},
-    hub::{self, Hub, RingBounds},
+    hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
     sse::{DetachIo, SocketSettings, prepare_accepted},
@@ -63,7 +63,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 pub struct App {
     server: actix_server::Server,
     address: SocketAddr,
-    hub: Arc<Hub>,
+    hubs: Arc<Hubs>,
     in_flight: InFlight,
     log: Arc<dyn EventLog>,
     drain: Duration,
@@ -81,33 +81,40 @@ impl App {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
-        let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store::open(&config.log).await?, Handle::current()));
-        let log_id = log.open(&LogName::new(LogName::DEFAULT)).await?;
+        let store = store::open(&config.log).await?;
+        let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
 
         let (backplane, announcements) = Local::new();
-        let hub = Arc::new(Hub::start(log.clone(), log_id, hub_settings(&config), announcements).await?);
+        let hubs = Hubs::start(log.clone(), hub_settings(&config), announcements, config.hub.max_tenants).await?;
+        // nobody has settings of its own yet; retention trims nothing before it is told so
+        hubs.configure(Arc::default());
         let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         tasks.spawn(vital("committer", committer.run(stopped(stop.subscribe()))));
-        tasks.spawn(run_retention(log.clone(), log_id, config.log.retention(), RETENTION_INTERVAL, stopped(stop.subscribe())));
-        let facts = AppFacts::new(hub.clone(), publisher.clone(), log.clone());
+        let retention = {
+            let (hubs, default) = (hubs.clone(), config.log.retention());
+            move |log| hubs.retention_of(log, default)
+        };
+        // the store itself: a trim that has had its turn must end, which a call on another runtime would not
+        tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, stopped(stop.subscribe())));
+        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
         let state = State {
             log: log.clone(),
-            log_id,
             authority: Arc::new(Open),
             credentials: CredentialSettings::default(),
+            logs: hubs.clone(),
             publisher: Arc::new(publisher),
             facts,
             ingest: config.ingest.limits(),
             max_selectors: config.hub.max_selectors,
         };
         let in_flight = InFlight::default();
-        let server = serve(listener, &config, state, hub.clone(), in_flight.clone())?;
+        let server = serve(listener, &config, state, hubs.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors);
-        Ok(Self { server, address, hub, in_flight, log, drain: config.server.drain(), stop, tasks })
+        Ok(Self { server, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -121,7 +128,7 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, hub, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         tokio::select! {
@@ -131,11 +138,11 @@ impl App {
             }
             () = stop => {}
         }
-        tracing::info!(connections = hub.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
+        tracing::info!(connections = hubs.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
         in_flight.close_connections();
-        hub.drain(drain);
+        hubs.drain(drain);
         // a little beyond the window, for the last ones to be let go of
-        wait_until(drain + Duration::from_secs(1), || hub.admission().now() == 0).await;
+        wait_until(drain + Duration::from_secs(1), || hubs.admission().now() == 0).await;
         handle.pause().await;
         wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
@@ -177,7 +184,13 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
-fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in_flight: InFlight) -> anyhow::Result<actix_server::Server> {
+fn serve(
+    listener: TcpListener,
+    config: &Config,
+    state: State,
+    hubs: Arc<Hubs>,
+    in_flight: InFlight,
+) -> anyhow::Result<actix_server::Server> {
     let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
     let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
     let state = web::Data::new(state);
@@ -185,13 +198,13 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in
     let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
     let server = actix_server::Server::build()
         .workers(config.server.workers)
-        // streams are counted by the hub; this bounds what has not become one
+        // streams are counted by the hubs; this bounds what has not become one
         .max_concurrent_connections(config.hub.max_connections)
         .shutdown_timeout(CONNECTIONS_END_WITHIN_SECONDS)
         .disable_signals()
         .listen("http", listener, move || {
             // this runs once on each worker's thread
-            let following = Following { hub: hub.clone(), shard: hub.attach(), socket };
+            let following = Following::new(hubs.clone(), socket);
             let app = http::app(state.clone(), guard.clone(), in_flight.clone()).app_data(following);
             fn_service(|stream: TcpStream| async move {
                 prepare_accepted(&stream);

@@ -12,6 +12,9 @@ pub struct Hub {
     /// Connections in all; more are refused, none is evicted
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS", value_name = "N", value_parser = positive, default_value_t = Hub::default().max_connections)]
     pub max_connections: usize,
+    /// Tenants that one instance serves; each has a log of its own
+    #[arg(long, env = "CHAINCAST_MAX_TENANTS", value_name = "N", value_parser = positive, default_value_t = Hub::default().max_tenants)]
+    pub max_tenants: usize,
     /// Selectors of one filter
     #[arg(long, env = "CHAINCAST_MAX_SELECTORS", value_name = "N", value_parser = positive, default_value_t = Hub::default().max_selectors)]
     pub max_selectors: usize,
@@ -43,6 +46,7 @@ impl Default for Hub {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            max_tenants: 1000,
             max_selectors: Filter::DEFAULT_MAX_SELECTORS,
             ring_events: 8192,
             ring_bytes: 16 * 1024 * 1024,

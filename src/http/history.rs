@@ -62,7 +62,7 @@ pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Re
     let reading = caller.reading(std::mem::take(&mut query.tenancy))?;
     query.filter = caller.visible(query.filter)?;
     let tenant = reading.recorded(&caller.principal, "GET /events", &state).await?;
-    let scan = scan(&*state.log, state.log_of(&tenant).await?, query).await?;
+    let scan = scan(&*state.log, state.logs.log(&tenant).await?, query).await?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(scan.to_json()))
 }
 

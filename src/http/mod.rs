@@ -49,10 +49,10 @@ pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
 pub use session::CookieSettings;
-pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
+pub use state::{Facts, Health, HealthStatus, Logs, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
-    QueueStatistics, RingStatistics, Statistics,
+    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
+    Percentiles, QueueStatistics, RingStatistics, Statistics,
 };
 pub use subscribe::Following;
 pub use tenancy::Tenancy;

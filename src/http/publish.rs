@@ -130,7 +130,7 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
     let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
     let (tenant, append) = understand(Arrived { sender, form, body, on_conflict }, &state).await?;
-    let published = state.publisher.publish(state.log_of(&tenant).await?, append).await?;
+    let published = state.publisher.publish(state.logs.log(&tenant).await?, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
     let status = if news { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))

@@ -2,14 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{authority::Authority, credentials::CredentialSettings, problem::Problem, publish::Publish, stats::Statistics};
+use super::{authority::Authority, credentials::CredentialSettings, publish::Publish, stats::Statistics};
 use crate::{
     domain::LogName,
+    hub::{Hubs, OpenError},
     ingest,
-    log::{EventLog, LogError, LogId},
+    log::{EventLog, LogId, TenantSettings},
 };
 
 /// Everything a handler may use.
@@ -17,12 +19,12 @@ use crate::{
 pub struct State {
     /// The store.
     pub log: Arc<dyn EventLog>,
-    /// The one log of a service without tenants.
-    pub log_id: LogId,
     /// Who says who asks.
     pub authority: Arc<dyn Authority>,
     /// How credentials may come.
     pub credentials: CredentialSettings,
+    /// Which log is whose.
+    pub logs: Arc<dyn Logs>,
     /// Where events are published.
     pub publisher: Arc<dyn Publish>,
     /// How the instance is doing.
@@ -33,13 +35,24 @@ pub struct State {
     pub max_selectors: usize,
 }
 
-impl State {
-    /// The log of a tenant.
-    pub(super) async fn log_of(&self, tenant: &LogName) -> Result<LogId, Problem> {
-        if tenant.as_str() == LogName::DEFAULT {
-            return Ok(self.log_id);
-        }
-        Err(LogError::Unavailable("only the default log is served".into()).into())
+/// Which log is whose; a fake one in tests.
+#[async_trait]
+pub trait Logs: Send + Sync + 'static {
+    /// See [`Hubs::log`].
+    async fn log(&self, name: &LogName) -> Result<LogId, OpenError>;
+
+    /// See [`Hubs::settings_of`].
+    fn settings_of(&self, id: LogId) -> TenantSettings;
+}
+
+#[async_trait]
+impl Logs for Hubs {
+    async fn log(&self, name: &LogName) -> Result<LogId, OpenError> {
+        Self::log(self, name).await
+    }
+
+    fn settings_of(&self, id: LogId) -> TenantSettings {
+        Self::settings_of(self, id)
     }
 }
 
@@ -56,8 +69,8 @@ pub trait Facts: Send + Sync + 'static {
     /// How the parts are doing.
     fn health(&self) -> Health;
 
-    /// Statistics for dashboards, of this log only.
-    fn statistics(&self, log: LogId) -> Statistics;
+    /// Statistics for dashboards, of this log only; with `whole_instance` also what all logs share, from which one tenant could learn another's volume.
+    fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
 }
 
 /// How the instance is doing.

@@ -14,7 +14,7 @@ use super::{
     tenancy::{Tenancy, TenancyParams},
 };
 
-/// Statistics of the caller's log.
+/// Statistics of the caller's log; of the whole instance only for whoever may see it.
 #[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", params(
     ("tenant" = inline(Option<String>), Query, description = "Another tenant's log, for super-admins; needs a reason."),
     ("reason" = inline(Option<String>), Query, max_length = 500, description = "Why another tenant's is read; or the header Chaincast-Reason."),
@@ -25,7 +25,7 @@ pub(super) async fn stats(request: HttpRequest, state: web::Data<State>) -> Resu
     let caller = Caller::recognised(&request, &state).await?;
     let reading = caller.reading(parse(&request)?)?;
     let tenant = reading.recorded(&caller.principal, "GET /events/stats", &state).await?;
-    Ok(HttpResponse::Ok().json(state.facts.statistics(state.log_of(&tenant).await?)))
+    Ok(HttpResponse::Ok().json(state.facts.statistics(state.logs.log(&tenant).await?, caller.principal.is_super_admin())))
 }
 
 fn parse(request: &HttpRequest) -> Result<Tenancy, Problem> {
@@ -39,7 +39,7 @@ fn parse(request: &HttpRequest) -> Result<Tenancy, Problem> {
     Ok(tenancy.finish(request.headers()))
 }
 
-/// Numbers of one instance, and of one log.
+/// Numbers of one log on one instance; those of followers since somebody began to follow it.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
@@ -57,12 +57,37 @@ pub struct Statistics {
     pub log: LogStatistics,
     /// The fullest shard's memory of recent events, and its bounds.
     pub ring: RingStatistics,
-    /// What waits.
-    pub queues: QueueStatistics,
     /// How instances tell each other that the log grew.
     pub backplane: BackplaneStatistics,
-    /// What the process holds.
-    pub memory: MemoryStatistics,
+    /// What waits, of all logs; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queues: Option<QueueStatistics>,
+    /// What the process holds; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStatistics>,
+    /// All logs together; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<InstanceStatistics>,
+}
+
+/// All logs of the instance together.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceStatistics {
+    /// Logs that were used.
+    pub logs: usize,
+    /// The limit.
+    pub max_logs: usize,
+    /// Logs that are followed, and held in memory.
+    pub followed_logs: usize,
+    /// Connections held now.
+    pub connections: usize,
+    /// The most connections that were held at once.
+    pub peak_connections: usize,
+    /// The limit.
+    pub max_connections: usize,
+    /// Connections ever refused.
+    pub refused_connections: usize,
 }
 
 /// Who follows.
@@ -149,8 +174,9 @@ pub struct LogStatistics {
     pub head: u64,
     /// The oldest retained event's seq; head + 1 when there is none.
     pub earliest: u64,
-    /// On disk, of the whole store.
-    pub size_bytes: u64,
+    /// On disk, of the whole store; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
 }
 
 /// Recent events in memory.
@@ -161,6 +187,8 @@ pub struct RingStatistics {
     pub frames: usize,
     /// Held now, as text.
     pub bytes: usize,
+    /// Events that wait until those before them are read.
+    pub frames_behind_hole: usize,
     /// The bound.
     pub max_frames: usize,
     /// The bound.
@@ -179,8 +207,6 @@ pub struct QueueStatistics {
     pub publish_bytes: usize,
     /// The bound.
     pub publish_max_bytes: usize,
-    /// Events that wait until those before them are read.
-    pub frames_behind_hole: usize,
 }
 
 /// How instances tell each other that the log grew.

@@ -3,7 +3,7 @@
 //! Everything that can be refused is refused here, while there is still a status line to do it with. A refusal that will pass is 200 with
 //! `hub.closing` to whoever accepts `text/event-stream`: an EventSource gives up for good on any other status (HTML Standard §9.2.3).
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, num::NonZeroU32, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -24,19 +24,34 @@ use super::{
     state::State,
 };
 use crate::{
-    hub::{self, CloseReason, Hub, Request, ShardHandle},
+    domain::LogName,
+    hub::{self, Attached, CloseReason, Hub, Hubs, Request},
+    log::LogId,
     sse::{self, Connection, DetachHandle, Handover, SocketSettings, Style, Transport},
 };
 
 /// What subscribing needs beside the state that all workers share.
 #[derive(Clone)]
 pub struct Following {
-    /// The fan-out.
-    pub hub: Arc<Hub>,
+    /// The fan-out of every log.
+    hubs: Arc<Hubs>,
     /// This worker's part of it.
-    pub shard: ShardHandle<Connection>,
+    shards: Rc<Attached<Connection>>,
     /// Options of sockets that become streams.
-    pub socket: SocketSettings,
+    socket: SocketSettings,
+}
+
+impl Following {
+    /// What the worker on this thread needs.
+    #[must_use]
+    pub fn new(hubs: Arc<Hubs>, socket: SocketSettings) -> Self {
+        let shards = Rc::<Attached<Connection>>::default();
+        // before the first client comes, so that the ring is there by then; the handle is not needed yet
+        if let Some(hub) = hubs.running(hubs.default_log()) {
+            drop(shards.shard_of(&hub));
+        }
+        Self { hubs, shards, socket }
+    }
 }
 
 /// Follows events.
@@ -55,20 +70,19 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     }
     let assembled = || Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub");
     let following = request.app_data::<Following>().ok_or_else(assembled)?;
-    let hub = &following.hub;
-    let mut permit = match hub.admission().admit() {
-        Ok(permit) => permit,
-        Err(reason) => return refuse(&request, Problem::from(reason), query.style),
-    };
     let tenant = match reading.recorded(&caller.principal, "GET /events/subscribe", &state).await {
         Ok(tenant) => tenant,
         Err(problem) => return refuse(&request, problem, query.style),
     };
-    let log_id = match state.log_of(&tenant).await {
-        Ok(log_id) => log_id,
+    let (log, hub) = match hub_of(&following.hubs, &tenant).await {
+        Ok(found) => found,
         Err(problem) => return refuse(&request, problem, query.style),
     };
-    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, log_id).await {
+    let mut permit = match hub.admit() {
+        Ok(permit) => permit,
+        Err(reason) => return refuse(&request, Problem::from(reason), query.style),
+    };
+    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, log).await {
         Ok(beginning) => beginning,
         Err(error) => return refuse(&request, error.into(), query.style),
     };
@@ -86,11 +100,18 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
         }),
         Err(problem) => return refuse(&request, problem, query.style),
     };
-    let subscription = Request { filter, beginning, permit, right, deliver_per_second: None };
-    let body = Handover::new(socket.clone(), transport, following.shard.clone(), subscription);
+    let deliver_per_second = state.logs.settings_of(log).deliver_per_second.and_then(NonZeroU32::new);
+    let subscription = Request { filter, beginning, permit, right, deliver_per_second };
+    let body = Handover::new(socket.clone(), transport, following.shards.shard_of(&hub), subscription);
     let mut response = stream_head().force_close().body(body);
     response.head_mut().no_chunking(!chunked);
     Ok(response.map_into_boxed_body())
+}
+
+/// A tenant's log, and its hub.
+async fn hub_of(hubs: &Hubs, tenant: &LogName) -> Result<(LogId, Arc<Hub>), Problem> {
+    let log = hubs.log(tenant).await?;
+    Ok((log, hubs.hub(log).await?))
 }
 
 fn stream_head() -> HttpResponseBuilder {
@@ -117,5 +138,5 @@ fn refuse(request: &HttpRequest, problem: Problem, style: Style) -> Result<HttpR
     if let Some(cause) = problem.cause() {
         tracing::debug!(cause, reason = reason.as_str(), "a subscription was refused");
     }
-    Ok(stream_head().force_close().body(sse::refusal(reason, following.hub.settings().jittered_retry(), style)))
+    Ok(stream_head().force_close().body(sse::refusal(reason, following.hubs.settings().jittered_retry(), style)))
 }

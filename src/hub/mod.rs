@@ -1,10 +1,11 @@
-//! The fan-out of one instance: from the log's growth to the connections that follow it.
+//! The fan-out of one instance: from the logs' growth to the connections that follow them.
 //!
 //! ```text
-//!  announcements ─▶ sequencer ──updates──▶ shard (one a worker thread) ─▶ outlet
-//!  looks, holes ◀──▶ (Track)               ring · index · subscriptions      │ blocked
-//!                                             ▲                              ▼
-//!                                             └──── pages ◀── replays ◀── a cursor behind the ring
+//!                       one for each log that is followed
+//!  announcements ─router─▶ sequencer ──updates──▶ shard (one a worker thread) ─▶ outlet
+//!  looks ────────lookout─▶ (Track) ◀──▶ holes     ring · index · subscriptions      │ blocked
+//!                                                    ▲                              ▼
+//!                                                    └──── pages ◀── replays ◀── a cursor behind the ring
 //!
 //!            behind the ring            in the ring                 at the head
 //!  ┌────────────────────────────┐ ┌──────────────────────┐ ┌────────────────────────────┐
@@ -17,25 +18,31 @@
 //! Live delivery, replay, a slow consumer and a reconnect are the same thing: a filter and a cursor. **Exactly the matching events, once each, in
 //! order** (`a_client_sees_exactly_its_events_whatever_interleaves`, `exactly_the_matching_events_once_each_in_order_across_every_reconnect`), and
 //! **every queue, ring and list is bounded** (`every_ring_is_bounded_and_its_fill_is_told`): rings in frames and bytes, inboxes in messages,
-//! connections by [`Admission`], and a connection by one cursor and one shared page.
+//! connections by [`Admission`], a connection by one cursor and one shared page, and logs by [`Hubs`], which has a [`Hub`] for each that is followed.
 //!
 //! The hub knows neither SSE nor sockets; it writes to an [`Outlet`].
 
 mod admission;
+mod attached;
 mod budget;
 mod frame;
 mod histogram;
+mod hubs;
 mod index;
+mod lookout;
 #[cfg(any(test, feature = "bench-internals"))]
 #[doc(hidden)]
 pub mod measure;
 mod outlet;
 mod pace;
+mod reach;
 mod ready;
 mod replay;
 mod resolve;
 mod right;
 mod ring;
+mod roster;
+mod router;
 mod sequencer;
 mod settings;
 mod shard;
@@ -44,6 +51,7 @@ mod simulation;
 mod stats;
 mod subscription;
 mod track;
+mod underway;
 mod view;
 mod wheel;
 mod worker;
@@ -53,10 +61,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 pub use admission::{Admission, Permit};
+pub use attached::Attached;
 pub use frame::{Encoded, Form, Frame};
+pub use hubs::{Hubs, OpenError};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
 pub use right::{Expiry, Right};
@@ -68,10 +78,12 @@ pub use view::View;
 pub use worker::ShardHandle;
 
 use self::{
+    reach::Reach,
     replay::Replays,
-    sequencer::{NewShard, SHARD_INBOX, Sequencer},
+    sequencer::{Looked, NewShard, SHARD_INBOX, Sequencer},
     shard::Shard,
     stats::Statistics,
+    view::Asked,
 };
 use crate::{
     backplane::Announcement,
@@ -79,42 +91,48 @@ use crate::{
     vital::vital,
 };
 
-/// The hub of one log on one instance.
+/// The hub of one log on one instance; its tasks end when it is dropped.
 pub struct Hub {
+    id: LogId,
     settings: Arc<Settings>,
     view: Arc<View>,
     admission: Arc<Admission>,
     statistics: Statistics,
     replays: Replays,
+    inbox: mpsc::Sender<Announcement>,
+    looks: watch::Sender<Looked>,
     newcomers: mpsc::UnboundedSender<NewShard>,
     drain: watch::Sender<Option<Duration>>,
 }
 
+/// What a hub is made of.
+struct Parts {
+    log: Arc<dyn EventLog>,
+    id: LogId,
+    settings: Arc<Settings>,
+    /// This log's.
+    admission: Arc<Admission>,
+    /// Of all logs together.
+    reach: Arc<Reach>,
+    /// Of all logs together.
+    reads: Arc<Semaphore>,
+    inbox: mpsc::Sender<Announcement>,
+    announcements: mpsc::Receiver<Announcement>,
+}
+
 impl Hub {
     /// Reads the log's tail and starts the sequencer on the current runtime, which must be the log's own.
-    ///
-    /// # Errors
-    /// [`LogError`] when the log can't be read.
-    pub async fn start(
-        log: Arc<dyn EventLog>,
-        id: LogId,
-        settings: Settings,
-        announcements: mpsc::Receiver<Announcement>,
-    ) -> Result<Self, LogError> {
-        let settings = Arc::new(settings);
+    async fn start(parts: Parts) -> Result<Self, LogError> {
+        let Parts { log, id, settings, admission, reach, reads, inbox, announcements } = parts;
         let (newcomers, new_shards) = mpsc::unbounded_channel();
-        let sequencer = Sequencer::start(log.clone(), id, settings.clone(), announcements, new_shards).await?;
+        let looks = watch::Sender::new(Looked::At { position: None, asked: Asked::default() });
+        let feeds = sequencer::Feeds { announcements, looks: looks.subscribe(), newcomers: new_shards };
+        let sequencer = Sequencer::start(log.clone(), id, &settings, reach, feeds).await?;
         let view = sequencer.view();
         tokio::spawn(vital("sequencer", sequencer.run()));
-        Ok(Self {
-            view,
-            admission: Admission::new(settings.max_connections),
-            statistics: Statistics::default(),
-            replays: Replays::new(log, id, settings.replay_permits, tokio::runtime::Handle::current()),
-            newcomers,
-            drain: watch::Sender::new(None),
-            settings,
-        })
+        let replays = Replays::new(log, id, settings.replay_permits, reads, tokio::runtime::Handle::current());
+        let (statistics, drain) = (Statistics::default(), watch::Sender::new(None));
+        Ok(Self { id, settings, view, admission, statistics, replays, inbox, looks, newcomers, drain })
     }
 
     /// Adds a shard for this worker thread, and starts its task here.
@@ -127,16 +145,35 @@ impl Hub {
         worker::spawn(shard, worker::Feeds { updates, answers, answer_to, replays: self.replays.clone(), drain: self.drain.subscribe() })
     }
 
+    /// Which log.
+    #[must_use]
+    pub fn id(&self) -> LogId {
+        self.id
+    }
+
     /// What is known of the log.
     #[must_use]
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Room for connections.
+    /// Room for one connection to this log, which keeps the hub for as long as it is held.
+    ///
+    /// # Errors
+    /// Why there is none; it will pass.
+    pub fn admit(self: &Arc<Self>) -> Result<Permit, CloseReason> {
+        self.admission.admit().map(|permit| permit.keeping(self.clone()))
+    }
+
+    /// Room for connections to this log.
     #[must_use]
     pub fn admission(&self) -> &Arc<Admission> {
         &self.admission
+    }
+
+    /// Changes this log's own limit; `None`: only the instance's holds.
+    pub fn set_max_connections(&self, max: Option<usize>) {
+        self.admission.set_max(max);
     }
 
     /// The settings.
@@ -151,9 +188,28 @@ impl Hub {
         self.statistics.totals()
     }
 
-    /// Admits nobody any more, and closes every connection over `window`.
-    pub fn drain(&self, window: Duration) {
-        self.admission.drain();
+    /// Events written to connections.
+    #[must_use]
+    pub fn delivered(&self) -> u64 {
+        self.statistics.delivered()
+    }
+
+    /// Closes every connection over `window`.
+    fn drain(&self, window: Duration) {
         self.drain.send_replace(Some(window));
+    }
+
+    fn inbox(&self) -> &mpsc::Sender<Announcement> {
+        &self.inbox
+    }
+
+    fn tell(&self, looked: Looked) {
+        self.looks.send_replace(looked);
+    }
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("id", &self.id).finish_non_exhaustive()
     }
 }

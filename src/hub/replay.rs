@@ -68,14 +68,24 @@ struct Waiter {
 pub(crate) struct Replays {
     log: Arc<dyn EventLog>,
     id: LogId,
+    /// This log's.
     permits: Arc<Semaphore>,
+    /// Of all logs: whoever has many readers waits in line with few of them.
+    instance: Arc<Semaphore>,
     waiting: Arc<Mutex<HashMap<Question, Vec<Waiter>>>>,
     runtime: tokio::runtime::Handle,
 }
 
 impl Replays {
-    pub(crate) fn new(log: Arc<dyn EventLog>, id: LogId, permits: usize, runtime: tokio::runtime::Handle) -> Self {
-        Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), waiting: Arc::default(), runtime }
+    /// Reads up to `permits` pages of this log at once, within what `instance` grants to all.
+    pub(crate) fn new(
+        log: Arc<dyn EventLog>,
+        id: LogId,
+        permits: usize,
+        instance: Arc<Semaphore>,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
+        Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), instance, waiting: Arc::default(), runtime }
     }
 
     /// Reads a page, or joins a read of the same page; the answer goes to `answers`. Does not wait.
@@ -96,10 +106,9 @@ impl Replays {
 
     async fn read(self, question: Question) {
         let request = PageRequest { limit: question.2, ..PageRequest::replay(question.0.clone(), question.1) };
-        let page = match self.permits.acquire().await {
-            Ok(_permit) => self.log.read(self.id, &request).await,
-            Err(_) => return,
-        };
+        let (Ok(own), Ok(shared)) = (self.permits.acquire().await, self.instance.acquire().await) else { return };
+        let page = self.log.read(self.id, &request).await;
+        drop((own, shared));
         let page = match page {
             Ok(page) => {
                 let epoch = page.position.epoch;

@@ -1,8 +1,8 @@
-//! The only door into the hub: one task for each instance, which hands events to the shards strictly by seq.
+//! The only door into a log's fan-out: one task for each log that is followed, which hands events to the shards strictly by seq.
 //!
-//! It follows announcements, reads holes from the log, and looks at the log by itself on a timer, so that a lost hint costs a moment and never an
-//! event. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as tasks of their
-//! own, one at a time, so that a slow log delays no announcement.
+//! It follows announcements, reads holes from the log, and hears what the [`lookout`](super::lookout) found, so that a lost hint costs a moment
+//! and never an event. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as
+//! tasks of their own, one at a time, so that a slow log delays no announcement. It ends with its hub.
 //!
 //! **The backplane can vanish** (`the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log`): announcements only
 //! make it faster. **The database can vanish** (`the_database_can_vanish_silently_and_come_back`): then looks fail, the position stays, and everything that is in memory is served on.
@@ -13,16 +13,17 @@ use std::{
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep},
+    time::sleep,
 };
 
 use super::{
     Settings,
+    reach::Reach,
     shard::Update,
     track::{Track, Want},
-    view::View,
+    view::{Asked, View},
 };
 use crate::{
     backplane::Announcement,
@@ -40,9 +41,25 @@ const READ_RETRY: Duration = Duration::from_millis(250);
 /// A shard that wants updates from now on.
 pub(crate) type NewShard = mpsc::Sender<Update>;
 
+/// What a look found of one log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Looked {
+    /// The store could not be looked at.
+    Failed,
+    /// The store was looked at; where it has the log, if it has it.
+    At { position: Option<Position>, asked: Asked },
+}
+
+/// What reaches a sequencer from outside, until its hub is gone.
+pub(crate) struct Feeds {
+    pub(crate) announcements: mpsc::Receiver<Announcement>,
+    /// The last look's; one that was not heard before the next is no loss.
+    pub(crate) looks: watch::Receiver<Looked>,
+    pub(crate) newcomers: mpsc::UnboundedReceiver<NewShard>,
+}
+
 /// What a task of the sequencer brought back.
 enum Brought {
-    Look { asked_at: Seq, positions: Result<Vec<Position>, LogError> },
     Page(Result<Page, LogError>),
     Epochs(Result<EpochChain, LogError>),
 }
@@ -51,27 +68,25 @@ enum Brought {
 pub(crate) struct Sequencer {
     log: Arc<dyn EventLog>,
     id: LogId,
-    settings: Arc<Settings>,
     track: Track,
     view: Arc<View>,
-    announcements: mpsc::Receiver<Announcement>,
-    newcomers: mpsc::UnboundedReceiver<NewShard>,
+    reach: Arc<Reach>,
+    feeds: Feeds,
     /// By number; `None` once the worker is gone.
     shards: Vec<Option<NewShard>>,
     tasks: JoinSet<Brought>,
-    looking: bool,
     reading: bool,
     read_not_before: Option<Instant>,
 }
 
 impl Sequencer {
-    /// Reads where the log stands, and its tail into the ring: an instance is not ready before, because the storm of reconnects follows a start.
+    /// Reads where the log stands, and its tail into the ring: a hub is not ready before, because the storm of reconnects follows a start.
     pub(crate) async fn start(
         log: Arc<dyn EventLog>,
         id: LogId,
-        settings: Arc<Settings>,
-        announcements: mpsc::Receiver<Announcement>,
-        newcomers: mpsc::UnboundedReceiver<NewShard>,
+        settings: &Settings,
+        reach: Arc<Reach>,
+        feeds: Feeds,
     ) -> Result<Self, LogError> {
         let chain = log.epochs(id).await?;
         let position = log.position(id).await?;
@@ -84,20 +99,8 @@ impl Sequencer {
                 Want::Epochs => track.on_epochs(log.epochs(id).await?),
             }
         }
-        let this = Self {
-            log,
-            id,
-            settings,
-            track,
-            view,
-            announcements,
-            newcomers,
-            shards: Vec::new(),
-            tasks: JoinSet::new(),
-            looking: false,
-            reading: false,
-            read_not_before: None,
-        };
+        let this =
+            Self { log, id, track, view, reach, feeds, shards: Vec::new(), tasks: JoinSet::new(), reading: false, read_not_before: None };
         this.publish_view();
         Ok(this)
     }
@@ -106,35 +109,40 @@ impl Sequencer {
         self.view.clone()
     }
 
-    /// Runs until every announcer is gone.
+    /// Runs until its hub is gone.
     pub(crate) async fn run(mut self) {
-        let mut look = interval(self.settings.look);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let full = self.hand_on();
             self.publish_view();
             self.read_on();
             tokio::select! {
-                announcement = self.announcements.recv() => {
+                announcement = self.feeds.announcements.recv() => {
                     let Some(announcement) = announcement else { return };
                     let now = Instant::now();
                     self.track.on_announcement(announcement, now);
-                    while let Ok(more) = self.announcements.try_recv() {
+                    while let Ok(more) = self.feeds.announcements.try_recv() {
                         self.track.on_announcement(more, now);
                     }
                 }
-                Some(newcomer) = self.newcomers.recv() => {
+                newcomer = self.feeds.newcomers.recv() => {
+                    let Some(newcomer) = newcomer else { return };
                     self.track.add_shard();
                     self.shards.push(Some(newcomer));
                 }
-                Some(brought) = self.tasks.join_next() => match brought {
-                    Ok(brought) => self.take(brought),
-                    Err(error) => {
-                        tracing::error!(%error, "a read of the log died");
-                        (self.looking, self.reading) = (false, false);
+                Some(brought) = self.tasks.join_next() => {
+                    self.reading = false;
+                    match brought {
+                        Ok(brought) => self.take(brought),
+                        Err(error) => tracing::error!(%error, "a read of the log died"),
                     }
-                },
-                _ = look.tick() => self.look(),
+                }
+                changed = self.feeds.looks.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    let looked = *self.feeds.looks.borrow_and_update();
+                    self.take_look(looked);
+                }
                 () = sleep(FULL_RETRY), if full => {}
                 () = sleep(READ_RETRY), if self.read_not_before.is_some() => {}
             }
@@ -166,15 +174,7 @@ impl Sequencer {
     }
 
     fn publish_view(&self) {
-        self.view.store(self.track.chain(), self.track.position(), self.track.earliest(), self.track.stashed());
-    }
-
-    fn look(&mut self) {
-        if std::mem::replace(&mut self.looking, true) {
-            return;
-        }
-        let (log, asked_at) = (self.log.clone(), self.track.position());
-        self.tasks.spawn(async move { Brought::Look { asked_at, positions: log.positions().await } });
+        self.view.store(&self.track);
     }
 
     fn read_on(&mut self) {
@@ -193,26 +193,25 @@ impl Sequencer {
 
     fn take(&mut self, brought: Brought) {
         let outcome = match brought {
-            Brought::Look { asked_at, positions } => {
-                self.looking = false;
-                positions.map(|positions| {
-                    if let Some(position) = positions.into_iter().find(|position| position.log == self.id) {
-                        self.track.on_look(position, asked_at);
-                    }
-                })
-            }
-            Brought::Page(page) => {
-                self.reading = false;
-                page.map(|page| self.track.on_page(page))
-            }
-            Brought::Epochs(chain) => {
-                self.reading = false;
-                chain.map(|chain| self.track.on_epochs(chain))
-            }
+            Brought::Page(page) => page.map(|page| self.track.on_page(page)),
+            Brought::Epochs(chain) => chain.map(|chain| self.track.on_epochs(chain)),
         };
-        self.view.note_look(outcome.as_ref().copied());
-        if outcome.is_err() {
+        self.view.set_reachable(outcome.is_ok());
+        if let Err(error) = outcome {
+            self.reach.note(Err(&error));
             self.read_not_before = Some(Instant::now() + READ_RETRY);
+        }
+    }
+
+    fn take_look(&mut self, looked: Looked) {
+        self.view.set_reachable(!matches!(looked, Looked::Failed));
+        match looked {
+            // went back since: where it stood when the question was sent is no measure any more
+            Looked::At { position: Some(position), asked } if asked.rewinds == self.track.rewinds() => {
+                self.track.on_look(position, asked.position);
+            }
+            Looked::At { .. } => {}
+            Looked::Failed => self.read_not_before = Some(Instant::now() + READ_RETRY),
         }
     }
 }

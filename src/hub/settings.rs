@@ -24,10 +24,12 @@ pub struct Settings {
     pub lifetime: Option<Duration>,
     /// A replay that can't read the log for this long is closed.
     pub replay_patience: Duration,
-    /// How many pages of replay are read at once.
+    /// How many pages of replay are read at once, in all.
     pub replay_permits: usize,
-    /// How often the sequencer looks at the log by itself: what a lost hint costs.
+    /// How often the store is looked at: what a lost hint costs.
     pub look: Duration,
+    /// A log that nobody has followed for this long is held in memory no more.
+    pub idle: Duration,
 }
 
 impl Default for Settings {
@@ -42,6 +44,7 @@ impl Default for Settings {
             replay_patience: Duration::from_secs(15),
             replay_permits: 4,
             look: Duration::from_millis(400),
+            idle: Duration::from_secs(60),
         }
     }
 }

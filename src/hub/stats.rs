@@ -84,6 +84,12 @@ impl Statistics {
         stats
     }
 
+    /// Events written to connections.
+    pub(super) fn delivered(&self) -> u64 {
+        let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shards.iter().map(|shard| shard.delivered.load(Ordering::Relaxed)).sum()
+    }
+
     /// The sums now.
     #[must_use]
     pub(super) fn totals(&self) -> Totals {

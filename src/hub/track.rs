@@ -56,6 +56,8 @@ pub(crate) struct Track {
     stash_bytes: usize,
     bounds: RingBounds,
     shards: Vec<Heard>,
+    /// How often it went back.
+    rewinds: u32,
 }
 
 impl Track {
@@ -72,7 +74,13 @@ impl Track {
             stash_bytes: 0,
             bounds,
             shards: Vec::new(),
+            rewinds: 0,
         }
+    }
+
+    /// How often it went back: what was asked before the last time says nothing of where it stands now.
+    pub(crate) fn rewinds(&self) -> u32 {
+        self.rewinds
     }
 
     /// Everything up to here was handed on.
@@ -211,6 +219,7 @@ impl Track {
     }
 
     fn rewind(&mut self, fork: Seq) {
+        self.rewinds = self.rewinds.wrapping_add(1);
         self.ring.truncate(fork);
         self.forget_stash();
         self.earliest = self.earliest.min(fork.next());

@@ -2,21 +2,29 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
 };
 
 use arc_swap::ArcSwap;
 
-use crate::{
-    domain::{EpochChain, Seq},
-    log::LogError,
-};
+use super::track::Track;
+use crate::domain::{EpochChain, Seq};
+
+/// Where a log's sequencer stood before a look was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// How often it had gone back until then: a look from before the last time is void.
+    pub(crate) rewinds: u32,
+    /// Everything up to here was handed on; may be too low, never too high.
+    pub(crate) position: Seq,
+}
 
 /// A log as the sequencer last saw it: enough to place a cursor of the current numbering without a query.
 #[derive(Debug)]
 pub struct View {
     chain: ArcSwap<EpochChain>,
     position: AtomicU64,
+    rewinds: AtomicU32,
     earliest: AtomicU64,
     reachable: AtomicBool,
     stashed: AtomicUsize,
@@ -27,31 +35,34 @@ impl View {
         Self {
             chain: ArcSwap::from_pointee(chain),
             position: AtomicU64::new(0),
+            rewinds: AtomicU32::new(0),
             earliest: AtomicU64::new(1),
             reachable: AtomicBool::new(true),
             stashed: AtomicUsize::new(0),
         }
     }
 
-    pub(crate) fn store(&self, chain: &Arc<EpochChain>, position: Seq, earliest: Seq, stashed: usize) {
-        if !Arc::ptr_eq(&self.chain.load(), chain) {
-            self.chain.store(chain.clone());
+    pub(crate) fn store(&self, track: &Track) {
+        if !Arc::ptr_eq(&self.chain.load(), track.chain()) {
+            self.chain.store(track.chain().clone());
         }
-        self.position.store(position.get(), Ordering::Release);
-        self.earliest.store(earliest.get(), Ordering::Release);
-        self.stashed.store(stashed, Ordering::Relaxed);
+        self.position.store(track.position().get(), Ordering::Release);
+        // behind the position: see `asked`
+        self.rewinds.store(track.rewinds(), Ordering::Release);
+        self.earliest.store(track.earliest().get(), Ordering::Release);
+        self.stashed.store(track.stashed(), Ordering::Relaxed);
     }
 
-    /// Notes how the last look at the log ended; says so once when that changes.
-    pub(crate) fn note_look(&self, outcome: Result<(), &LogError>) {
-        let was = self.reachable.swap(outcome.is_ok(), Ordering::AcqRel);
-        match (was, outcome) {
-            (true, Err(error)) => {
-                tracing::warn!(%error, "the log cannot be read: live connections stay, cursors within the ring are served")
-            }
-            (false, Ok(())) => tracing::info!("the log can be read again"),
-            _ => {}
-        }
+    /// Notes whether the last look or read of this log succeeded.
+    pub(crate) fn set_reachable(&self, reachable: bool) {
+        self.reachable.store(reachable, Ordering::Release);
+    }
+
+    /// What a look has to remember that is asked for now.
+    pub(crate) fn asked(&self) -> Asked {
+        // the count first: a position from before a rewind then comes with the count from before it
+        let rewinds = self.rewinds.load(Ordering::Acquire);
+        Asked { rewinds, position: self.position() }
     }
 
     /// The numberings.
@@ -72,7 +83,7 @@ impl View {
         Seq::new(self.earliest.load(Ordering::Acquire))
     }
 
-    /// Whether the last look at the log succeeded.
+    /// Whether the last look at the log, or read of it, succeeded.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
         self.reachable.load(Ordering::Acquire)

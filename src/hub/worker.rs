@@ -1,10 +1,12 @@
 //! A shard's task: one for each worker thread, which feeds the shard's state machine and yields between slices.
 //!
+//! It ends with its hub; whoever follows keeps the hub, so that nobody is left by then.
+//!
 //! It holds no borrow of the shard across an await, since handlers on the same thread subscribe in between.
 
 use std::{
     cell::RefCell,
-    rc::Rc,
+    rc::{Rc, Weak},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -41,6 +43,22 @@ impl<O: Outlet> ShardHandle<O> {
         // runs in the handler's task, whose panics are caught: a shard that broke here would live on
         vital_call("shard", || self.0.borrow_mut().subscribe(request, outlet, Instant::now()));
     }
+
+    /// The same without keeping the shard.
+    pub(super) fn downgrade(&self) -> WeakShard<O> {
+        WeakShard(Rc::downgrade(&self.0))
+    }
+}
+
+/// A shard for as long as its task runs.
+#[derive(Debug)]
+pub(super) struct WeakShard<O: Outlet>(Weak<RefCell<Shard<O>>>);
+
+impl<O: Outlet> WeakShard<O> {
+    /// The shard, if it is still there.
+    pub(super) fn upgrade(&self) -> Option<ShardHandle<O>> {
+        self.0.upgrade().map(ShardHandle)
+    }
 }
 
 /// What a shard's task is fed with.
@@ -49,6 +67,7 @@ pub(super) struct Feeds {
     pub(super) answers: mpsc::UnboundedReceiver<Answer>,
     pub(super) answer_to: Answers,
     pub(super) replays: Replays,
+    /// Closed when the hub is gone.
     pub(super) drain: watch::Receiver<Option<Duration>>,
 }
 
@@ -71,7 +90,10 @@ async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
         tokio::select! {
             biased;
             _ = ticks.tick() => shard.borrow_mut().tick(Instant::now()),
-            Ok(()) = feeds.drain.changed() => {
+            changed = feeds.drain.changed() => {
+                if changed.is_err() {
+                    return;
+                }
                 if let Some(window) = *feeds.drain.borrow_and_update() {
                     shard.borrow_mut().drain(window, Instant::now());
                 }

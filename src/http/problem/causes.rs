@@ -4,7 +4,7 @@ use super::Problem;
 use crate::{
     auth::{AuthError, Denied},
     http::code::Code,
-    hub::CloseReason,
+    hub::{CloseReason, OpenError},
     ingest::{ParseError, PublishError},
     log::LogError,
 };
@@ -64,6 +64,15 @@ impl From<CloseReason> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         Self::forbidden(denied.parameter, denied.to_string())
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::TooMany => Self::new(Code::Overloaded).detail("as many tenants are served as may be").caused_by(&error),
+            OpenError::Log(error) => error.into(),
+        }
     }
 }
 

@@ -212,3 +212,13 @@ async fn a_page_holds_only_what_its_reader_may_see() {
     assert_eq!(seen("/events?types=a.b", "alice").await, (Some(0), true));
     assert_eq!(seen("/events?types=a.b", "admin").await, (Some(3), true));
 }
+
+#[actix_web::test]
+async fn numbers_of_the_whole_instance_are_for_those_who_see_every_tenant() {
+    for (uri, name, whole) in
+        [("/events/stats", "alice", false), ("/events/stats", "admin", false), ("/events/stats?tenant=default&reason=why", "ops", true)]
+    {
+        let request = get(uri).insert_header((header::AUTHORIZATION, format!("Bearer secret.{name}")));
+        assert_eq!(ask(&closed(), request).await.json()["memory"].is_object(), whole, "{name}");
+    }
+}

@@ -10,9 +10,13 @@ use async_trait::async_trait;
 use super::authority::FakeAuthority;
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
-    http::{CredentialSettings, Facts, Health, HealthStatus, LogStatistics, Publish, State, Statistics},
+    http::{CredentialSettings, Facts, Health, HealthStatus, LogStatistics, Logs, MemoryStatistics, Publish, State, Statistics},
+    hub::OpenError,
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
-    log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, Trimmed},
+    log::{
+        AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, TenantSettings,
+        Trimmed,
+    },
 };
 
 /// A body that is one valid event.
@@ -30,6 +34,8 @@ pub(super) struct Fakes {
     /// How many times the chain is answered without the epoch that the position is of.
     pub(super) stale_chains: Arc<AtomicUsize>,
     pub(super) unreachable: bool,
+    /// There is no room for another tenant.
+    pub(super) full: bool,
     pub(super) panics: bool,
     pub(super) ready: bool,
     pub(super) draining: bool,
@@ -47,6 +53,7 @@ impl Default for Fakes {
             earliest: Seq::new(1),
             stale_chains: Arc::default(),
             unreachable: false,
+            full: false,
             panics: false,
             ready: true,
             draining: false,
@@ -70,9 +77,9 @@ impl Fakes {
     pub(super) fn state(&self) -> State {
         State {
             log: Arc::new(self.clone()),
-            log_id: LogId::new(1),
             authority: Arc::<FakeAuthority>::clone(&self.authority),
             credentials: self.credentials.clone(),
+            logs: Arc::new(self.clone()),
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
             ingest: Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
@@ -126,6 +133,17 @@ impl Publish for FakePublisher {
     }
 }
 
+#[async_trait]
+impl Logs for Fakes {
+    async fn log(&self, _name: &LogName) -> Result<LogId, OpenError> {
+        if self.full { Err(OpenError::TooMany) } else { Ok(LogId::new(1)) }
+    }
+
+    fn settings_of(&self, _id: LogId) -> TenantSettings {
+        TenantSettings::default()
+    }
+}
+
 impl Facts for Fakes {
     fn ready(&self) -> bool {
         self.ready
@@ -139,10 +157,10 @@ impl Facts for Fakes {
         Health { status: HealthStatus::Healthy, services: std::iter::empty().collect() }
     }
 
-    fn statistics(&self, _log: LogId) -> Statistics {
+    fn statistics(&self, _log: LogId, whole_instance: bool) -> Statistics {
         assert!(!self.panics, "on purpose");
         let log = LogStatistics { epoch: EPOCH.to_string(), head: HEAD.get(), ..LogStatistics::default() };
-        Statistics { log, ..Statistics::default() }
+        Statistics { log, memory: whole_instance.then(MemoryStatistics::default), ..Statistics::default() }
     }
 }
 

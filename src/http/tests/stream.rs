@@ -20,8 +20,7 @@ use super::{authority::FakeAuthority, fake::Fakes};
 use crate::{
     backplane::Announcement,
     http::{Following, Guard, InFlight, Openness, Origins, app},
-    hub::{Hub, Settings},
-    log::LogId,
+    hub::{Hubs, Settings},
     sse::{DetachIo, SocketSettings},
 };
 
@@ -32,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Served {
     address: SocketAddr,
     server: actix_server::ServerHandle,
-    hub: Arc<Hub>,
+    hubs: Arc<Hubs>,
     /// Nobody announces anything.
     _announcements: mpsc::Sender<Announcement>,
 }
@@ -40,18 +39,17 @@ struct Served {
 impl Served {
     async fn start(fakes: &Fakes) -> Self {
         let (announcements, heard) = mpsc::channel(1);
-        let hub = Hub::start(Arc::new(fakes.clone()), LogId::new(1), Settings::default(), heard).await.expect("a hub");
-        let hub = Arc::new(hub);
+        let hubs = Hubs::start(Arc::new(fakes.clone()), Settings::default(), heard, 4).await.expect("hubs");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         listener.set_nonblocking(true).expect("non-blocking");
-        let (state, of_workers) = (web::Data::new(fakes.state()), hub.clone());
+        let (state, of_workers) = (web::Data::new(fakes.state()), hubs.clone());
         let server = actix_server::Server::build()
             .workers(1)
             .disable_signals()
             .listen("http", listener, move || {
                 let socket = SocketSettings::patient_for(PATIENCE);
-                let following = Following { hub: of_workers.clone(), shard: of_workers.attach(), socket };
+                let following = Following::new(of_workers.clone(), socket);
                 let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
                 let app = app(state.clone(), guard, InFlight::default()).app_data(following);
                 fn_service(|stream: TcpStream| async move {
@@ -70,7 +68,7 @@ impl Served {
             .run();
         let handle = server.handle();
         tokio::spawn(server);
-        Self { address, server: handle, hub, _announcements: announcements }
+        Self { address, server: handle, hubs, _announcements: announcements }
     }
 
     async fn ask(&self, uri: &str, headers: &str) -> TcpStream {
@@ -122,7 +120,7 @@ async fn a_stream_holds_its_right_and_its_place_in_the_registry_until_it_ends() 
         drop(socket);
         until("the place is given up", || streams() == 0).await;
         until("the right is let go of", || right.upgrade().is_none()).await;
-        until("the room is given back", || served.hub.admission().now() == 0).await;
+        until("the room is given back", || served.hubs.admission().now() == 0).await;
     }
     served.stop().await;
 }
@@ -144,7 +142,7 @@ async fn a_credential_that_is_revoked_meanwhile_opens_nothing() {
     let mut socket = served.ask("/events/subscribe?all=true&token=secret.alice", "Accept: text/event-stream\r\n").await;
     let refusal = read_until(&mut socket, "requestId").await;
     assert!(refusal.starts_with("HTTP/1.1 401") && refusal.contains("revoked"), "{refusal}");
-    until("the room is given back", || served.hub.admission().now() == 0).await;
+    until("the room is given back", || served.hubs.admission().now() == 0).await;
     served.stop().await;
 }
 
@@ -164,7 +162,7 @@ async fn an_event_source_is_told_to_come_back_when_credentials_cannot_be_checked
         for answer in [told, refused] {
             assert!(!answer.contains("secret") && !answer.contains("10.0.0.9"), "{answer}");
         }
-        assert_eq!((served.hub.admission().now(), fakes.authority.streams.load(Ordering::Acquire)), (0, 0));
+        assert_eq!((served.hubs.admission().now(), fakes.authority.streams.load(Ordering::Acquire)), (0, 0));
         served.stop().await;
     }
 }

@@ -6,7 +6,7 @@ use super::{
     appender::Done,
     inbox::{Answer, Job, Place},
     publisher::{ConflictingId, PublishError, Published, PublishedItem},
-    stats::Stats,
+    stats::{Counts, Stats},
 };
 use crate::{
     backplane::{Announcement, Backplane},
@@ -64,13 +64,13 @@ impl Batch {
     pub(super) fn settle(self, done: Done, backplane: &dyn Backplane, stats: &Stats) {
         let Done { appended, ours_after } = done;
         let Appended { outcomes, epoch, before, head, received_at } = appended;
-        stats.commit();
+        let mut counts = Counts { commits: 1, ..Counts::default() };
         let mut stored = Vec::new();
         let mut answers = Vec::with_capacity(outcomes.len());
         for (request, outcome) in self.requests.into_iter().zip(outcomes) {
             answers.push(match outcome {
                 RequestOutcome::Refused(conflicts) => {
-                    conflicts.iter().for_each(|_| stats.item(ItemStatus::Conflict));
+                    conflicts.iter().for_each(|_| counts.item(ItemStatus::Conflict));
                     let named = conflicts.into_iter().filter_map(|conflict| {
                         let id = request.events.get(conflict.index)?.id.clone();
                         Some(ConflictingId { index: conflict.index, id, seq: conflict.seq })
@@ -89,13 +89,14 @@ impl Batch {
                         } else {
                             status
                         };
-                        stats.item(status);
+                        counts.item(status);
                         published.push(PublishedItem { id, seq, status });
                     }
                     Ok(Published { items: published, epoch })
                 }
             });
         }
+        stats.add(self.log, counts);
         // subscribers first: a publisher has waited for the disk, a moment more is nothing to it
         if head > before || ours_after.is_some() {
             if !is_run(&stored, before, head) {

@@ -117,9 +117,9 @@ impl Publisher {
         !self.stats.is_outage()
     }
 
-    /// What was done since the start.
+    /// What was done to a log since the start.
     #[must_use]
-    pub fn counts(&self) -> Counts {
-        self.stats.counts()
+    pub fn counts(&self, log: LogId) -> Counts {
+        self.stats.counts(log)
     }
 }

@@ -1,8 +1,15 @@
-//! What a committer has done, for dashboards.
+//! What a committer has done, log by log, for dashboards.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::HashMap,
+    ops::AddAssign,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
-use crate::log::ItemStatus;
+use crate::log::{ItemStatus, LogId};
 
 /// Counters since the start of the instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,13 +24,31 @@ pub struct Counts {
     pub commits: u64,
 }
 
-/// Counters that the committer alone moves and anyone reads; they need not agree with each other at any moment.
+impl Counts {
+    pub(super) fn item(&mut self, status: ItemStatus) {
+        match status {
+            ItemStatus::Stored => self.published += 1,
+            ItemStatus::Duplicate => self.duplicates += 1,
+            ItemStatus::Conflict => self.conflicts += 1,
+        }
+    }
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, more: Self) {
+        self.published += more.published;
+        self.duplicates += more.duplicates;
+        self.conflicts += more.conflicts;
+        self.commits += more.commits;
+    }
+}
+
+/// Counters that the committer alone moves, once a commit, and anyone reads.
+///
+/// As many logs as publishers were given: whoever opens logs bounds them.
 #[derive(Debug, Default)]
 pub(super) struct Stats {
-    published: AtomicU64,
-    duplicates: AtomicU64,
-    conflicts: AtomicU64,
-    commits: AtomicU64,
+    logs: Mutex<HashMap<LogId, Counts>>,
     /// The last append did not find the log.
     outage: AtomicBool,
 }
@@ -38,24 +63,16 @@ impl Stats {
         self.outage.load(Relaxed)
     }
 
-    pub(super) fn item(&self, status: ItemStatus) {
-        match status {
-            ItemStatus::Stored => self.published.fetch_add(1, Relaxed),
-            ItemStatus::Duplicate => self.duplicates.fetch_add(1, Relaxed),
-            ItemStatus::Conflict => self.conflicts.fetch_add(1, Relaxed),
-        };
+    fn logs(&self) -> MutexGuard<'_, HashMap<LogId, Counts>> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn commit(&self) {
-        self.commits.fetch_add(1, Relaxed);
+    /// Adds what one commit did.
+    pub(super) fn add(&self, log: LogId, counts: Counts) {
+        *self.logs().entry(log).or_default() += counts;
     }
 
-    pub(super) fn counts(&self) -> Counts {
-        Counts {
-            published: self.published.load(Relaxed),
-            duplicates: self.duplicates.load(Relaxed),
-            conflicts: self.conflicts.load(Relaxed),
-            commits: self.commits.load(Relaxed),
-        }
+    pub(super) fn counts(&self, log: LogId) -> Counts {
+        self.logs().get(&log).copied().unwrap_or_default()
     }
 }

@@ -28,7 +28,7 @@ async fn what_queues_behind_a_commit_becomes_one_group_in_its_order() {
     for (n, handle) in (0..).zip(waiting) {
         assert_eq!(items(answer(handle).await), [(2 * n + 2, Stored), (2 * n + 3, Stored)]);
     }
-    assert_eq!(bench.publisher.counts(), Counts { published: 101, commits: 2, ..Counts::default() });
+    assert_eq!(bench.publisher.counts(LOG), Counts { published: 101, commits: 2, ..Counts::default() });
     assert_eq!(bench.publisher.queued(), Queued::default());
 }
 
@@ -52,7 +52,7 @@ async fn many_publishers_share_few_commits_and_each_event_has_its_own_seq() {
     }
     seqs.sort_unstable_by_key(|(seq, _)| *seq);
     assert_eq!(seqs, (1..=64 * 20).map(|n| (n, Stored)).collect::<Vec<_>>());
-    assert!(bench.publisher.counts().commits <= 64 * 20 / 10, "{:?}", bench.publisher.counts());
+    assert!(bench.publisher.counts(LOG).commits <= 64 * 20 / 10, "{:?}", bench.publisher.counts(LOG));
 }
 
 #[tokio::test]
@@ -95,6 +95,10 @@ async fn each_log_gets_its_own_append() {
     }
     assert_eq!(seqs, [(1, Stored), (2, Stored), (2, Stored)]);
     assert_eq!(bench.fake.begun(), 3);
+    // and its own counts: what one tenant publishes is nobody else's business
+    assert_eq!(bench.publisher.counts(LOG), Counts { published: 2, commits: 2, ..Counts::default() });
+    assert_eq!(bench.publisher.counts(other), Counts { published: 2, commits: 1, ..Counts::default() });
+    assert_eq!(bench.publisher.counts(LogId::new(3)), Counts::default());
 }
 
 #[tokio::test]
@@ -127,7 +131,7 @@ async fn requests_that_share_an_id_go_into_different_groups() {
     assert_eq!(answer(other).await, Err(PublishError::Conflict(vec![conflict])));
     assert!(!bench.fake.has(LOG, "y"));
     assert_eq!(bench.fake.begun(), 4);
-    assert_eq!(bench.publisher.counts(), Counts { published: 2, duplicates: 1, conflicts: 1, commits: 4 });
+    assert_eq!(bench.publisher.counts(LOG), Counts { published: 2, duplicates: 1, conflicts: 1, commits: 4 });
 }
 
 #[tokio::test]
@@ -139,7 +143,7 @@ async fn an_unknown_outcome_is_repeated_until_it_is_known() {
     // what an unheard try stored is ours, what was there before or is repeated within the request is not
     assert_eq!(items(published), [(1, Duplicate), (2, Stored), (2, Duplicate)]);
     assert_eq!(bench.fake.journal().last(), Some(&Entry::Announced(LOG, 2, vec![])));
-    assert_eq!(bench.publisher.counts(), Counts { published: 2, duplicates: 2, conflicts: 0, commits: 2 });
+    assert_eq!(bench.publisher.counts(LOG), Counts { published: 2, duplicates: 2, conflicts: 0, commits: 2 });
 }
 
 #[tokio::test]

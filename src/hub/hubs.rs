@@ -1,0 +1,340 @@
+//! The hubs of one instance: a log is followed from its first subscriber on, and until nobody has followed it for a while.
+//!
+//! A log without followers costs an entry in a table: publishing to it, and reading its history, needs no hub. The first subscriber has the log's tail
+//! read into memory; who comes while that is under way shares it. `default`'s hub is there from the start and stays, so that an instance is ready
+//! when it says so.
+//!
+//! All tasks here run on the runtime on which [`Hubs::start`] was called, whoever asks. Two serve all logs: the [`lookout`](super::lookout) looks
+//! at the store, and the [`router`](super::router) hands announcements to the hub of their log. **Every list is bounded**: logs by `max_logs`
+//! (`logs_are_opened_once_and_no_more_of_them_than_may_be`), hubs by logs. Whoever holds a [`Permit`](super::Permit) or a hub keeps it.
+
+#[cfg(test)]
+mod fake;
+mod tenants;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc, watch},
+};
+
+use super::{
+    Admission, Hub, Settings,
+    lookout::Lookout,
+    reach::Reach,
+    roster::{Place, Roster},
+    router,
+    sequencer::Looked,
+    underway::{self, Underway},
+    view::Asked,
+};
+use crate::{
+    backplane::{Announcement, Local},
+    domain::LogName,
+    log::{AccessVersion, EventLog, LogError, LogId, Look, Position},
+    vital::vital,
+};
+
+/// Why a log is not open.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OpenError {
+    /// This instance has as many as it may.
+    #[error("this instance has as many logs as it may")]
+    TooMany,
+    /// The store could not be asked.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// See the module.
+pub struct Hubs {
+    me: Weak<Self>,
+    log: Arc<dyn EventLog>,
+    settings: Arc<Settings>,
+    max_logs: usize,
+    /// The log that is always followed.
+    default: LogId,
+    admission: Arc<Admission>,
+    reach: Arc<Reach>,
+    /// Pages of replay, and starts of hubs, that are read at once.
+    reads: Arc<Semaphore>,
+    access: watch::Sender<AccessVersion>,
+    /// Whether the tasks are to end; they also do when this is dropped.
+    stopped: watch::Sender<bool>,
+    runtime: Handle,
+    roster: Mutex<Roster>,
+}
+
+impl Hubs {
+    /// Reads `default`'s tail, and starts to follow it, on the current runtime; until every announcer is gone.
+    ///
+    /// # Errors
+    /// [`LogError`] when the store can't be read.
+    pub async fn start(
+        log: Arc<dyn EventLog>,
+        settings: Settings,
+        announcements: mpsc::Receiver<Announcement>,
+        max_logs: usize,
+    ) -> Result<Arc<Self>, LogError> {
+        let name = LogName::new(LogName::DEFAULT);
+        let default = log.open(&name).await?;
+        let look = log.look().await?;
+        let mut roster = Roster::default();
+        roster.add(name, default);
+        roster.positions = by_log(&look);
+        let this = Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            log,
+            max_logs,
+            default,
+            admission: Admission::new(settings.max_connections),
+            reach: Arc::default(),
+            reads: Arc::new(Semaphore::new(settings.replay_permits.max(1))),
+            access: watch::Sender::new(look.access),
+            stopped: watch::Sender::new(false),
+            runtime: Handle::current(),
+            roster: Mutex::new(roster),
+            settings: Arc::new(settings),
+        });
+        this.hub(default).await?;
+        tokio::spawn(vital("lookout", Lookout::new(&this).run()));
+        tokio::spawn(vital("router", router::run(this.me.clone(), announcements, this.stopped.subscribe())));
+        Ok(this)
+    }
+
+    fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log of this name, which is made when the store has none.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn log(&self, name: &LogName) -> Result<LogId, OpenError> {
+        self.open(name, self.max_logs).await
+    }
+
+    async fn open(&self, name: &LogName, max_logs: usize) -> Result<LogId, OpenError> {
+        let opening = {
+            let mut roster = self.roster();
+            if let Some(id) = roster.id(name) {
+                return Ok(id);
+            }
+            match roster.opening.get(name) {
+                Some(opening) => opening.clone(),
+                None if roster.known() >= max_logs => return Err(OpenError::TooMany),
+                None => {
+                    let opening = self.ask_for(name);
+                    roster.opening.insert(name.clone(), opening.clone());
+                    opening
+                }
+            }
+        };
+        opening.await
+    }
+
+    fn ask_for(&self, name: &LogName) -> Underway<LogId, OpenError> {
+        let (log, name, me) = (self.log.clone(), name.clone(), self.me.clone());
+        let asked_for = name.clone();
+        underway::start(&self.runtime, async move { Ok(log.open(&asked_for).await?) }, move |outcome| {
+            if let Some(this) = me.upgrade() {
+                let mut roster = this.roster();
+                roster.opening.remove(&name);
+                if let Ok(id) = &outcome {
+                    roster.add(name, *id);
+                }
+            }
+            outcome
+        })
+    }
+
+    /// The hub of a log that [`Hubs::log`] gave; started when there is none.
+    ///
+    /// # Errors
+    /// [`LogError`] when the log's tail can't be read; the next who asks tries again.
+    pub async fn hub(&self, id: LogId) -> Result<Arc<Hub>, LogError> {
+        let starting = {
+            let mut roster = self.roster();
+            match roster.places.get_mut(&id) {
+                Some(Place::Running { hub, idle_since }) => {
+                    *idle_since = None;
+                    return Ok(hub.clone());
+                }
+                Some(Place::Starting { underway, .. }) => underway.clone(),
+                None => {
+                    let (inbox, announcements) = mpsc::channel(Local::INBOX);
+                    let underway = self.begin(id, inbox.clone(), announcements);
+                    roster.places.insert(id, Place::Starting { inbox, underway: underway.clone() });
+                    underway
+                }
+            }
+        };
+        starting.await
+    }
+
+    fn begin(
+        &self,
+        id: LogId,
+        inbox: mpsc::Sender<Announcement>,
+        announcements: mpsc::Receiver<Announcement>,
+    ) -> Underway<Arc<Hub>, LogError> {
+        let (log, settings, reads) = (self.log.clone(), self.settings.clone(), self.reads.clone());
+        let (admission, reach, me) = (Admission::within(self.admission.clone()), self.reach.clone(), self.me.clone());
+        let start = async move {
+            // a restart is followed by all tenants at once
+            let _turn = reads.acquire().await;
+            let reads = reads.clone();
+            Hub::start(super::Parts { log, id, settings, admission, reach, reads, inbox, announcements }).await.map(Arc::new)
+        };
+        underway::start(&self.runtime, start, move |outcome| {
+            if let Some(this) = me.upgrade() {
+                let mut roster = this.roster();
+                match &outcome {
+                    Ok(hub) => roster.add_hub(id, hub.clone()),
+                    Err(_) => drop(roster.places.remove(&id)),
+                }
+            }
+            outcome
+        })
+    }
+
+    /// The hub of a log, if it is followed.
+    #[must_use]
+    pub fn running(&self, id: LogId) -> Option<Arc<Hub>> {
+        self.roster().running(id).cloned()
+    }
+
+    /// How many logs are followed.
+    #[must_use]
+    pub fn followed(&self) -> usize {
+        self.roster().all_running().count()
+    }
+
+    /// The log that is always followed.
+    #[must_use]
+    pub fn default_log(&self) -> LogId {
+        self.default
+    }
+
+    /// The name of a log that is open.
+    #[must_use]
+    pub fn name(&self, id: LogId) -> Option<LogName> {
+        self.roster().name(id).cloned()
+    }
+
+    /// Every log that was opened.
+    #[must_use]
+    pub fn open_logs(&self) -> Vec<LogId> {
+        self.roster().open_logs().collect()
+    }
+
+    /// The most logs that may be.
+    #[must_use]
+    pub fn max_logs(&self) -> usize {
+        self.max_logs
+    }
+
+    /// Where a log stood at the last look, followed or not.
+    #[must_use]
+    pub fn position(&self, id: LogId) -> Option<Position> {
+        self.roster().positions.get(&id).copied()
+    }
+
+    /// Whether the store could be read the last time.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.reach.is_good()
+    }
+
+    /// How often who may do what was changed, as the last look found it.
+    #[must_use]
+    pub fn access_version(&self) -> watch::Receiver<AccessVersion> {
+        self.access.subscribe()
+    }
+
+    /// Room for connections, of all logs together.
+    #[must_use]
+    pub fn admission(&self) -> &Arc<Admission> {
+        &self.admission
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Admits nobody any more, and closes every connection over `window`.
+    pub fn drain(&self, window: Duration) {
+        self.admission.drain();
+        let mut roster = self.roster();
+        roster.draining = Some(window);
+        roster.all_running().for_each(|(_, hub)| hub.drain(window));
+    }
+
+    /// Hands an announcement to the hub of its log, if there is one.
+    pub(super) fn announce(&self, announcement: Announcement) {
+        let inbox = self.roster().inbox(announcement.log).cloned();
+        // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or with the next look
+        let _ = inbox.map(|inbox| inbox.try_send(announcement));
+    }
+
+    /// What a look that is asked for now has to remember.
+    pub(super) fn asked(&self) -> Vec<(Weak<Hub>, Asked)> {
+        self.roster().asked()
+    }
+
+    /// Hands what a look found to those who were there when it was asked for.
+    pub(super) fn take_look(&self, asked: Vec<(Weak<Hub>, Asked)>, outcome: Result<Look, LogError>) {
+        self.reach.note(outcome.as_ref().map(|_| ()));
+        let positions = outcome.as_ref().ok().map(by_log);
+        for (hub, asked) in asked {
+            let Some(hub) = hub.upgrade() else { continue };
+            hub.tell(match &positions {
+                Some(positions) => Looked::At { position: positions.get(&hub.id()).copied(), asked },
+                None => Looked::Failed,
+            });
+        }
+        if let (Ok(look), Some(positions)) = (outcome, positions) {
+            self.roster().positions = positions;
+            self.access.send_if_modified(|version| std::mem::replace(version, look.access) != look.access);
+            self.resolve_tenants();
+        }
+    }
+
+    /// Lets go of hubs that nobody follows.
+    pub(super) fn sweep(&self, now: Instant) {
+        let taken = self.roster().take_idle(self.default, self.settings.idle, now);
+        for hub in taken {
+            tracing::debug!(log = hub.id().to_column(), "nobody follows it: held in memory no more");
+        }
+    }
+
+    /// Ends the tasks that serve all logs.
+    pub(super) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+
+    pub(super) fn stopped(&self) -> watch::Receiver<bool> {
+        self.stopped.subscribe()
+    }
+
+    pub(super) fn store(&self) -> Arc<dyn EventLog> {
+        self.log.clone()
+    }
+
+    pub(super) fn downgrade(&self) -> Weak<Self> {
+        self.me.clone()
+    }
+}
+
+fn by_log(look: &Look) -> HashMap<LogId, Position> {
+    look.positions.iter().map(|position| (position.log, *position)).collect()
+}

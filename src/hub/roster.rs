@@ -1,0 +1,145 @@
+//! Which logs an instance knows, which of them it follows, and what their tenants' settings are: all that stands under one lock.
+//!
+//! Nothing here waits or calls anything that does. Names are bounded by whoever opens logs; hubs by names.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+
+use super::{Hub, hubs::OpenError, underway::Underway, view::Asked};
+use crate::{
+    backplane::Announcement,
+    domain::LogName,
+    log::{LogError, LogId, Position, TenantSettings},
+};
+
+/// A log that is followed, or about to be.
+pub(super) enum Place {
+    Starting { inbox: mpsc::Sender<Announcement>, underway: Underway<Arc<Hub>, LogError> },
+    Running { hub: Arc<Hub>, idle_since: Option<Instant> },
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Roster {
+    ids: HashMap<LogName, LogId>,
+    names: HashMap<LogId, LogName>,
+    /// Logs that the store is being asked for.
+    pub(super) opening: HashMap<LogName, Underway<LogId, OpenError>>,
+    pub(super) places: HashMap<LogId, Place>,
+    /// Nothing before they were told.
+    tenants: Option<HashMap<LogName, TenantSettings>>,
+    /// Tenants' logs are being opened because they have settings.
+    pub(super) is_resolving: bool,
+    /// Where all logs of the store stood at the last look.
+    pub(super) positions: HashMap<LogId, Position>,
+    pub(super) draining: Option<Duration>,
+}
+
+impl Roster {
+    pub(super) fn id(&self, name: &LogName) -> Option<LogId> {
+        self.ids.get(name).copied()
+    }
+
+    pub(super) fn name(&self, id: LogId) -> Option<&LogName> {
+        self.names.get(&id)
+    }
+
+    pub(super) fn open_logs(&self) -> impl Iterator<Item = LogId> {
+        self.names.keys().copied()
+    }
+
+    /// Logs that are known, or about to be.
+    pub(super) fn known(&self) -> usize {
+        self.ids.len() + self.opening.len()
+    }
+
+    pub(super) fn add(&mut self, name: LogName, id: LogId) {
+        self.ids.insert(name.clone(), id);
+        self.names.insert(id, name);
+    }
+
+    pub(super) fn running(&self, id: LogId) -> Option<&Arc<Hub>> {
+        match self.places.get(&id) {
+            Some(Place::Running { hub, .. }) => Some(hub),
+            _ => None,
+        }
+    }
+
+    pub(super) fn all_running(&self) -> impl Iterator<Item = (LogId, &Arc<Hub>)> {
+        self.places.iter().filter_map(|(id, place)| match place {
+            Place::Running { hub, .. } => Some((*id, hub)),
+            Place::Starting { .. } => None,
+        })
+    }
+
+    /// Puts a hub that has started where all find it, as everything that was decided meanwhile wants it.
+    pub(super) fn add_hub(&mut self, id: LogId, hub: Arc<Hub>) {
+        hub.set_max_connections(max_connections(&self.settings_of(id)));
+        if let Some(window) = self.draining {
+            hub.drain(window);
+        }
+        self.places.insert(id, Place::Running { hub, idle_since: None });
+    }
+
+    /// Who hears of a log's growth, if anyone follows it.
+    pub(super) fn inbox(&self, id: LogId) -> Option<&mpsc::Sender<Announcement>> {
+        match self.places.get(&id)? {
+            Place::Starting { inbox, .. } => Some(inbox),
+            Place::Running { hub, .. } => Some(hub.inbox()),
+        }
+    }
+
+    /// Where each hub stands now: what a look that is about to be asked for has to remember.
+    pub(super) fn asked(&self) -> Vec<(Weak<Hub>, Asked)> {
+        self.all_running().map(|(_, hub)| (Arc::downgrade(hub), hub.view().asked())).collect()
+    }
+
+    /// Takes out the hubs but `keep`'s that nobody has followed for `idle`.
+    ///
+    /// Whoever holds a hub keeps it: the roster's is the last reference, and nobody can get another while the roster is locked.
+    pub(super) fn take_idle(&mut self, keep: LogId, idle: Duration, now: Instant) -> Vec<Arc<Hub>> {
+        let mut over = Vec::new();
+        for (id, place) in &mut self.places {
+            let Place::Running { hub, idle_since } = place else { continue };
+            if *id == keep || hub.admission().now() > 0 {
+                *idle_since = None;
+            } else if now.duration_since(*idle_since.get_or_insert(now)) >= idle && Arc::strong_count(hub) == 1 {
+                over.push(*id);
+            }
+        }
+        let taken = over.into_iter().filter_map(|id| self.places.remove(&id));
+        taken.filter_map(|place| if let Place::Running { hub, .. } = place { Some(hub) } else { None }).collect()
+    }
+
+    pub(super) fn configure(&mut self, tenants: &[(LogName, TenantSettings)]) {
+        self.tenants = Some(tenants.iter().cloned().collect());
+        for (id, hub) in self.all_running() {
+            hub.set_max_connections(max_connections(&self.settings_of(id)));
+        }
+    }
+
+    /// A log's own settings, as far as its name is known.
+    pub(super) fn settings_of(&self, id: LogId) -> TenantSettings {
+        let own = self.names.get(&id).and_then(|name| self.tenants.as_ref()?.get(name));
+        own.copied().unwrap_or_default()
+    }
+
+    /// Tenants that have settings, and of which it is not known which log is theirs.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = &LogName> {
+        self.tenants.iter().flat_map(HashMap::keys).filter(|name| !self.ids.contains_key(*name))
+    }
+
+    /// Whether [`Roster::settings_of`] is the whole truth about a log.
+    pub(super) fn is_sure_of(&self, id: LogId) -> bool {
+        self.tenants.is_some() && (self.names.contains_key(&id) || self.unresolved().next().is_none())
+    }
+}
+
+fn max_connections(settings: &TenantSettings) -> Option<usize> {
+    settings.max_connections.map(|max| max as usize)
+}
