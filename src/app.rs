@@ -179,7 +179,13 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
-fn serve(listener: TcpListener, config: &Config, state: State, hubs: Arc<Hubs>, in_flight: InFlight) -> anyhow::Result<actix_server::Server> {
+fn serve(
+    listener: TcpListener,
+    config: &Config,
+    state: State,
+    hubs: Arc<Hubs>,
+    in_flight: InFlight,
+) -> anyhow::Result<actix_server::Server> {
     let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
     let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
     let state = web::Data::new(state);

@@ -118,6 +118,30 @@ impl AppFacts {
         of
     }
 
+    /// Who follows a log.
+    fn connection_statistics(&self, log: LogId, hub: Option<&Hub>, totals: &Totals) -> ConnectionStatistics {
+        let Some(admission) = hub.map(Hub::admission) else {
+            let own = self.hubs.settings_of(log).max_connections.map_or(usize::MAX, |max| max as usize);
+            return ConnectionStatistics { max: own.min(self.hubs.admission().max()), ..ConnectionStatistics::default() };
+        };
+        let mut closed: BTreeMap<_, _> = totals.closed.iter().copied().collect();
+        // also those that went before their stream began
+        let left = admission.opened().saturating_sub(admission.now()) as u64;
+        closed.insert("left", left.saturating_sub(closed.values().sum()));
+        ConnectionStatistics {
+            now: admission.now(),
+            peak: admission.peak(),
+            max: admission.max(),
+            opened: admission.opened(),
+            refused: admission.refused(),
+            closed,
+            by_selector: totals.by_selector.iter().copied().collect(),
+            replaying: totals.replaying,
+            lagging: totals.lagging,
+            selectors: totals.selectors,
+        }
+    }
+
     fn instance_statistics(&self) -> InstanceStatistics {
         let admission = self.hubs.admission();
         InstanceStatistics {
@@ -139,27 +163,6 @@ impl AppFacts {
             publish_bytes: queued.bytes,
             publish_max_bytes: max_queued.bytes,
         }
-    }
-}
-
-/// Who follows a log.
-fn connection_statistics(hub: &Hub, totals: &Totals) -> ConnectionStatistics {
-    let admission = hub.admission();
-    let mut closed: BTreeMap<_, _> = totals.closed.iter().copied().collect();
-    // also those that went before their stream began
-    let left = admission.opened().saturating_sub(admission.now()) as u64;
-    closed.insert("left", left.saturating_sub(closed.values().sum()));
-    ConnectionStatistics {
-        now: admission.now(),
-        peak: admission.peak(),
-        max: admission.max(),
-        opened: admission.opened(),
-        refused: admission.refused(),
-        closed,
-        by_selector: totals.by_selector.iter().copied().collect(),
-        replaying: totals.replaying,
-        lagging: totals.lagging,
-        selectors: totals.selectors,
     }
 }
 
@@ -202,7 +205,7 @@ impl Facts for AppFacts {
         Statistics {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
-            connections: hub.as_ref().map(|hub| connection_statistics(hub, &totals)).unwrap_or_default(),
+            connections: self.connection_statistics(log, hub.as_deref(), &totals),
             events: EventStatistics {
                 published: counts.published,
                 duplicates: counts.duplicates,
@@ -234,4 +237,49 @@ fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
     pages * 4096
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        backplane::Local,
+        domain::{LogName, Source},
+        hub,
+        ingest::{self, BodyForm, Committer, Limits, parse},
+        log::{OnConflict, SqliteLog, SqliteSettings},
+    };
+
+    #[tokio::test]
+    async fn a_tenant_learns_nothing_of_what_another_publishes_or_of_what_all_share() {
+        let home = tempfile::TempDir::new().expect("a temporary directory");
+        let opened = SqliteLog::open_file(&home.path().join("log.db"), SqliteSettings::default()).await.expect("opens");
+        let log: Arc<dyn EventLog> = Arc::new(opened);
+        let (backplane, announcements) = Local::new();
+        let hubs = Hubs::start(log.clone(), hub::Settings::default(), announcements, 10).await.expect("starts");
+        let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+        let committing = tokio::spawn(committer.run(std::future::pending()));
+        let mut ids = Vec::new();
+        for name in ["busy", "quiet"] {
+            ids.push(hubs.log(&LogName::new(name)).await.expect("opens"));
+        }
+        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
+        for body in [r#"{"id":"1","type":"a.b","data":{}}"#, r#"{"id":"2","type":"a.b","data":{}}"#] {
+            let drafts = parse(BodyForm::Json, body.as_bytes(), &Limits::default()).expect("valid");
+            let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
+            publisher.publish(ids[0], request).await.expect("published");
+        }
+        let _hub = hubs.hub(ids[0]).await.expect("starts");
+        let busy = facts.statistics(ids[0], false);
+        assert_eq!((busy.events.published, busy.events.commits, busy.log.head), (2, 2, 2));
+        let quiet = facts.statistics(ids[1], false);
+        assert_eq!((quiet.events.published, quiet.events.commits, quiet.log.head), (0, 0, 0));
+        assert!(quiet.queues.is_none() && quiet.memory.is_none() && quiet.instance.is_none() && quiet.log.size_bytes.is_none());
+        let whole = facts.statistics(ids[1], true);
+        assert!(whole.queues.is_some() && whole.memory.is_some() && whole.log.size_bytes.is_some());
+        let instance = whole.instance.expect("asked for");
+        assert_eq!((instance.logs, instance.followed_logs, instance.max_logs), (3, 2, 10));
+        committing.abort();
+        log.close().await;
+    }
 }

@@ -20,7 +20,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    code::Code, media_type, params, params::Once, problem::Problem,
+    code::Code,
+    media_type, params,
+    params::Once,
+    problem::Problem,
     state::{State, tenant},
 };
 use crate::{

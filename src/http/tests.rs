@@ -275,6 +275,23 @@ async fn a_log_out_of_reach_is_503_for_readers() {
 }
 
 #[actix_web::test]
+async fn a_tenant_for_whom_there_is_no_room_is_told_to_come_back() {
+    let fakes = Fakes { full: true, ..Fakes::default() };
+    for request in [get("/events?all=true"), get("/events/stats"), post("/events").set_payload(fake::EVENT)] {
+        let refusal = ask(&fakes, request).await;
+        assert_eq!((refusal.code().as_str(), refusal.status), ("overloaded", StatusCode::SERVICE_UNAVAILABLE));
+        assert!(!refusal.header("retry-after").is_empty());
+    }
+    assert_eq!(fakes.publisher.requests(), 0);
+}
+
+#[actix_web::test]
+async fn whoever_may_see_the_whole_instance_is_told_of_it_with_the_statistics() {
+    let stats = ask(&Fakes::default(), get("/events/stats")).await.json();
+    assert!(stats["memory"].is_object(), "{stats}");
+}
+
+#[actix_web::test]
 async fn probes_say_starting_ready_and_draining() {
     let ready = |ready, draining| async move { ask(&Fakes { ready, draining, ..Fakes::default() }, get("/health/ready")).await };
     assert_eq!(ready(false, false).await.json()["status"], "starting");

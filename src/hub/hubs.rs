@@ -31,7 +31,7 @@ use super::{
 use crate::{
     backplane::{Announcement, Local},
     domain::LogName,
-    log::{AccessVersion, EventLog, Look, LogError, LogId, Position, Retention, TenantSettings},
+    log::{AccessVersion, EventLog, LogError, LogId, Look, Position, Retention, TenantSettings},
     vital::vital,
 };
 
@@ -373,3 +373,8 @@ impl Hubs {
 fn by_log(look: &Look) -> std::collections::HashMap<LogId, Position> {
     look.positions.iter().map(|position| (position.log, *position)).collect()
 }
+
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod tests;

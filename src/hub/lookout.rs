@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::{Hub, Hubs, view::Asked};
-use crate::log::{EventLog, Look, LogError};
+use crate::log::{EventLog, LogError, Look};
 
 /// See the module.
 pub(super) struct Lookout {

@@ -76,7 +76,13 @@ pub(crate) struct Replays {
 
 impl Replays {
     /// Reads up to `permits` pages of this log at once, within what `instance` grants to all.
-    pub(crate) fn new(log: Arc<dyn EventLog>, id: LogId, permits: usize, instance: Arc<Semaphore>, runtime: tokio::runtime::Handle) -> Self {
+    pub(crate) fn new(
+        log: Arc<dyn EventLog>,
+        id: LogId,
+        permits: usize,
+        instance: Arc<Semaphore>,
+        runtime: tokio::runtime::Handle,
+    ) -> Self {
         Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), instance, waiting: Arc::default(), runtime }
     }
 

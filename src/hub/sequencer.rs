@@ -99,18 +99,8 @@ impl Sequencer {
                 Want::Epochs => track.on_epochs(log.epochs(id).await?),
             }
         }
-        let this = Self {
-            log,
-            id,
-            track,
-            view,
-            reach,
-            feeds,
-            shards: Vec::new(),
-            tasks: JoinSet::new(),
-            reading: false,
-            read_not_before: None,
-        };
+        let this =
+            Self { log, id, track, view, reach, feeds, shards: Vec::new(), tasks: JoinSet::new(), reading: false, read_not_before: None };
         this.publish_view();
         Ok(this)
     }

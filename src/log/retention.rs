@@ -27,16 +27,7 @@ pub async fn run_retention(
     let trimming = async {
         loop {
             ticks.tick().await;
-            match log.positions().await {
-                Ok(positions) => {
-                    for id in positions.into_iter().map(|position| position.log) {
-                        if let Some(retention) = retention(id) {
-                            trim(&*log, id, &retention).await;
-                        }
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "no log can be trimmed"),
-            }
+            trim_all(&*log, &retention, TURN).await;
         }
     };
     // dropping a trim half way is safe: every step is a transaction of its own
@@ -46,8 +37,22 @@ pub async fn run_retention(
     }
 }
 
-async fn trim(log: &dyn EventLog, id: LogId, retention: &Retention) {
-    match timeout(TURN, log.trim(id, retention)).await {
+/// Trims every log, one after another.
+async fn trim_all(log: &dyn EventLog, retention: &(impl Fn(LogId) -> Option<Retention> + Send), turn: Duration) {
+    let positions = match log.positions().await {
+        Ok(positions) => positions,
+        Err(error) => return tracing::warn!(%error, "no log can be trimmed"),
+    };
+    for id in positions.into_iter().map(|position| position.log) {
+        // asked for anew each time: settings change
+        if let Some(retention) = retention(id) {
+            trim(log, id, &retention, turn).await;
+        }
+    }
+}
+
+async fn trim(log: &dyn EventLog, id: LogId, retention: &Retention, turn: Duration) {
+    match timeout(turn, log.trim(id, retention)).await {
         Ok(Ok(trimmed)) if trimmed.events > 0 || trimmed.ids > 0 => {
             tracing::info!(log = id.to_column(), events = trimmed.events, ids = trimmed.ids, "trimmed");
         }
@@ -84,4 +89,100 @@ impl Retention {
 fn earlier(now: Timestamp, by: Duration) -> Timestamp {
     let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
     Timestamp::from_micros(now.as_micros().saturating_sub(by))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        domain::{Epoch, EpochChain, LogName, Seq},
+        log::{AppendRequest, Appended, LogError, Look, Page, PageRequest, Position, Trimmed},
+    };
+
+    /// Five logs, of which the first cannot be trimmed and the second never ends.
+    #[derive(Default)]
+    struct Fake(Mutex<Vec<(LogId, Option<u64>)>>);
+
+    fn never<T>() -> Result<T, LogError> {
+        Err(LogError::Internal("not asked for".to_owned()))
+    }
+
+    #[async_trait]
+    impl EventLog for Fake {
+        fn kind(&self) -> &'static str {
+            "fake"
+        }
+
+        async fn open(&self, _: &LogName) -> Result<LogId, LogError> {
+            never()
+        }
+
+        async fn append(&self, _: LogId, _: &[AppendRequest]) -> Result<Appended, LogError> {
+            never()
+        }
+
+        async fn look(&self) -> Result<Look, LogError> {
+            let at = |n| Position { log: LogId::new(n), epoch: Epoch::new(1), head: Seq::new(9), earliest: Seq::new(1) };
+            Ok(Look { positions: (1..=5).map(at).collect(), ..Look::default() })
+        }
+
+        async fn epochs(&self, _: LogId) -> Result<EpochChain, LogError> {
+            never()
+        }
+
+        async fn read(&self, _: LogId, _: &PageRequest) -> Result<Page, LogError> {
+            never()
+        }
+
+        async fn seq_before(&self, _: LogId, _: Timestamp) -> Result<Seq, LogError> {
+            never()
+        }
+
+        async fn trim(&self, log: LogId, retention: &Retention) -> Result<Trimmed, LogError> {
+            match log.to_column() {
+                1 => never(),
+                2 => std::future::pending().await,
+                _ => {
+                    self.0.lock().expect("no panic").push((log, retention.max_events));
+                    Ok(Trimmed::default())
+                }
+            }
+        }
+
+        async fn new_epoch(&self, _: LogId, _: &str) -> Result<Epoch, LogError> {
+            never()
+        }
+
+        async fn size_bytes(&self) -> Result<u64, LogError> {
+            never()
+        }
+
+        async fn close(&self) {}
+    }
+
+    #[tokio::test]
+    async fn a_log_that_cannot_be_trimmed_does_not_stop_the_others() {
+        let fake = Fake::default();
+        let retention = |id: LogId| {
+            let own = TenantSettings { retention_events: (id == LogId::new(5)).then_some(5), ..TenantSettings::default() };
+            let default = Retention { max_events: Some(7), ..Retention::default() };
+            (id != LogId::new(4)).then(|| default.overridden_by(&own))
+        };
+        trim_all(&fake, &retention, Duration::from_millis(1)).await;
+        let trimmed = fake.0.lock().expect("no panic").clone();
+        assert_eq!(trimmed, [(LogId::new(3), Some(7)), (LogId::new(5), Some(5))], "each as its owner says; one is to be left alone");
+    }
+
+    #[test]
+    fn a_tenants_own_settings_are_its_retention_as_far_as_it_has_any() {
+        let days = |n| Duration::from_hours(24 * n);
+        let default = Retention { max_age: Some(days(7)), max_events: Some(9), dedupe: Some(days(30)) };
+        assert_eq!(default.overridden_by(&TenantSettings::default()), default);
+        let own = TenantSettings { retention_days: Some(365), ..TenantSettings::default() };
+        assert_eq!(default.overridden_by(&own), Retention { max_age: Some(days(365)), ..default });
+    }
 }

@@ -13,7 +13,8 @@ use crate::{
     hub::OpenError,
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
     log::{
-        AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, TenantSettings, Trimmed,
+        AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, TenantSettings,
+        Trimmed,
     },
 };
 

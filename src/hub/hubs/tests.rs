@@ -1,0 +1,419 @@
+//! Hubs that come and go, on a store that does as it is told. Nothing here waits for time: only for conditions.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use tokio::{
+    sync::mpsc,
+    task::{LocalSet, yield_now},
+    time::timeout,
+};
+
+use super::fake::{Client, Fake};
+use crate::{
+    backplane::{Backplane, Local},
+    domain::{Cursor, Epoch, Filter, LogName, Seq, Start},
+    hub::{Attached, CloseReason, Hub, Hubs, OpenError, Permit, Request, Settings, resolve},
+    log::{AccessVersion, LogError, LogId, Retention, TenantSettings},
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks without end, and lets go of a hub as soon as nobody follows it.
+fn hasty() -> Settings {
+    Settings { look: Duration::from_millis(1), idle: Duration::ZERO, ..Settings::default() }
+}
+
+/// Looks as often, and lets go of none.
+fn patient() -> Settings {
+    Settings { idle: Duration::from_secs(3600), ..hasty() }
+}
+
+fn name(text: &str) -> LogName {
+    LogName::new(text)
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            // timers fire only when there is nothing else to do
+            tokio::time::sleep(Duration::from_micros(100)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("the condition comes true");
+}
+
+/// One instance, and one worker's shards.
+struct Instance {
+    fake: Arc<Fake>,
+    hubs: Arc<Hubs>,
+    announcer: Local,
+    shards: Attached<Client>,
+}
+
+impl Instance {
+    async fn start(settings: Settings) -> Self {
+        Self::on(Fake::new(), settings, 100).await
+    }
+
+    async fn on(fake: Arc<Fake>, settings: Settings, max_logs: usize) -> Self {
+        let (announcer, announcements) = Local::new();
+        let hubs = Hubs::start(fake.clone(), settings, announcements, max_logs).await.expect("starts");
+        Self { fake, hubs, announcer, shards: Attached::default() }
+    }
+
+    async fn log(&self, tenant: &str) -> LogId {
+        self.hubs.log(&name(tenant)).await.expect("open")
+    }
+
+    async fn hub(&self, log: LogId) -> Arc<Hub> {
+        self.hubs.hub(log).await.expect("started")
+    }
+
+    /// Someone who follows all of a log.
+    async fn follow(&self, log: LogId, start: Start) -> Client {
+        let hub = self.hub(log).await;
+        let permit = hub.admit().expect("room");
+        let beginning = resolve(start, hub.view(), &*self.fake, log).await.expect("placed");
+        let client = Client::default();
+        self.shards.shard_of(&hub).subscribe(request(beginning, permit), client.clone());
+        client
+    }
+
+    fn publish(&self, log: LogId) {
+        self.announcer.announce(self.fake.append(log));
+    }
+
+    /// Lets so many looks go by.
+    async fn outlast_looks(&self, count: usize) {
+        let then = self.fake.looked() + count;
+        until(|| self.fake.looked() >= then).await;
+    }
+}
+
+fn request(beginning: crate::hub::Beginning, permit: Permit) -> Request {
+    Request { filter: Arc::new(Filter::everything()), beginning, permit }
+}
+
+fn after(seq: u64) -> Start {
+    Start::Cursor(Cursor { epoch: Epoch::new(1), seq: Seq::new(seq) })
+}
+
+#[tokio::test]
+async fn one_look_serves_every_log_that_is_followed() {
+    let instance = Instance::start(patient()).await;
+    let mut hubs = Vec::new();
+    for n in 0..20 {
+        let log = instance.log(&format!("tenant-{n}")).await;
+        hubs.push(instance.hub(log).await);
+    }
+    Fake::hold(&instance.fake.looks);
+    instance.outlast_looks(1).await;
+    // grown without a word, which the look under way may or may not have seen
+    hubs.iter().for_each(|hub| drop(instance.fake.append(hub.id())));
+    let before = instance.fake.looked();
+    instance.fake.looks.add_permits(2);
+    until(|| hubs.iter().all(|hub| hub.view().position() == Seq::new(1))).await;
+    until(|| instance.fake.looked() == before + 2).await;
+    Fake::release(&instance.fake.looks);
+}
+
+#[tokio::test]
+async fn what_changed_who_may_do_what_is_told_with_the_look() {
+    let instance = Instance::start(patient()).await;
+    let mut access = instance.hubs.access_version();
+    assert_eq!(*access.borrow_and_update(), AccessVersion(0));
+    instance.fake.change_access();
+    timeout(PATIENCE, access.changed()).await.expect("told").expect("not gone");
+    assert_eq!(*access.borrow(), AccessVersion(1));
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_told_to_every_view_and_a_hub_that_cannot_start_then_starts_later() {
+    let instance = Instance::start(patient()).await;
+    let (one, other) = (instance.log("one").await, instance.log("other").await);
+    let hubs = [instance.hub(one).await, instance.hub(other).await];
+    let late = instance.log("late").await;
+    instance.fake.set_away(true);
+    until(|| !instance.hubs.is_reachable() && hubs.iter().all(|hub| !hub.view().is_reachable())).await;
+    assert!(matches!(instance.hubs.hub(late).await, Err(LogError::Unavailable(_))));
+    assert!(matches!(instance.hubs.log(&name("later")).await, Err(OpenError::Log(LogError::Unavailable(_)))));
+    instance.fake.set_away(false);
+    until(|| instance.hubs.is_reachable() && hubs.iter().all(|hub| hub.view().is_reachable())).await;
+    instance.hub(late).await;
+    instance.log("later").await;
+}
+
+#[tokio::test]
+async fn a_look_that_hangs_stops_nothing_else() {
+    let run = async {
+        let instance = Instance::start(hasty()).await;
+        let (busy, idle) = (instance.log("busy").await, instance.log("idle").await);
+        Fake::hold(&instance.fake.looks);
+        instance.outlast_looks(1).await;
+        let looked = instance.fake.looked();
+        let client = instance.follow(busy, Start::Now).await;
+        drop(instance.hub(idle).await);
+        instance.publish(busy);
+        until(|| client.events() == ["2:00000001-1"]).await;
+        until(|| instance.hubs.running(idle).is_none()).await;
+        assert_eq!(instance.fake.looked(), looked, "one at a time");
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_look_from_before_the_log_went_back_is_void() {
+    let run = async {
+        let instance = Instance::start(patient()).await;
+        let log = instance.log("one").await;
+        (0..3).for_each(|_| drop(instance.fake.append(log)));
+        let client = instance.follow(log, after(0)).await;
+        until(|| client.events().len() == 3).await;
+        Fake::hold(&instance.fake.looks);
+        // one that was answered before is not the one that is asked for after the log went back
+        instance.outlast_looks(1).await;
+        instance.fake.go_back(log, 1);
+        let before = instance.fake.looked();
+        instance.fake.looks.add_permits(1);
+        until(|| instance.fake.looked() > before).await;
+        // the look that waits has seen head 1, and knows that the sequencer stood at 3
+        instance.publish(log);
+        let hub = instance.hub(log).await;
+        until(|| hub.view().chain().current() == Epoch::new(2)).await;
+        instance.publish(log);
+        until(|| client.events().len() == 5).await;
+        Fake::release(&instance.fake.looks);
+        instance.outlast_looks(3).await;
+        let heard = client.heard();
+        assert_eq!(heard.iter().filter(|word| *word == "gap").count(), 1, "{heard:?}");
+        assert_eq!(client.events()[3..], ["2:00000002-2", "2:00000002-3"]);
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn announcements_of_one_log_never_reach_another() {
+    let run = async {
+        let instance = Instance::start(patient()).await;
+        let (one, other, unfollowed) = (instance.log("one").await, instance.log("other").await, instance.log("unfollowed").await);
+        let (first, second) = (instance.follow(one, Start::Now).await, instance.follow(other, Start::Now).await);
+        // heads that would be holes, or repetitions, in each other's log
+        for _ in 0..3 {
+            instance.publish(unfollowed);
+            instance.publish(one);
+            instance.publish(one);
+            instance.publish(other);
+        }
+        until(|| first.events().len() >= 6 && second.events().len() >= 3).await;
+        instance.outlast_looks(3).await;
+        assert_eq!(first.events(), (1..=6).map(|seq| format!("2:00000001-{seq}")).collect::<Vec<_>>());
+        assert_eq!(second.events(), (1..=3).map(|seq| format!("3:00000001-{seq}")).collect::<Vec<_>>());
+        assert!(instance.hubs.running(unfollowed).is_none(), "publishing alone holds nothing in memory");
+        let position = instance.hubs.position(unfollowed).expect("looked at");
+        assert_eq!(position.head, Seq::new(3));
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn what_was_published_while_nobody_followed_is_there_for_whoever_comes_back_with_a_cursor() {
+    let run = async {
+        let instance = Instance::start(hasty()).await;
+        let log = instance.log("one").await;
+        let client = instance.follow(log, Start::Now).await;
+        (0..3).for_each(|_| instance.publish(log));
+        until(|| client.events().len() == 3).await;
+        client.leave();
+        until(|| instance.hubs.running(log).is_none()).await;
+        (0..2).for_each(|_| instance.publish(log));
+        let again = instance.follow(log, after(3)).await;
+        instance.publish(log);
+        until(|| again.events().len() >= 3).await;
+        assert_eq!(again.events(), ["2:00000001-4", "2:00000001-5", "2:00000001-6"]);
+        assert!(!again.heard().contains(&"gap".to_owned()));
+        assert_eq!(instance.shards.remembered(), 1, "the shard of the hub that was stopped is forgotten");
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn nothing_runs_on_after_a_hub_is_stopped() {
+    let run = async {
+        let instance = Instance::start(hasty()).await;
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let log = instance.log("one").await;
+        // a look under way is a task too
+        Fake::hold(&instance.fake.looks);
+        instance.outlast_looks(1).await;
+        let before = tasks();
+        let client = instance.follow(log, Start::Now).await;
+        assert_eq!(tasks(), before + 1, "the sequencer");
+        let shard = instance.shards.shard_of(&instance.hub(log).await).downgrade();
+        client.leave();
+        until(|| instance.hubs.running(log).is_none()).await;
+        until(|| tasks() == before && shard.upgrade().is_none()).await;
+        assert_eq!(instance.hubs.admission().now(), 0);
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn nothing_runs_on_after_the_last_announcer_or_the_hubs_are_gone() {
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let instance = Instance::start(patient()).await;
+    let Instance { hubs, announcer, .. } = instance;
+    drop(announcer);
+    until(|| tasks() == 1).await;
+    drop(hubs);
+    until(|| tasks() == 0).await;
+    let instance = Instance::start(patient()).await;
+    assert!(tasks() > 0);
+    drop(instance.hubs);
+    until(|| tasks() == 0).await;
+}
+
+#[tokio::test]
+async fn whoever_holds_a_hub_or_a_permit_keeps_it_and_the_default_stays_by_itself() {
+    let instance = Instance::start(hasty()).await;
+    let log = instance.log("one").await;
+    let held = instance.hub(log).await;
+    instance.outlast_looks(5).await;
+    let permit = held.admit().expect("room");
+    drop(held);
+    instance.outlast_looks(5).await;
+    let running = instance.hubs.running(log).expect("kept by the permit");
+    assert_eq!(running.admission().now(), 1);
+    drop((running, permit));
+    until(|| instance.hubs.running(log).is_none()).await;
+    assert!(instance.hubs.running(instance.hubs.default_log()).is_some());
+}
+
+#[tokio::test]
+async fn first_uses_at_once_share_one_start_and_one_failure() {
+    let instance = Instance::start(patient()).await;
+    let log = instance.log("one").await;
+    let started = instance.fake.started();
+    Fake::hold(&instance.fake.starts);
+    let mut waiting = std::pin::pin!(join_all((0..10).map(|_| instance.hubs.hub(log))));
+    assert!(futures::poll!(waiting.as_mut()).is_pending());
+    until(|| instance.fake.started() == started + 1).await;
+    instance.fake.set_away(true);
+    instance.fake.starts.add_permits(1);
+    assert!(timeout(PATIENCE, waiting).await.expect("answered").iter().all(Result::is_err));
+    assert_eq!(instance.fake.started(), started + 1);
+
+    instance.fake.set_away(false);
+    let mut waiting = std::pin::pin!(join_all((0..10).map(|_| instance.hubs.hub(log))));
+    assert!(futures::poll!(waiting.as_mut()).is_pending());
+    // whoever goes away does not take the start along
+    let gone = tokio::spawn({
+        let hubs = instance.hubs.clone();
+        async move { hubs.hub(log).await.map(drop) }
+    });
+    yield_now().await;
+    gone.abort();
+    Fake::release(&instance.fake.starts);
+    let hubs: Vec<_> = timeout(PATIENCE, waiting).await.expect("answered").into_iter().map(|hub| hub.expect("started")).collect();
+    assert!(hubs.iter().all(|hub| Arc::ptr_eq(hub, &hubs[0])));
+    assert_eq!(instance.fake.started(), started + 2);
+}
+
+#[tokio::test]
+async fn what_is_announced_while_a_hub_starts_is_not_left_to_the_next_look() {
+    // the only look is over by then
+    let instance = Instance::start(Settings { look: Duration::from_secs(3600), ..patient() }).await;
+    let log = instance.log("one").await;
+    Fake::hold(&instance.fake.starts);
+    let started = instance.fake.started();
+    let mut starting = std::pin::pin!(instance.hubs.hub(log));
+    assert!(futures::poll!(starting.as_mut()).is_pending());
+    until(|| instance.fake.started() > started).await;
+    let announcement = instance.fake.append(log);
+    Fake::release(&instance.fake.starts);
+    instance.announcer.announce(announcement);
+    let hub = timeout(PATIENCE, starting).await.expect("answered").expect("started");
+    until(|| hub.view().position() == Seq::new(1)).await;
+}
+
+#[tokio::test]
+async fn logs_are_opened_once_and_no_more_of_them_than_may_be() {
+    let instance = Instance::on(Fake::new(), patient(), 3).await;
+    let opened = instance.fake.opened();
+    let (one, again) = tokio::join!(instance.log("one"), instance.log("one"));
+    assert_eq!((one, instance.fake.opened()), (again, opened + 1));
+    assert_eq!(instance.hubs.name(one), Some(name("one")));
+    instance.log("two").await;
+    assert!(matches!(instance.hubs.log(&name("three")).await, Err(OpenError::TooMany)));
+    assert_eq!((instance.log("one").await, instance.log(LogName::DEFAULT).await), (one, instance.hubs.default_log()));
+    assert_eq!(instance.fake.opened(), opened + 2);
+}
+
+#[tokio::test]
+async fn a_tenants_own_settings_hold_for_hubs_that_run_and_for_those_that_start_later() {
+    let instance = Instance::start(patient()).await;
+    let (running, later) = (instance.log("running").await, instance.log("later").await);
+    let hub = instance.hub(running).await;
+    let held = [hub.admit(), hub.admit()];
+    let one = TenantSettings { max_connections: Some(1), publish_per_second: Some(7), ..TenantSettings::default() };
+    instance.hubs.configure(Arc::new(vec![(name("running"), one), (name("later"), one)]));
+    assert_eq!(instance.hubs.settings_of(running), one);
+    drop(held);
+    for log in [running, later] {
+        let hub = instance.hub(log).await;
+        let _held = hub.admit().expect("room");
+        assert_eq!(hub.admit().err(), Some(CloseReason::Limited));
+    }
+    instance.hubs.configure(Arc::default());
+    assert_eq!(instance.hubs.settings_of(running), TenantSettings::default());
+    let _held = [hub.admit().expect("room"), hub.admit().expect("room")];
+}
+
+#[tokio::test]
+async fn a_log_whose_settings_may_be_unknown_is_not_trimmed_by_those_of_the_service() {
+    let fake = Fake::new();
+    let before = Instance::on(fake.clone(), patient(), 100).await;
+    let (unnamed, kept) = (before.log("unnamed").await, before.log("kept").await);
+    // another run, with no room for further tenants
+    let instance = Instance::on(fake, patient(), 1).await;
+    let week = Retention { max_age: Some(Duration::from_hours(7 * 24)), ..Retention::default() };
+    let of = |log| instance.hubs.retention_of(log, week);
+    assert_eq!((of(instance.hubs.default_log()), of(unnamed), of(kept)), (Some(week), None, None));
+    let year = TenantSettings { retention_days: Some(365), ..TenantSettings::default() };
+    instance.hubs.configure(Arc::new(vec![(name("kept"), year)]));
+    until(|| of(unnamed) == Some(week)).await;
+    assert_eq!(of(kept).and_then(|retention| retention.max_age), Some(Duration::from_hours(365 * 24)));
+}
+
+#[tokio::test]
+async fn a_drain_reaches_every_hub_and_those_that_start_later() {
+    let run = async {
+        let instance = Instance::start(patient()).await;
+        let (one, later) = (instance.log("one").await, instance.log("later").await);
+        let client = instance.follow(one, Start::Now).await;
+        Fake::hold(&instance.fake.starts);
+        let mut starting = std::pin::pin!(instance.hubs.hub(later));
+        assert!(futures::poll!(starting.as_mut()).is_pending());
+        instance.hubs.drain(Duration::ZERO);
+        until(|| client.heard().last().is_some_and(|word| word == "draining")).await;
+        Fake::release(&instance.fake.starts);
+        let hub = timeout(PATIENCE, starting).await.expect("answered").expect("started");
+        assert_eq!(hub.admit().err(), Some(CloseReason::Draining));
+        assert_eq!(*hub.drain.borrow(), Some(Duration::ZERO));
+        until(|| instance.hubs.admission().now() == 0).await;
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_full_inbox_is_a_lost_hint_and_never_a_lost_event() {
+    let fake = Fake::new();
+    let (announcer, announcements) = mpsc::channel(1000);
+    let hubs = Hubs::start(fake.clone(), patient(), announcements, 10).await.expect("starts");
+    let log = hubs.log(&name("one")).await.expect("open");
+    let hub = hubs.hub(log).await.expect("started");
+    for _ in 0..500 {
+        announcer.try_send(fake.append(log)).expect("room");
+    }
+    until(|| hub.view().position() == Seq::new(500)).await;
+}
