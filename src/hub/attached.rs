@@ -11,9 +11,12 @@ use std::{
 use super::{Hub, Outlet, ShardHandle, worker::WeakShard};
 use crate::log::LogId;
 
+/// A shard, and which hub it belongs to.
+type Attachment<O> = (Weak<Hub>, WeakShard<O>);
+
 /// See the module.
 #[derive(Debug)]
-pub struct Attached<O: Outlet>(RefCell<HashMap<LogId, (Weak<Hub>, WeakShard<O>)>>);
+pub struct Attached<O: Outlet>(RefCell<HashMap<LogId, Attachment<O>>>);
 
 impl<O: Outlet> Default for Attached<O> {
     fn default() -> Self {

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_tenants_own_settings_are_its_retention_as_far_as_it_has_any() {
-        let days = |n| Duration::from_hours(24 * n);
+        let days = |n: u64| Duration::from_hours(24 * n);
         let default = Retention { max_age: Some(days(7)), max_events: Some(9), dedupe: Some(days(30)) };
         assert_eq!(default.overridden_by(&TenantSettings::default()), default);
         let own = TenantSettings { retention_days: Some(365), ..TenantSettings::default() };
