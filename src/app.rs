@@ -85,6 +85,8 @@ impl App {
 
         let (backplane, announcements) = Local::new();
         let hubs = Hubs::start(log.clone(), hub_settings(&config), announcements, config.hub.max_tenants).await?;
+        // nobody has settings of its own yet; retention trims nothing before it is told so
+        hubs.configure(Arc::default());
         let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();

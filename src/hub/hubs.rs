@@ -5,10 +5,17 @@
 //! when it says so.
 //!
 //! All tasks here run on the runtime on which [`Hubs::start`] was called, whoever asks. Two serve all logs: the [`lookout`](super::lookout) looks
-//! at the store, and the [`router`](super::router) hands announcements to the hub of their log. **Every list is bounded**: logs by `max_logs`, hubs
-//! by logs. Whoever holds a [`Permit`](super::Permit) or a hub keeps it.
+//! at the store, and the [`router`](super::router) hands announcements to the hub of their log. **Every list is bounded**: logs by `max_logs`
+//! (`logs_are_opened_once_and_no_more_of_them_than_may_be`), hubs by logs. Whoever holds a [`Permit`](super::Permit) or a hub keeps it.
+
+#[cfg(test)]
+mod fake;
+mod tenants;
+#[cfg(test)]
+mod tests;
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
@@ -31,7 +38,7 @@ use super::{
 use crate::{
     backplane::{Announcement, Local},
     domain::LogName,
-    log::{AccessVersion, EventLog, LogError, LogId, Look, Position, Retention, TenantSettings},
+    log::{AccessVersion, EventLog, LogError, LogId, Look, Position},
     vital::vital,
 };
 
@@ -272,48 +279,6 @@ impl Hubs {
         roster.all_running().for_each(|(_, hub)| hub.drain(window));
     }
 
-    /// Keeps what tenants have settings of their own; the last that is told counts, as a whole.
-    pub fn configure(&self, tenants: Arc<Vec<(LogName, TenantSettings)>>) {
-        self.roster().configure(&tenants);
-        self.resolve_tenants();
-    }
-
-    /// A log's own settings.
-    #[must_use]
-    pub fn settings_of(&self, id: LogId) -> TenantSettings {
-        self.roster().settings_of(id)
-    }
-
-    /// How much to keep of a log; `None` as long as it may have settings that are not known to be its: too little must never be kept.
-    #[must_use]
-    pub fn retention_of(&self, id: LogId, default: Retention) -> Option<Retention> {
-        let roster = self.roster();
-        roster.is_sure_of(id).then(|| default.overridden_by(&roster.settings_of(id)))
-    }
-
-    /// Opens the logs of tenants that have settings, one after another: retention has to know whose a log is, used or not.
-    pub(super) fn resolve_tenants(&self) {
-        let Some(this) = self.me.upgrade() else { return };
-        let names: Vec<LogName> = {
-            let mut roster = self.roster();
-            let names: Vec<_> = roster.unresolved().cloned().collect();
-            if names.is_empty() || std::mem::replace(&mut roster.is_resolving, true) {
-                return;
-            }
-            names
-        };
-        self.runtime.spawn(async move {
-            for name in names {
-                // an operator has named them, so they do not count against the bound
-                if let Err(error) = this.open(&name, usize::MAX).await {
-                    tracing::debug!(%error, "a tenant that has settings could not be looked up; the next look is followed by another try");
-                    break;
-                }
-            }
-            this.roster().is_resolving = false;
-        });
-    }
-
     /// Hands an announcement to the hub of its log, if there is one.
     pub(super) fn announce(&self, announcement: Announcement) {
         let inbox = self.roster().inbox(announcement.log).cloned();
@@ -370,11 +335,6 @@ impl Hubs {
     }
 }
 
-fn by_log(look: &Look) -> std::collections::HashMap<LogId, Position> {
+fn by_log(look: &Look) -> HashMap<LogId, Position> {
     look.positions.iter().map(|position| (position.log, *position)).collect()
 }
-
-#[cfg(test)]
-mod fake;
-#[cfg(test)]
-mod tests;

@@ -4,7 +4,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::{Duration, Instant},
 };
 
@@ -95,7 +95,7 @@ impl Roster {
     }
 
     /// Where each hub stands now: what a look that is about to be asked for has to remember.
-    pub(super) fn asked(&self) -> Vec<(std::sync::Weak<Hub>, Asked)> {
+    pub(super) fn asked(&self) -> Vec<(Weak<Hub>, Asked)> {
         self.all_running().map(|(_, hub)| (Arc::downgrade(hub), hub.view().asked())).collect()
     }
 
@@ -136,7 +136,7 @@ impl Roster {
 
     /// Whether [`Roster::settings_of`] is the whole truth about a log.
     pub(super) fn is_sure_of(&self, id: LogId) -> bool {
-        self.names.contains_key(&id) || (self.tenants.is_some() && self.unresolved().next().is_none())
+        self.tenants.is_some() && (self.names.contains_key(&id) || self.unresolved().next().is_none())
     }
 }
 
