@@ -67,14 +67,21 @@ impl Scene {
         self.proxy.set(Mode::Pass);
     }
 
-    /// Publishes in the new numbering.
+    /// Publishes in the new numbering, and waits until the instance has heard of it: at the latest one look later.
     async fn publish_anew(&self, prefix: &str, n: usize) -> Model {
         eventually("healed", async || {
             let reachable = self.http.stats().await["log"]["reachable"].clone();
             if reachable == Value::Bool(true) { Ok(()) } else { Err(reachable.to_string()) }
         })
         .await;
-        publish(&self.http, prefix, n).await
+        let model = publish(&self.http, prefix, n).await;
+        let newest = self.http.history("all=true&limit=1").await.next_event_id;
+        eventually("the new numbering is known", async || {
+            let known = epoch_of(&self.http).await;
+            if newest.starts_with(&known) { Ok(()) } else { Err(known) }
+        })
+        .await;
+        model
     }
 }
 
