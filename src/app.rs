@@ -189,7 +189,7 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in
         .listen("http", listener, move || {
             // this runs once on each worker's thread
             let following = Following { hub: hub.clone(), shard: hub.attach(), socket };
-            let app = http::app(state.clone(), guard.clone(), in_flight.clone()).app_data(following);
+            let app = http::app(state.clone(), None, guard.clone(), in_flight.clone()).app_data(following);
             fn_service(|stream: TcpStream| async move {
                 prepare_accepted(&stream);
                 let peer = stream.peer_addr().ok();

@@ -16,10 +16,10 @@ use tokio::time::interval;
 
 use crate::{
     http::{
-        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, LatencyStatistics, LogStatistics,
+        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, Latency, LatencyStatistics, LogStatistics,
         MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
     },
-    hub::Hub,
+    hub::{Hub, Spread},
     ingest::Publisher,
     log::{EventLog, LogId},
 };
@@ -181,6 +181,11 @@ impl Facts for AppFacts {
             backplane: BackplaneStatistics { kind: "local" },
             memory: MemoryStatistics { resident_bytes: resident_bytes() },
         }
+    }
+
+    fn latency(&self) -> Latency {
+        let Spread { buckets, sum_micros } = self.hub.latency();
+        Latency { buckets, sum_micros }
     }
 }
 

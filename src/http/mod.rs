@@ -5,6 +5,7 @@
 //!
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 
+pub mod admin;
 mod app;
 mod client;
 pub mod code;
@@ -15,6 +16,7 @@ mod history;
 mod in_flight;
 mod limits;
 mod media_type;
+mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod origin;
@@ -23,6 +25,7 @@ mod params;
 pub mod problem;
 mod publish;
 pub mod query;
+mod refused;
 pub mod routes;
 mod state;
 mod stats;
@@ -30,7 +33,8 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
-pub use app::app;
+pub use admin::{Admin, Console, NewKey};
+pub use app::{admin_app, app};
 pub use client::{ClientNet, ForwardedBy, Proxies};
 pub use code::Code;
 pub use guard::{Guard, Openness};
@@ -39,7 +43,8 @@ pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
-pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
+pub use refused::RefusedCredentials;
+pub use state::{Facts, Health, HealthStatus, Latency, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
     QueueStatistics, RingStatistics, Statistics,

@@ -8,7 +8,7 @@ use utoipa::{
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
 };
 
-use super::{code::Code, health, history, problem, publish, query::OnGap, state, stats};
+use super::{admin, code::Code, health, history, metrics, problem, publish, query::OnGap, state, stats};
 use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.
@@ -16,6 +16,36 @@ const ERRORS: &[(&str, &[Code])] = &[
     ("publish", PUBLISH),
     ("history", &[Code::InvalidParameter, Code::Gap, Code::Unavailable]),
     ("subscribe", &[Code::InvalidParameter, Code::Gap, Code::Limited, Code::Overloaded, Code::Unavailable, Code::Draining]),
+    ("metrics", &[Code::Unauthorized, Code::Forbidden, Code::Limited, Code::Unavailable]),
+    ("createKey", ADMIN_WRITE),
+    ("listKeys", ADMIN_READ),
+    ("rotateKey", ADMIN_WRITE),
+    ("revokeKey", ADMIN_DELETE),
+    ("revoke", ADMIN_WRITE),
+    ("listRevocations", ADMIN_READ),
+    ("liftRevocation", ADMIN_DELETE),
+    ("listTenants", ADMIN_READ),
+    ("setTenant", ADMIN_WRITE),
+    ("audit", ADMIN_READ),
+];
+
+const ADMIN_READ: &[Code] =
+    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable];
+
+const ADMIN_DELETE: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable];
+
+const ADMIN_WRITE: &[Code] = &[
+    Code::BadRequest,
+    Code::RequestTimeout,
+    Code::Malformed,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::TooLarge,
+    Code::UnsupportedMediaType,
+    Code::Invalid,
+    Code::Limited,
+    Code::Unavailable,
 ];
 
 const PUBLISH: &[Code] = &[
@@ -43,11 +73,15 @@ const COMMON: &[Code] = &[Code::OriginRefused, Code::ForwardedRefused, Code::Hos
         description = "Blockchain events over Server-Sent Events: a durable ordered log, live fan-out and gap-free replay.\n\n\
             Every path is also served under `/v1`. Errors are RFC 9457 problems with a `code` to rely on."
     ),
-    paths(publish::publish, history::history, subscribe, stats::stats, health::health, health::live, health::ready),
+    paths(publish::publish, history::history, subscribe, stats::stats, health::health, health::live, health::ready,
+        metrics::metrics, admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::revoke, admin::revocations::create,
+        admin::revocations::list, admin::revocations::lift, admin::tenants::list, admin::tenants::set, admin::audit::trail),
     components(schemas(Event, NewEvent, problem::Body<'_>, state::Health)),
     tags(
         (name = "events", description = "Publish, follow, read"),
-        (name = "operation", description = "Health and numbers")
+        (name = "operation", description = "Health and numbers"),
+        (name = "admin", description = "Keys, revocations, tenants' settings and the audit trail. `Authorization: Bearer` only, and no pages of \
+            other sites. An admin sees and changes its own tenant, a super admin all. With `CHAINCAST_ADMIN_LISTEN` these are served there only.")
     ),
     modifiers(&ErrorsFromTheTable)
 )]
@@ -66,7 +100,7 @@ struct ErrorsFromTheTable;
 impl Modify for ErrorsFromTheTable {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let id = operation.operation_id.as_deref().unwrap_or_default();
                 let own = ERRORS.iter().find(|(known, _)| *known == id).map_or(&[][..], |(_, codes)| codes);
                 add(operation, &[own, COMMON].concat());

@@ -10,7 +10,7 @@ use actix_web::http::{
     header::{self, HeaderValue},
 };
 
-use super::observe::REQUEST_ID;
+use super::{admin, observe::REQUEST_ID};
 
 /// The origins that may use the service from a browser.
 #[derive(Clone, Debug)]
@@ -41,11 +41,11 @@ impl Origins {
         authority(origin).is_some_and(|authority| is_loopback(host_name(authority)))
     }
 
-    /// CORS for every answer, errors included. Without credentials: nothing here lives on cookies that another site could use.
+    /// CORS for every answer but operators', errors included. Without credentials: nothing here lives on cookies that another site could use.
     pub fn cors(&self) -> Cors {
         let origins = self.clone();
         Cors::default()
-            .allowed_origin_fn(move |origin, _| origins.may(origin))
+            .allowed_origin_fn(move |origin, head| origins.may(origin) && !admin::is_below(head.uri.path()))
             .allowed_methods([Method::GET, Method::HEAD, Method::POST])
             .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::HeaderName::from_static("last-event-id"), REQUEST_ID])
             .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW, REQUEST_ID])

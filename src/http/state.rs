@@ -43,6 +43,18 @@ pub trait Facts: Send + Sync + 'static {
 
     /// Statistics for dashboards, of this log only.
     fn statistics(&self, log: LogId) -> Statistics;
+
+    /// How long events took from commit to write.
+    fn latency(&self) -> Latency;
+}
+
+/// How long events took from commit to write, since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// How many took at most so many microseconds, and more than those of the bucket before; the last one has no bound.
+    pub buckets: Vec<(Option<u64>, u64)>,
+    /// Of all of them, in microseconds.
+    pub sum_micros: u64,
 }
 
 /// How the instance is doing.

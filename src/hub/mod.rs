@@ -56,6 +56,7 @@ use tokio::sync::{mpsc, watch};
 
 pub use admission::{Admission, Permit};
 pub use frame::{Encoded, Form, Frame};
+pub use histogram::Spread;
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
 pub use right::Right;
@@ -148,6 +149,12 @@ impl Hub {
     #[must_use]
     pub fn totals(&self) -> Totals {
         self.statistics.totals()
+    }
+
+    /// How long events took from commit to write.
+    #[must_use]
+    pub fn latency(&self) -> Spread {
+        self.statistics.latency()
     }
 
     /// Admits nobody any more, and closes every connection over `window`.

@@ -9,30 +9,30 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
-    http::{Facts, Health, HealthStatus, LogStatistics, Publish, State, Statistics},
+    http::{Facts, Health, HealthStatus, Latency, LogStatistics, Publish, State, Statistics},
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
     log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, Trimmed},
 };
 
 /// A body that is one valid event.
-pub(super) const EVENT: &str = r#"{"id":"1","type":"a.b","streams":["1"],"data":{}}"#;
+pub(in crate::http) const EVENT: &str = r#"{"id":"1","type":"a.b","streams":["1"],"data":{}}"#;
 /// The limit of a body.
-pub(super) const BATCH_BYTES: usize = 1024;
+pub(in crate::http) const BATCH_BYTES: usize = 1024;
 
 const EPOCH: Epoch = Epoch::new(1);
 const HEAD: Seq = Seq::new(3);
 
 /// What the fakes do.
 #[derive(Clone)]
-pub(super) struct Fakes {
-    pub(super) earliest: Seq,
+pub(in crate::http) struct Fakes {
+    pub(in crate::http) earliest: Seq,
     /// How many times the chain is answered without the epoch that the position is of.
-    pub(super) stale_chains: Arc<AtomicUsize>,
-    pub(super) unreachable: bool,
-    pub(super) panics: bool,
-    pub(super) ready: bool,
-    pub(super) draining: bool,
-    pub(super) publisher: Arc<FakePublisher>,
+    pub(in crate::http) stale_chains: Arc<AtomicUsize>,
+    pub(in crate::http) unreachable: bool,
+    pub(in crate::http) panics: bool,
+    pub(in crate::http) ready: bool,
+    pub(in crate::http) draining: bool,
+    pub(in crate::http) publisher: Arc<FakePublisher>,
 }
 
 impl Default for Fakes {
@@ -51,15 +51,15 @@ impl Default for Fakes {
 }
 
 impl Fakes {
-    pub(super) fn publishing(outcome: Result<Published, PublishError>) -> Self {
+    pub(in crate::http) fn publishing(outcome: Result<Published, PublishError>) -> Self {
         Self { publisher: Arc::new(FakePublisher { outcome: Some(outcome), ..FakePublisher::default() }), ..Self::default() }
     }
 
-    pub(super) fn trimmed_below(earliest: u64) -> Self {
+    pub(in crate::http) fn trimmed_below(earliest: u64) -> Self {
         Self { earliest: Seq::new(earliest), ..Self::default() }
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(in crate::http) fn state(&self) -> State {
         State {
             log: Arc::new(self.clone()),
             log_id: LogId::new(1),
@@ -78,19 +78,19 @@ impl Fakes {
     }
 }
 
-pub(super) fn conflict(index: usize) -> ConflictingId {
+pub(in crate::http) fn conflict(index: usize) -> ConflictingId {
     ConflictingId { index, id: EventId::new("1"), seq: Some(Seq::new(1)) }
 }
 
 /// Stores the first request, and finds all others to repeat it; or answers what it was given.
 #[derive(Default)]
-pub(super) struct FakePublisher {
+pub(in crate::http) struct FakePublisher {
     outcome: Option<Result<Published, PublishError>>,
     requests: AtomicUsize,
 }
 
 impl FakePublisher {
-    pub(super) fn requests(&self) -> usize {
+    pub(in crate::http) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 }
@@ -125,6 +125,10 @@ impl Facts for Fakes {
         assert!(!self.panics, "on purpose");
         let log = LogStatistics { epoch: EPOCH.to_string(), head: HEAD.get(), ..LogStatistics::default() };
         Statistics { log, ..Statistics::default() }
+    }
+
+    fn latency(&self) -> Latency {
+        Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 }
     }
 }
 

@@ -1,0 +1,137 @@
+//! What operators ask: keys, revocations, tenants' settings and the audit trail, under `/admin`.
+//!
+//! Only `Authorization: Bearer` opens these routes, never a cookie or a query, and no page of another site: an operator's browser must not be
+//! made to act. [`caller`] says who asks and how far that reaches; bodies are read by [`members`], which takes nothing that it does not know. What a
+//! caller may not know of is 404. What is stored, and what a credential is, is `auth`'s: everything here goes through [`Admin`].
+
+pub(super) mod audit;
+mod caller;
+pub(super) mod keys;
+mod members;
+pub(super) mod revocations;
+pub(super) mod tenants;
+#[cfg(test)]
+mod tests;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::web::{self, ServiceConfig};
+use async_trait::async_trait;
+
+use super::{Guard, Limits, Proxies, refused::RefusedCredentials, routes};
+use crate::{
+    auth::{AuthError, Principal, Rights},
+    domain::{LogName, Timestamp},
+    log::{AuditRecord, KeyKind, KeyRecord, Revocation, TenantSettings},
+};
+
+pub(super) use caller::Caller;
+
+/// The largest body.
+const BODY_BYTES: usize = 64 * 1024;
+/// How long a body may take to arrive.
+const BODY_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A key that is to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// The log that it is for.
+    pub tenant: LogName,
+    /// What its owner calls it.
+    pub name: String,
+    /// How it is used.
+    pub kind: KeyKind,
+    /// What it may do.
+    pub rights: Rights,
+    /// From when on it is not taken; `None`: never by itself.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Who may do what, and changes to it; each change is recorded with its actor.
+#[async_trait]
+pub trait Admin: Send + Sync + 'static {
+    /// Whether the service has no credentials, so that none is looked at.
+    fn is_open(&self) -> bool;
+
+    /// Who it is that presents nothing.
+    fn nobody(&self) -> Result<Principal, AuthError>;
+
+    /// Whose token or API key `text` is.
+    async fn bearer(&self, text: &str) -> Result<Principal, AuthError>;
+
+    /// Makes a key; the text is its secret, which is told once.
+    async fn create_key(&self, by: &Principal, key: NewKey) -> Result<(KeyRecord, String), AuthError>;
+
+    /// Gives a key another secret; the old one is taken for `overlap` longer. `None` when `tenant` has no such key, or it was revoked.
+    async fn rotate_key(
+        &self,
+        by: &Principal,
+        tenant: &LogName,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<Option<(KeyRecord, String)>, AuthError>;
+
+    /// Ends a key. `false` when `tenant` has no such key.
+    async fn revoke_key(&self, by: &Principal, tenant: &LogName, id: &str) -> Result<bool, AuthError>;
+
+    /// Makes a revocation; `id` and `created_at` of the draft are set here.
+    async fn revoke(&self, by: &Principal, draft: Revocation, reason: Option<String>) -> Result<Revocation, AuthError>;
+
+    /// Removes a revocation of `tenant` (`None`: of any). `false` when there is none.
+    async fn lift(&self, by: &Principal, tenant: Option<&LogName>, id: &str) -> Result<bool, AuthError>;
+
+    /// Sets all of a log's own settings.
+    async fn set_tenant(&self, by: &Principal, tenant: &LogName, settings: TenantSettings) -> Result<(), AuthError>;
+
+    /// The keys of one log, or of all.
+    async fn keys(&self, by: &Principal, tenant: Option<&LogName>) -> Result<Vec<KeyRecord>, AuthError>;
+
+    /// The revocations of one log, or all.
+    async fn revocations(&self, by: &Principal, tenant: Option<&LogName>) -> Result<Vec<Revocation>, AuthError>;
+
+    /// The logs that have settings of their own: one, or all.
+    async fn tenants(&self, by: &Principal, tenant: Option<&LogName>) -> Result<Vec<(LogName, TenantSettings)>, AuthError>;
+
+    /// At most `limit` lines of the audit trail behind number `after`, oldest first; of one log, or of all.
+    async fn audit_trail(&self, by: &Principal, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, AuthError>;
+}
+
+/// What the operators' routes share.
+#[derive(Clone)]
+pub struct Console {
+    /// Who may do what.
+    pub admin: Arc<dyn Admin>,
+    /// Held against whoever needs no credential, on any listener: a page must not reach an open service by a name of its own.
+    pub guard: Guard,
+    /// How often one address may be wrong.
+    pub limits: Arc<Limits>,
+    /// Which address that is.
+    pub proxies: Proxies,
+    /// Credentials that were refused, here and elsewhere.
+    pub refused: Arc<RefusedCredentials>,
+    /// Whether whoever reaches `/metrics` may read it: true where only operators listen.
+    pub open_metrics: bool,
+}
+
+/// The table of paths below `/admin`.
+pub(super) fn table(config: &mut ServiceConfig) {
+    config
+        .service(routes::at("/admin/keys", "GET, HEAD, POST").route(routes::read(keys::list)).route(web::post().to(keys::create)))
+        .service(routes::at("/admin/keys/{id}", "DELETE").route(web::delete().to(keys::revoke)))
+        .service(routes::at("/admin/keys/{id}/rotate", "POST").route(web::post().to(keys::rotate)))
+        .service(
+            routes::at("/admin/revocations", "GET, HEAD, POST")
+                .route(routes::read(revocations::list))
+                .route(web::post().to(revocations::create)),
+        )
+        .service(routes::at("/admin/revocations/{id}", "DELETE").route(web::delete().to(revocations::lift)))
+        .service(routes::at("/admin/tenants", routes::READ).route(routes::read(tenants::list)))
+        .service(routes::at("/admin/tenants/{name}", "PUT").route(web::put().to(tenants::set)))
+        .service(routes::at("/admin/audit", routes::READ).route(routes::read(audit::trail)));
+}
+
+/// Whether a path is one of these: pages of other sites are granted nothing here.
+pub(super) fn is_below(path: &str) -> bool {
+    let path = path.strip_prefix(routes::PREFIX).unwrap_or(path);
+    path.strip_prefix("/admin").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
