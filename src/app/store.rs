@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     config::{self, Database},
-    log::{EventLog, LogError, PostgresLog, PostgresSettings, SqliteLog, SqliteSettings},
+    log::{LogError, PostgresLog, PostgresSettings, SqliteLog, SqliteSettings, Store},
 };
 
 /// How long a start waits for a store that is not there yet: databases often start together with those who need them.
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens a store that must be there: who looks after a log does not want to make one by mistake.
-pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<dyn EventLog>> {
+pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
     if let Database::Sqlite(path) = settings.database()?
         && !path.exists()
     {
@@ -26,7 +26,7 @@ pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<
 }
 
 /// Opens the store and brings its schema up to date.
-pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn EventLog>> {
+pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
     let database = settings.database()?;
     let deadline = Instant::now() + PATIENCE;
     let mut told = false;
@@ -44,7 +44,7 @@ pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Event
     }
 }
 
-async fn try_open(database: &Database, deadline: Duration) -> Result<Arc<dyn EventLog>, LogError> {
+async fn try_open(database: &Database, deadline: Duration) -> Result<Arc<dyn Store>, LogError> {
     Ok(match database {
         Database::Sqlite(path) => {
             Arc::new(SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?)

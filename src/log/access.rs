@@ -7,6 +7,10 @@
 //! Secrets are not here: of an API key and of a ticket the store has digests, of a signing key a number from which the service's secret derives it.
 //! What a right means is `auth`'s; the store keeps it as text.
 
+pub(super) mod calls;
+pub(super) mod rows;
+pub(super) mod statements;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +18,8 @@ use async_trait::async_trait;
 use super::LogError;
 use crate::domain::{LogName, Timestamp};
 
-/// Counts the changes that other instances must hear of.
+/// Moves with each change that other instances must hear of, and never to a number that it had before. Whoever remembers another one than it
+/// finds, be it greater, reads the state again. Zero: nothing was ever changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessVersion(pub u64);
 

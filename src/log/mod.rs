@@ -285,9 +285,14 @@ pub trait EventLog: Send + Sync + 'static {
     /// Starts a new numbering after the current head: part of every restore.
     async fn new_epoch(&self, log: LogId, cause: &str) -> Result<Epoch, LogError>;
 
-    /// Bytes on disk of all logs together, for statistics.
+    /// Bytes on disk of all logs together, with what is kept of access, for statistics.
     async fn size_bytes(&self) -> Result<u64, LogError>;
 
     /// Lets go of connections and files.
     async fn close(&self);
 }
+
+/// All that one store keeps: logs, and who may use them.
+pub trait Store: EventLog + AccessStore {}
+
+impl<T: EventLog + AccessStore> Store for T {}

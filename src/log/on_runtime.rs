@@ -3,28 +3,30 @@
 //! HTTP workers are runtimes of their own. A database connection belongs to the reactor of the runtime that made it, and must not move to
 //! one that may be shut down before it. And a caller that goes away must not cancel a write half way: the spawned call runs to its end.
 
+mod access;
+
 use std::{future::Future, sync::Arc};
 
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::{AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed};
+use super::{AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Store, Trimmed};
 use crate::domain::{Epoch, EpochChain, LogName, Seq, Timestamp};
 
 /// A log whose every call runs on one runtime.
 pub struct OnRuntime {
-    inner: Arc<dyn EventLog>,
+    inner: Arc<dyn Store>,
     handle: Handle,
 }
 
 impl OnRuntime {
     /// `handle` is the runtime on which `inner` was opened.
     #[must_use]
-    pub fn new(inner: Arc<dyn EventLog>, handle: Handle) -> Self {
+    pub fn new(inner: Arc<dyn Store>, handle: Handle) -> Self {
         Self { inner, handle }
     }
 
-    async fn run<T, F>(&self, call: impl FnOnce(Arc<dyn EventLog>) -> F) -> Result<T, LogError>
+    async fn run<T, F>(&self, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, LogError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, LogError>> + Send + 'static,

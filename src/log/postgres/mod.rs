@@ -7,6 +7,7 @@
 //!
 //! Any number of instances may share one database; they also apply its migrations, one at a time.
 
+mod access;
 mod append;
 mod error;
 mod read;
@@ -25,8 +26,8 @@ use tokio::time::timeout;
 pub use settings::PostgresSettings;
 
 use super::{
-    AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page, sessions::Failure,
-    sessions::Sessions, statements,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
+    sessions::Failure, sessions::Sessions, statements,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
@@ -37,6 +38,8 @@ pub struct PostgresLog {
     /// For appends alone: publishing does not queue behind whoever reads.
     writer: Sessions<PgConnectOptions>,
     readers: Sessions<PgConnectOptions>,
+    /// For changes of access and uses of tickets, which queue for one row: neither publishing nor reading queues with them.
+    access: Sessions<PgConnectOptions>,
     trim_step: u32,
 }
 
@@ -50,22 +53,29 @@ impl PostgresLog {
         let options = settings.options(url)?;
         migrate(&options, &settings).await?;
         let sessions = |most| Sessions::new(options.clone(), most, settings.connect_timeout, settings.statement_timeout);
-        let (writer, readers) = (sessions(1), sessions(settings.max_connections.saturating_sub(1).max(1)));
-        Ok(Self { writer, readers, trim_step: settings.trim_step.max(1) })
+        let access = (settings.max_connections / 4).max(1);
+        let readers = settings.max_connections.saturating_sub(1 + access).max(1);
+        Ok(Self { writer: sessions(1), readers: sessions(readers), access: sessions(access), trim_step: settings.trim_step.max(1) })
     }
 
     /// Runs a statement that may be run again: a connection that died while idle costs one more try.
     async fn read_rows<'q>(&self, statement: impl Fn() -> Query<'q, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
-        let mut result = rows(&self.readers, statement()).await;
-        if let Err(Failure::Lost(_)) = result {
-            result = rows(&self.readers, statement()).await;
-        }
-        result.map_err(error::of_read)
+        rows_again(&self.readers, statement).await.map_err(error::of_read)
     }
 
     /// Runs a statement that changes something.
     async fn write_rows(&self, statement: Query<'_, Postgres, PgArguments>) -> Result<Vec<PgRow>, LogError> {
         rows(&self.writer, statement).await.map_err(error::of_write)
+    }
+}
+
+async fn rows_again<'q>(
+    sessions: &Sessions<PgConnectOptions>,
+    statement: impl Fn() -> Query<'q, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, Failure> {
+    match rows(sessions, statement()).await {
+        Err(Failure::Lost(_)) => rows(sessions, statement()).await,
+        result => result,
     }
 }
 
@@ -130,10 +140,15 @@ impl EventLog for PostgresLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(|| sqlx::query(statements::POSITIONS)).await?;
-        let position = |row: &PgRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
-        let positions = rows.iter().map(position).collect::<Result<_, LogError>>()?;
-        Ok(Look { positions, ..Look::default() })
+        let rows = self.read_rows(|| sqlx::query(statements::LOOK)).await?;
+        let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
+        let mut positions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // the one row of a store without logs
+            let Some(id) = column(row, 0)? else { continue };
+            positions.push(page::position(LogId::new(id), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+        }
+        Ok(Look { positions, access: AccessVersion(version.unsigned_abs()) })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {
@@ -164,8 +179,9 @@ impl EventLog for PostgresLog {
     }
 
     async fn size_bytes(&self) -> Result<u64, LogError> {
-        const SIZE: &str =
-            "SELECT sum(pg_total_relation_size(t))::bigint FROM unnest('{logs,epochs,events,ids,postings}'::regclass[]) AS t";
+        const SIZE: &str = "
+            SELECT sum(pg_total_relation_size(t))::bigint
+            FROM unnest('{logs,epochs,events,ids,postings,access_version,api_keys,revocations,tenants,tickets,audit}'::regclass[]) AS t";
         let rows = self.read_rows(|| sqlx::query(SIZE)).await?;
         let size: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
         Ok(size.unsigned_abs())
@@ -174,5 +190,6 @@ impl EventLog for PostgresLog {
     async fn close(&self) {
         self.writer.close();
         self.readers.close();
+        self.access.close();
     }
 }

@@ -9,10 +9,11 @@
 use std::{
     fs::{File, OpenOptions},
     io,
-    os::unix::fs::FileExt as _,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
+use super::file::OWNERS_FILE;
 use crate::{
     domain::{Epoch, Seq},
     log::LogId,
@@ -50,7 +51,7 @@ impl Acked {
 
     /// Notes that everything up to `head` was acknowledged.
     pub(super) fn note(&self, log: LogId, epoch: Epoch, head: Seq) -> io::Result<()> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(&self.path)?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(OWNERS_FILE).open(&self.path)?;
         file.write_all_at(format!("{epoch} {:020}\n", head.get()).as_bytes(), offset(log))
     }
 }

@@ -2,16 +2,35 @@
 //!
 //! A file that is replaced keeps serving those who have it open: the service would go on acknowledging into a file without a name. So each use
 //! looks at what the path names (one `stat`), and when that is another file, the connections are opened anew.
+//!
+//! The file holds events of all tenants and digests of secrets: what is made here is its owner's alone, and what is there already is left as it is.
 
 use std::{
     fs, io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
 /// What tells one file from another: device and inode.
 pub(super) type FileId = (u64, u64);
+
+/// What only the owner may read and write.
+pub(super) const OWNERS_FILE: u32 = 0o600;
+const OWNERS_DIRECTORY: u32 = 0o700;
+
+/// Makes an empty file, which is an empty database, with its directories, unless it is there. SQLite gives the files that it puts beside it
+/// the same mode.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        fs::DirBuilder::new().recursive(true).mode(OWNERS_DIRECTORY).create(directory)?;
+    }
+    // one that is there must not even be opened: closing it again would end the locks that SQLite has on it in this process
+    match fs::OpenOptions::new().write(true).create_new(true).mode(OWNERS_FILE).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
+    }
+}
 
 /// The file that the connections have open.
 pub(super) struct DatabaseFile {

@@ -7,6 +7,7 @@
 //! Other processes may use the same file; who finds it locked waits, and gives up before the deadline. A file that is replaced while it is open is
 //! opened anew; one that was deleted makes the log unavailable until it is back, because a new empty one in its place would hide the loss.
 
+mod access;
 mod acked;
 mod append;
 mod decide;
@@ -31,7 +32,7 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
     sessions::{Session, Sessions},
     statements,
 };
@@ -50,14 +51,12 @@ pub struct SqliteLog {
 }
 
 impl SqliteLog {
-    /// Opens the file, made with its directories when there is none, and applies migrations.
+    /// Opens the file, made for its owner alone with its directories when there is none, and applies migrations.
     ///
     /// # Errors
     /// [`LogError::Unavailable`] when the file cannot be opened or stays locked, [`LogError::Internal`] when it is not ours.
     pub async fn open_file(path: &Path, settings: SqliteSettings) -> Result<Self, LogError> {
-        if let Some(directory) = path.parent() {
-            std::fs::create_dir_all(directory).map_err(|error| LogError::Unavailable(format!("{}: {error}", directory.display())))?;
-        }
+        file::make(path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
         let writer = Sessions::new(settings.writer(path), 1, settings.connect_timeout, settings.statement_timeout);
         migrate(writer.acquire().await.map_err(error::of_read)?).await?;
         let readers = Sessions::new(settings.reader(path), settings.readers, settings.connect_timeout, settings.statement_timeout);
@@ -155,11 +154,15 @@ impl EventLog for SqliteLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(sqlx::query(statements::POSITIONS)).await?;
-        let position =
-            |row: &SqliteRow| Ok(page::position(LogId::new(column(row, 0)?), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
-        let positions = rows.iter().map(position).collect::<Result<_, LogError>>()?;
-        Ok(Look { positions, ..Look::default() })
+        let rows = self.read_rows(sqlx::query(statements::LOOK)).await?;
+        let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
+        let mut positions = Vec::with_capacity(rows.len());
+        for row in &rows {
+            // the one row of a store without logs
+            let Some(id) = column(row, 0)? else { continue };
+            positions.push(page::position(LogId::new(id), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+        }
+        Ok(Look { positions, access: AccessVersion(version.unsigned_abs()) })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

@@ -26,7 +26,8 @@ impl Default for SqliteSettings {
 impl SqliteSettings {
     pub(super) fn writer(&self, path: &Path) -> SqliteConnectOptions {
         self.options(path)
-            .create_if_missing(true)
+            // it is made before it is opened, for its owner alone
+            .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             // what a burst has made it grow to is given back at the next checkpoint
             .pragma("journal_size_limit", "67108864")

@@ -1,5 +1,6 @@
 //! One suite for every adapter of the log: each test is written once and runs on SQLite and on Postgres.
 
+mod access;
 mod append;
 mod epochs;
 mod place;
@@ -8,6 +9,7 @@ mod proxy;
 mod read;
 mod runtime;
 mod sqlite;
+mod tickets;
 mod trim;
 mod writers;
 
@@ -63,4 +65,24 @@ contract! {
         a_log_has_an_epoch_from_its_first_moment_and_keeps_it,
         a_new_epoch_starts_behind_the_head,
         positions_tell_of_every_log;
+    access:
+        a_store_begins_with_nothing_changed,
+        a_key_reads_back_as_it_was_stored,
+        a_key_whose_id_is_taken_changes_nothing,
+        a_rotated_key_keeps_the_secret_before_it,
+        a_key_that_is_ended_twice_keeps_the_first_time,
+        a_revocation_holds_until_it_is_lifted_or_expires,
+        a_logs_settings_are_set_as_a_whole,
+        the_trail_is_read_in_order_of_one_log_or_of_all,
+        the_audit_trail_is_append_only,
+        changes_become_visible_in_the_order_of_their_versions_and_numbers,
+        a_service_secret_is_made_once;
+    tickets:
+        the_first_use_binds_a_ticket,
+        of_first_uses_at_once_one_binding_wins,
+        uses_at_once_are_numbered_without_repetition,
+        a_ticket_that_is_late_is_not_taken,
+        a_ticket_may_be_stored_again_until_it_is_used,
+        a_use_after_the_first_is_told_behind_the_version_before_it,
+        what_has_expired_is_forgotten_in_steps;
 }

@@ -5,7 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use chaincast::{
     domain::{Envelope, Event, EventId, EventType, Filter, FilterParts, Keys, LogName, Pattern, Seq, Source, StreamId, Topic},
     log::{
-        AppendRequest, EventLog, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, RequestOutcome, SqliteLog, SqliteSettings,
+        AppendRequest, EventLog, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, PostgresSettings, RequestOutcome, SqliteLog,
+        SqliteSettings, Store,
     },
 };
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -31,9 +32,25 @@ impl Place {
 
     /// One more instance of the adapter.
     pub(crate) async fn connect(&self) -> Arc<dyn EventLog> {
+        self.store().await
+    }
+
+    /// One more instance of the adapter, with all that it keeps.
+    pub(crate) async fn store(&self) -> Arc<dyn Store> {
+        self.store_in_steps_of(500).await
+    }
+
+    /// One that deletes so many rows at once.
+    pub(crate) async fn store_in_steps_of(&self, trim_step: u32) -> Arc<dyn Store> {
         match self {
-            Self::Sqlite(_) => Arc::new(SqliteLog::open_file(&self.file(), SqliteSettings::default()).await.expect("opens")),
-            Self::Postgres(database) => Arc::new(PostgresLog::connect(&database.url(), postgres::settings()).await.expect("connects")),
+            Self::Sqlite(_) => {
+                let settings = SqliteSettings { trim_step, ..SqliteSettings::default() };
+                Arc::new(SqliteLog::open_file(&self.file(), settings).await.expect("opens"))
+            }
+            Self::Postgres(database) => {
+                let settings = PostgresSettings { trim_step, ..postgres::settings() };
+                Arc::new(PostgresLog::connect(&database.url(), settings).await.expect("connects"))
+            }
         }
     }
 
@@ -46,14 +63,19 @@ impl Place {
 
     /// Changes something behind the adapter's back, in words that both stores understand.
     pub(crate) async fn tamper(&self, sql: &'static str) {
+        self.try_tamper(sql).await.expect(sql);
+    }
+
+    /// Tries to.
+    pub(crate) async fn try_tamper(&self, sql: &'static str) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(_) => {
                 let mut connection = SqliteConnection::connect(&self.sqlite_url()).await.expect("connects");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect(sql);
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
             Self::Postgres(database) => {
                 let mut connection = PgConnection::connect(&database.url()).await.expect("connects");
-                sqlx::raw_sql(sql).execute(&mut connection).await.expect(sql);
+                sqlx::raw_sql(sql).execute(&mut connection).await.map(drop)
             }
         }
     }

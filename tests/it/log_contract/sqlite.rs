@@ -1,6 +1,8 @@
 //! What only a file can suffer.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
@@ -99,4 +101,32 @@ async fn a_file_locked_by_another_process_is_unavailable_within_the_deadline_and
     assert_eq!(everything(&log, id).await, [], "readers do not wait for writers");
     transaction.rollback().await.expect("unlocks");
     publish(&log, id, request(plains(0, 1))).await;
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_is_its_owners_alone_and_what_is_there_is_left_as_it_is() {
+    let dir = TempDir::new().expect("a temporary directory");
+    let there = dir.path().join("there");
+    std::fs::create_dir(&there).expect("creates");
+    std::fs::set_permissions(&there, Permissions::from_mode(0o755)).expect("changes");
+    let path = there.join("made/on the way/log.db");
+    let (log, id) = open(&path).await;
+    publish(&log, id, request(plains(0, 1))).await;
+    assert_eq!(everything(&log, id).await.len(), 1);
+    for suffix in ["", "-wal", "-shm", ".acked"] {
+        assert_eq!(mode(&PathBuf::from(format!("{}{suffix}", path.display()))), 0o600, "{suffix}");
+    }
+    assert_eq!(mode(&there), 0o755);
+    assert_eq!((mode(&there.join("made")), mode(&there.join("made/on the way"))), (0o700, 0o700));
+    log.close().await;
+    drop(log);
+
+    std::fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("changes");
+    let (log, id) = open(&path).await;
+    publish(&log, id, request(plains(1, 2))).await;
+    assert_eq!(mode(&path), 0o640);
 }
