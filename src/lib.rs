@@ -22,7 +22,7 @@
 //! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
-//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `ingest` |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
 //!

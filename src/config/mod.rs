@@ -5,23 +5,27 @@
 //! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
 
 mod access;
+mod credentials;
 mod database;
 pub mod environment;
 mod hub;
 mod ingest;
 mod limits;
 mod log;
+mod secret;
 mod server;
 mod telemetry;
 
 use std::net::SocketAddr;
 
 pub use access::Access;
+pub use credentials::{Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
 pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
+pub use secret::Secret;
 pub use server::Server;
 pub use telemetry::{LogFormat, Telemetry};
 
@@ -34,6 +38,9 @@ pub struct Config {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// Credentials that the service makes itself.
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// The store.
     #[command(flatten)]
     pub log: Log,
@@ -63,6 +70,9 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// A setting of credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
     /// No event of the allowed size would fit.
     #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
     EventAboveBatch {
@@ -83,6 +93,8 @@ impl Config {
             return Err(ConfigError::OpenToTheNetwork(self.server.listen));
         }
         self.log.database()?;
+        self.credentials.service_secret()?;
+        self.credentials.anonymous()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
         }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::{
     draft::Draft,
     fault::{Excess, Faults, ParseError},
+    ids::MissingIds,
 };
 
 /// How a body carries its events.
@@ -46,6 +47,14 @@ impl Default for Limits {
 /// [`ParseError::Malformed`] for the first thing that is not UTF-8 or not JSON; [`ParseError::TooLarge`] for the first limit that is
 /// exceeded; else [`ParseError::Invalid`] with all faults, of all events.
 pub fn parse(form: BodyForm, body: &[u8], limits: &Limits) -> Result<Vec<Draft>, ParseError> {
+    parse_with(form, body, limits, &MissingIds::MADE)
+}
+
+/// As [`parse`], with a rule for events that have no id.
+///
+/// # Errors
+/// As there.
+pub fn parse_with(form: BodyForm, body: &[u8], limits: &Limits, missing: &MissingIds<'_>) -> Result<Vec<Draft>, ParseError> {
     if body.len() > limits.batch_bytes {
         return Err(Excess::BatchBytes { max: limits.batch_bytes, found: body.len() }.into());
     }
@@ -66,7 +75,7 @@ pub fn parse(form: BodyForm, body: &[u8], limits: &Limits) -> Result<Vec<Draft>,
     }
     let mut drafts = Vec::new();
     for (index, (pointer, json)) in events.into_iter().enumerate() {
-        drafts.extend(Draft::read(json, index, pointer, limits.event_bytes, &mut faults)?);
+        drafts.extend(Draft::read(json, index, pointer, limits.event_bytes, missing, &mut faults)?);
         if faults.is_full() {
             break;
         }

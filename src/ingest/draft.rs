@@ -4,10 +4,10 @@
 //! publisher to the browser. The digest is taken over what was received, so it does not depend on how this module writes.
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use super::{
     fault::{Excess, Faults},
+    ids::MissingIds,
     minify::{minify, nests_deeper_than},
     object::Object,
     rules,
@@ -34,7 +34,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Its idempotency key; made here when the publisher gave none.
+    /// Its idempotency key; as [`MissingIds`] says when the publisher gave none.
     #[must_use]
     pub fn id(&self) -> &EventId {
         &self.id
@@ -57,7 +57,14 @@ impl Draft {
     }
 
     /// Reads one event of a body that is valid JSON. `None` when it has faults.
-    pub(super) fn read(json: &str, index: usize, pointer: String, max_bytes: usize, faults: &mut Faults) -> Result<Option<Self>, Excess> {
+    pub(super) fn read(
+        json: &str,
+        index: usize,
+        pointer: String,
+        max_bytes: usize,
+        missing: &MissingIds<'_>,
+        faults: &mut Faults,
+    ) -> Result<Option<Self>, Excess> {
         let json = minify(json);
         // before anything is taken apart, so that what is kept of one event is bounded by its size
         if json.len() > max_bytes {
@@ -79,7 +86,7 @@ impl Draft {
         let Some(keys) = keys.filter(|_| faults.count() == before) else { return Ok(None) };
         let draft = Self {
             // made before the first try, so that a repeated append finds what the first one stored
-            id: id.unwrap_or_else(|| EventId::new(Uuid::now_v7().to_string())),
+            id: id.unwrap_or_else(|| missing.id(index)),
             digest: Sha256::digest(&json).into(),
             keys,
             members: members.0,

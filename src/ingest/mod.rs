@@ -13,14 +13,16 @@ mod body;
 pub mod committer;
 mod draft;
 mod fault;
+mod ids;
 mod minify;
 mod object;
 mod rules;
 
-pub use body::{BodyForm, Limits, parse};
+pub use body::{BodyForm, Limits, parse, parse_with};
 pub use committer::{Committer, ConflictingId, Counts, PublishError, Published, PublishedItem, Publisher, Queued, Settings};
 pub use draft::Draft;
 pub use fault::{Excess, Fault, ParseError};
+pub use ids::MissingIds;
 
 use crate::{
     domain::Source,

@@ -13,7 +13,7 @@ const BACKPLANE: &[&str] = &["domain", "log"];
 const INGEST: &[&str] = &["domain", "log", "backplane"];
 const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
-const CONFIG: &[&str] = &["domain", "log", "ingest"];
+const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
 const HTTP: &[&str] = &["domain", "log", "auth", "ingest", "hub", "sse"];
@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),
-    ("tokio", &["log", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
+    ("tokio", &["log", "auth", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,0 +1,346 @@
+//! Changes of who may do what: who may make them, and that each is recorded with who made it.
+//!
+//! An admin acts for its own tenant and cannot make, or get the secret of, anyone who may do more than itself; a super admin acts for all. This
+//! instance knows of a change when it has been made; where that fails, and on other instances, the next look does it.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Access, later};
+use crate::{
+    auth::{
+        AuthError, Principal, Rights, Role, ShownOnce,
+        key::{make_secret, signing_secret},
+        secret::random_id,
+    },
+    domain::{LogName, Timestamp},
+    log::{AuditEntry, AuditRecord, KeyKind, KeyRecord, Revocation, SecretDigest, TenantSettings},
+};
+
+/// The longest name of a key, in bytes.
+const MAX_NAME_BYTES: usize = 200;
+/// The longest reason, subject or token id, in bytes.
+const MAX_TEXT_BYTES: usize = 1000;
+/// The longest rights of a key, in bytes of JSON: every instance keeps them.
+const MAX_RIGHTS_BYTES: usize = 16 * 1024;
+/// The longest time for which the secret before a rotation is taken.
+const MAX_OVERLAP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Who makes a change, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    name: String,
+    tenant: LogName,
+    role: Role,
+    reason: Option<String>,
+}
+
+impl From<&Principal> for Actor {
+    fn from(principal: &Principal) -> Self {
+        Self { name: principal.actor(), tenant: principal.tenant.clone(), role: principal.rights.role, reason: None }
+    }
+}
+
+impl Actor {
+    /// Whoever can run commands where the store can be reached.
+    #[must_use]
+    pub fn command_line(user: &str) -> Self {
+        Self { name: format!("cli:{user}"), tenant: LogName::new(LogName::DEFAULT), role: Role::SuperAdmin, reason: None }
+    }
+
+    /// With the reason that was given.
+    ///
+    /// # Errors
+    /// [`AuthError::Refused`] for one that could not be shown in a list.
+    pub fn because(self, reason: &str) -> Result<Self, AuthError> {
+        check_text("reason", reason, MAX_TEXT_BYTES)?;
+        Ok(Self { reason: Some(reason.to_owned()), ..self })
+    }
+
+    /// Whether it may act for this tenant; `None`: for all.
+    fn check(&self, tenant: Option<&LogName>) -> Result<(), AuthError> {
+        match self.role {
+            Role::SuperAdmin => Ok(()),
+            Role::Admin if tenant == Some(&self.tenant) => Ok(()),
+            Role::Admin => Err(AuthError::Forbidden("an admin acts for its own tenant".into())),
+            Role::None => Err(AuthError::Forbidden("this takes an admin".into())),
+        }
+    }
+
+    /// Whether it may act on someone of this role.
+    fn check_role(&self, role: Role) -> Result<(), AuthError> {
+        if role <= self.role { Ok(()) } else { Err(AuthError::Forbidden("this takes a super admin".into())) }
+    }
+
+    fn entry(&self, tenant: Option<&LogName>, action: &str, target: String) -> AuditEntry {
+        let (actor, action, reason) = (self.name.clone(), action.to_owned(), self.reason.clone());
+        AuditEntry { tenant: tenant.cloned(), actor, action, target, reason }
+    }
+}
+
+/// A key that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewKey {
+    /// The log that it is for.
+    pub tenant: LogName,
+    /// What its owner calls it.
+    pub name: String,
+    /// How it is used.
+    pub kind: KeyKind,
+    /// What it may do.
+    pub rights: Rights,
+    /// From when on it is not taken.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// A revocation that is wanted: of the credentials that match all that is given. Something must be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRevocation {
+    /// Only of this log; `None`: of all.
+    pub tenant: Option<LogName>,
+    /// Only of this subject; no API key has one.
+    pub subject: Option<String>,
+    /// Only the token with this `jti`.
+    pub token_id: Option<String>,
+    /// Only credentials that were issued before, or do not say when. An API key was issued when it was made, however often it was rotated since.
+    pub issued_before: Option<Timestamp>,
+    /// When it may be forgotten, because nothing that it concerns is valid any more.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Access {
+    /// Makes a key. Its text is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`], [`AuthError::Refused`], or the store could not be reached.
+    pub async fn create_key(self: &Arc<Self>, actor: &Actor, new: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError> {
+        actor.check(Some(&new.tenant))?;
+        actor.check_role(new.rights.role)?;
+        check_text("name", &new.name, MAX_NAME_BYTES)?;
+        let created_at = self.now();
+        if new.expires_at.is_some_and(|at| at <= created_at) {
+            return Err(refused("expiresAt", "is in the past"));
+        }
+        let rights = new.rights.to_json();
+        if rights.len() > MAX_RIGHTS_BYTES {
+            return Err(refused("rights", format!("must be at most {MAX_RIGHTS_BYTES} bytes of JSON")));
+        }
+        let id = random_id();
+        let (text, digest) = self.secret_of(&id, new.kind, 1)?;
+        let NewKey { tenant, name, kind, rights: _, expires_at } = new;
+        let key = KeyRecord {
+            id,
+            tenant,
+            name,
+            kind,
+            digest,
+            generation: 1,
+            previous_digest: None,
+            previous_until: None,
+            rights,
+            created_at,
+            expires_at,
+            revoked_at: None,
+        };
+        let entry = actor.entry(Some(&key.tenant), "key.created", key.id.clone());
+        self.store.create_key(&key, &entry).await?;
+        self.caught_up().await;
+        Ok((key, text))
+    }
+
+    /// Gives a key another secret; the one that it has is taken for `overlap` more. Streams that it opened stay: they end when the key is revoked.
+    ///
+    /// # Errors
+    /// As [`Access::create_key`], and [`AuthError::NotFound`].
+    pub async fn rotate_key(
+        self: &Arc<Self>,
+        actor: &Actor,
+        tenant: &LogName,
+        id: &str,
+        overlap: Duration,
+    ) -> Result<(KeyRecord, ShownOnce), AuthError> {
+        let kind = self.check_key(actor, tenant, id).await?;
+        if overlap > MAX_OVERLAP {
+            return Err(refused("overlap", "must be at most 90 days"));
+        }
+        let (bearer_text, digest) = self.secret_of(id, kind, 1)?;
+        let entry = actor.entry(Some(tenant), "key.rotated", id.to_owned());
+        let rotated = self.store.rotate_key(tenant, id, digest, later(self.now(), overlap), &entry).await?;
+        let key = rotated.ok_or(NO_KEY)?;
+        let text = match kind {
+            KeyKind::Bearer => bearer_text,
+            KeyKind::Signing => self.secret_of(id, kind, key.generation)?.0,
+        };
+        self.caught_up().await;
+        Ok((key, text))
+    }
+
+    /// Ends a key, and the streams that it opened.
+    ///
+    /// # Errors
+    /// As [`Access::rotate_key`].
+    pub async fn revoke_key(self: &Arc<Self>, actor: &Actor, tenant: &LogName, id: &str) -> Result<(), AuthError> {
+        self.check_key(actor, tenant, id).await?;
+        let entry = actor.entry(Some(tenant), "key.revoked", id.to_owned());
+        let found = self.store.revoke_key(tenant, id, &entry).await?;
+        self.caught_up().await;
+        if found { Ok(()) } else { Err(NO_KEY) }
+    }
+
+    /// Ends the credentials that match, and the streams that they opened.
+    ///
+    /// # Errors
+    /// As [`Access::create_key`].
+    pub async fn revoke(self: &Arc<Self>, actor: &Actor, new: NewRevocation) -> Result<Revocation, AuthError> {
+        actor.check(new.tenant.as_ref())?;
+        for (member, text) in [("subject", &new.subject), ("tokenId", &new.token_id)] {
+            text.as_ref().map_or(Ok(()), |text| check_text(member, text, MAX_TEXT_BYTES))?;
+        }
+        let created_at = self.now();
+        if new.expires_at.is_some_and(|at| at <= created_at) {
+            return Err(refused("expiresAt", "is in the past"));
+        }
+        let NewRevocation { tenant, subject, token_id, issued_before, expires_at } = new;
+        if tenant.is_none() && subject.is_none() && token_id.is_none() && issued_before.is_none() {
+            return Err(refused("revocation", "must name a tenant, a subject, a token or a time: this would be every credential there is"));
+        }
+        let revocation = Revocation { id: random_id(), tenant, subject, token_id, issued_before, created_at, expires_at };
+        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.created", revocation.id.clone());
+        self.store.revoke(&revocation, &entry).await?;
+        self.caught_up().await;
+        Ok(revocation)
+    }
+
+    /// Takes a revocation back: of the actor's tenant, or of any for a super admin. Streams that it ended stay ended.
+    ///
+    /// # Errors
+    /// As [`Access::rotate_key`].
+    pub async fn lift(self: &Arc<Self>, actor: &Actor, id: &str) -> Result<(), AuthError> {
+        let tenant = actor.scope()?;
+        let entry = actor.entry(tenant, "revocation.lifted", shortened(id));
+        let found = self.store.lift(tenant, id, &entry).await?;
+        self.caught_up().await;
+        if found { Ok(()) } else { Err(AuthError::NotFound("revocation")) }
+    }
+
+    /// Sets all of a log's own settings.
+    ///
+    /// # Errors
+    /// As [`Access::create_key`].
+    pub async fn set_tenant(self: &Arc<Self>, actor: &Actor, tenant: &LogName, settings: &TenantSettings) -> Result<(), AuthError> {
+        actor.check(Some(tenant))?;
+        let entry = actor.entry(Some(tenant), "tenant.changed", tenant.to_string());
+        self.store.set_tenant(tenant, settings, &entry).await?;
+        self.caught_up().await;
+        Ok(())
+    }
+
+    /// Records that someone reads another tenant's log, and why; to be awaited before the first event is shown.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`] for whoever is no super admin, [`AuthError::Refused`] without a reason.
+    pub async fn record_read(&self, actor: &Actor, tenant: &LogName, reason: &str) -> Result<(), AuthError> {
+        actor.check(None)?;
+        let actor = actor.clone().because(reason)?;
+        Ok(self.store.record(&actor.entry(Some(tenant), "tenant.read", tenant.to_string())).await?)
+    }
+
+    /// The keys of a log, oldest first, as of the last look.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`].
+    pub fn keys(&self, actor: &Actor, tenant: &LogName) -> Result<Vec<KeyRecord>, AuthError> {
+        actor.check(Some(tenant))?;
+        Ok(self.state.load().keys_of(tenant))
+    }
+
+    /// The revocations that the actor may lift, oldest first, as of the last look.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`].
+    pub fn revocations(&self, actor: &Actor) -> Result<Vec<Revocation>, AuthError> {
+        let tenant = actor.scope()?;
+        let state = self.state.load();
+        let of_tenant = |revocation: &&&Revocation| tenant.is_none() || revocation.tenant.as_ref() == tenant;
+        Ok(state.revocations.list().iter().filter(of_tenant).map(|revocation| (*revocation).clone()).collect())
+    }
+
+    /// At most `limit` lines of the audit trail behind number `after`: of one log, or, for a super admin, of all.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`], or the store could not be reached.
+    pub async fn audit_trail(
+        &self,
+        actor: &Actor,
+        tenant: Option<&LogName>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<AuditRecord>, AuthError> {
+        actor.check(tenant)?;
+        Ok(self.store.audit_trail(tenant, after, limit).await?)
+    }
+
+    /// The kind of a key that the actor may touch.
+    async fn check_key(self: &Arc<Self>, actor: &Actor, tenant: &LogName, id: &str) -> Result<KeyKind, AuthError> {
+        actor.check(Some(tenant))?;
+        let known = || {
+            let state = self.state.load();
+            state.key(id).filter(|key| key.record().tenant == *tenant).map(|key| (key.record().kind, key.role()))
+        };
+        // it may have been made elsewhere a moment ago; neither its kind nor its role ever changes
+        let found = match known() {
+            Some(found) => Some(found),
+            None => self.refresh().await.map(|_| known())?,
+        };
+        let (kind, role) = found.ok_or(NO_KEY)?;
+        actor.check_role(role)?;
+        Ok(kind)
+    }
+
+    /// A key's text, and the digest that the store keeps.
+    fn secret_of(&self, id: &str, kind: KeyKind, generation: u32) -> Result<(ShownOnce, SecretDigest), AuthError> {
+        match (kind, &self.settings.secret) {
+            (KeyKind::Bearer, _) => Ok(make_secret(id)),
+            (KeyKind::Signing, Some(service)) => Ok((signing_secret(service, id, generation).to_text(), SecretDigest::default())),
+            (KeyKind::Signing, None) => Err(refused("kind", "signing keys need CHAINCAST_SECRET to be set")),
+        }
+    }
+
+    /// The change is made, whether this succeeds or not; where it does not, the next look makes up for it.
+    async fn caught_up(self: &Arc<Self>) {
+        if let Err(error) = self.refresh().await {
+            tracing::warn!(%error, "a change of access is stored, and not yet in effect here");
+        }
+    }
+}
+
+impl Actor {
+    /// The tenant that it acts for; `None`: all.
+    fn scope(&self) -> Result<Option<&LogName>, AuthError> {
+        let tenant = (self.role < Role::SuperAdmin).then_some(&self.tenant);
+        self.check(tenant).map(|()| tenant)
+    }
+}
+
+const NO_KEY: AuthError = AuthError::NotFound("key");
+
+fn check_text(member: &'static str, text: &str, max: usize) -> Result<(), AuthError> {
+    if text.trim().is_empty() {
+        return Err(refused(member, "must not be empty"));
+    }
+    if text.len() > max {
+        return Err(refused(member, format!("must be at most {max} bytes long")));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(refused(member, "must not hold control characters"));
+    }
+    Ok(())
+}
+
+fn refused(member: &'static str, problem: impl Into<String>) -> AuthError {
+    AuthError::Refused { member, problem: problem.into() }
+}
+
+/// What was asked for by name and may be anything, as far as it belongs into a record.
+fn shortened(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}

@@ -1,0 +1,89 @@
+use super::*;
+
+async fn sign_out(access: &Arc<Access>, subject: &str) -> crate::log::Revocation {
+    let new = NewRevocation { subject: Some(subject.into()), ..NewRevocation::default() };
+    access.revoke(&operator(), new).await.expect("revoked")
+}
+
+#[tokio::test]
+async fn a_revocation_ends_the_streams_that_it_strikes_and_no_others() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let (alice, bob) = (service.tokens.take("GALICE", "shop", "t1", READER), service.tokens.take("GBOB", "shop", "t2", READER));
+    let anyone = Principal::anonymous(Rights::default());
+    let ((of_alice, _alice), (of_bob, _bob), (of_anyone, _anyone)) =
+        (open_stream(&access, &alice), open_stream(&access, &bob), open_stream(&access, &anyone));
+    let revocation = sign_out(&access, "GALICE").await;
+    assert_eq!((of_alice.ended(), of_bob.ended()), (Some(Ending::Revoked), None));
+    assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
+    access.lift(&operator(), &revocation.id).await.expect("lifted");
+    assert!(access.bearer("GALICE").await.is_ok());
+    let tenant = NewRevocation { tenant: Some(LogName::new("shop")), ..NewRevocation::default() };
+    access.revoke(&operator(), tenant).await.expect("revoked");
+    assert_eq!((of_bob.ended(), of_anyone.ended()), (Some(Ending::Revoked), None));
+}
+
+#[tokio::test]
+async fn the_streams_of_a_key_end_when_it_is_revoked() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let ((first, text), (_, other)) = (key(&access, KeyKind::Bearer).await, key(&access, KeyKind::Bearer).await);
+    let holder = access.bearer(text.expose()).await.expect("taken");
+    let (stream, _registration) = open_stream(&access, &holder);
+    let (spared, _spared) = open_stream(&access, &access.bearer(other.expose()).await.expect("taken"));
+    access.rotate_key(&operator(), &first.tenant, &first.id, Duration::ZERO).await.expect("rotated");
+    assert_eq!(stream.ended(), None, "it is the same key");
+    access.revoke_key(&operator(), &first.tenant, &first.id).await.expect("revoked");
+    assert_eq!((stream.ended(), spared.ended()), (Some(Ending::Revoked), None));
+    let tenant = NewRevocation { tenant: Some(first.tenant), issued_before: Some(at(1001)), ..NewRevocation::default() };
+    access.revoke(&operator(), tenant).await.expect("revoked");
+    assert_eq!(spared.ended(), Some(Ending::Revoked));
+    assert_eq!(access.bearer(other.expose()).await, Err(AuthError::Revoked));
+}
+
+#[tokio::test]
+async fn a_revocation_between_the_credential_and_the_stream_is_not_missed() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    service.tokens.take("GALICE", "shop", "t1", READER);
+    let alice = access.bearer("GALICE").await.expect("not yet revoked");
+    sign_out(&access, "GALICE").await;
+    let (_, refused) = open_stream(&access, &alice);
+    assert_eq!(refused.map(|_| ()), Err(AuthError::Revoked));
+    assert_eq!(access.live_streams(), 0, "what is refused is not kept");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_opens_while_its_credential_is_revoked_is_refused_or_ended() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    for round in 0..200 {
+        let subject = format!("G{round}");
+        let principal = service.tokens.take(&subject, "shop", "t", r#"{"subscribe":{"all":true}}"#);
+        let opening = tokio::task::spawn_blocking({
+            let access = access.clone();
+            move || open_stream(&access, &principal)
+        });
+        sign_out(&access, &subject).await;
+        let (stream, registered) = opening.await.expect("opened");
+        assert!(registered.is_err() || stream.ended() == Some(Ending::Revoked), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn every_stream_of_a_crowd_is_ended_wherever_it_stands_on_the_list() {
+    let service = FakeService::default();
+    let access = service.without_tokens(service.settings()).await;
+    let mut crowd: Vec<_> = (0..2000).map(|_| open_stream(&access, &Principal::open())).collect();
+    // holes, as after a day of coming and going
+    let mut at = 0;
+    crowd.retain(|_| {
+        at += 1;
+        at % 3 > 0
+    });
+    key(&access, KeyKind::Bearer).await;
+    assert!(crowd.iter().all(|(stream, _)| stream.ended() == Some(Ending::Revoked)));
+    assert_eq!(access.live_streams(), crowd.len());
+    drop(crowd);
+    assert_eq!(access.live_streams(), 0);
+}
