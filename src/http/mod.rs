@@ -33,7 +33,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
-pub use admin::{Admin, Console, NewKey};
+pub use admin::{Admin, Console};
 pub use app::{admin_app, app};
 pub use client::{ClientNet, ForwardedBy, Proxies};
 pub use code::Code;

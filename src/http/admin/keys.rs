@@ -8,12 +8,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{
-    Caller, Console, NewKey,
+    Caller, Console,
     caller::refusal,
     members::{self, Members},
 };
 use crate::{
-    auth::Role,
+    auth::{AuthError, NewKey, Role, ShownOnce},
     domain::LogName,
     http::{
         code::Code,
@@ -132,8 +132,8 @@ impl From<KeyRecord> for KeyView {
 }
 
 impl IssuedKey {
-    fn new((key, secret): (KeyRecord, String)) -> Self {
-        Self { key: key.into(), secret }
+    fn new((key, secret): (KeyRecord, ShownOnce)) -> Self {
+        Self { key: key.into(), secret: secret.expose().to_owned() }
     }
 }
 
@@ -194,7 +194,6 @@ pub(in crate::http) async fn rotate(
     members.finish()?;
     let tenant = tenant_of(&caller, &console, &id).await?;
     let rotated = console.admin.rotate_key(caller.principal(), &tenant, &id, Duration::from_secs(overlap)).await.map_err(refusal)?;
-    let rotated = rotated.ok_or_else(|| Problem::new(Code::NotFound).detail("the key was revoked"))?;
     Ok(HttpResponse::Ok().json(IssuedKey::new(rotated)))
 }
 
@@ -205,9 +204,7 @@ pub(in crate::http) async fn rotate(
 )]
 pub(in crate::http) async fn revoke(caller: Caller, id: web::Path<String>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
     let tenant = tenant_of(&caller, &console, &id).await?;
-    if !console.admin.revoke_key(caller.principal(), &tenant, &id).await.map_err(refusal)? {
-        return Err(no_such_key());
-    }
+    console.admin.revoke_key(caller.principal(), &tenant, &id).await.map_err(refusal)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -215,11 +212,7 @@ pub(in crate::http) async fn revoke(caller: Caller, id: web::Path<String>, conso
 async fn tenant_of(caller: &Caller, console: &Console, id: &str) -> Result<LogName, Problem> {
     let scope = caller.scope(None)?;
     let keys = console.admin.keys(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
-    keys.into_iter().find(|key| key.id == id).map(|key| key.tenant).ok_or_else(no_such_key)
-}
-
-fn no_such_key() -> Problem {
-    Problem::new(Code::NotFound).detail("there is no such key")
+    keys.into_iter().find(|key| key.id == id).map(|key| key.tenant).ok_or_else(|| refusal(AuthError::NotFound("key")))
 }
 
 /// The one parameter that lists have.

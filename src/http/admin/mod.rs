@@ -4,6 +4,7 @@
 //! made to act. [`caller`] says who asks and how far that reaches; bodies are read by [`members`], which takes nothing that it does not know. What a
 //! caller may not know of is 404. What is stored, and what a credential is, is `auth`'s: everything here goes through [`Admin`].
 
+mod access;
 pub(super) mod audit;
 mod caller;
 pub(super) mod keys;
@@ -20,9 +21,9 @@ use async_trait::async_trait;
 
 use super::{Guard, Limits, Proxies, refused::RefusedCredentials, routes};
 use crate::{
-    auth::{AuthError, Principal, Rights},
-    domain::{LogName, Timestamp},
-    log::{AuditRecord, KeyKind, KeyRecord, Revocation, TenantSettings},
+    auth::{AuthError, NewKey, NewRevocation, Principal, ShownOnce},
+    domain::LogName,
+    log::{AuditRecord, KeyRecord, Revocation, TenantSettings},
 };
 
 pub(super) use caller::Caller;
@@ -31,21 +32,6 @@ pub(super) use caller::Caller;
 const BODY_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
-
-/// A key that is to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewKey {
-    /// The log that it is for.
-    pub tenant: LogName,
-    /// What its owner calls it.
-    pub name: String,
-    /// How it is used.
-    pub kind: KeyKind,
-    /// What it may do.
-    pub rights: Rights,
-    /// From when on it is not taken; `None`: never by itself.
-    pub expires_at: Option<Timestamp>,
-}
 
 /// Who may do what, and changes to it; each change is recorded with its actor.
 #[async_trait]
@@ -60,25 +46,19 @@ pub trait Admin: Send + Sync + 'static {
     async fn bearer(&self, text: &str) -> Result<Principal, AuthError>;
 
     /// Makes a key; the text is its secret, which is told once.
-    async fn create_key(&self, by: &Principal, key: NewKey) -> Result<(KeyRecord, String), AuthError>;
+    async fn create_key(&self, by: &Principal, key: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError>;
 
-    /// Gives a key another secret; the old one is taken for `overlap` longer. `None` when `tenant` has no such key, or it was revoked.
-    async fn rotate_key(
-        &self,
-        by: &Principal,
-        tenant: &LogName,
-        id: &str,
-        overlap: Duration,
-    ) -> Result<Option<(KeyRecord, String)>, AuthError>;
+    /// Gives a key another secret; the old one is taken for `overlap` longer.
+    async fn rotate_key(&self, by: &Principal, tenant: &LogName, id: &str, overlap: Duration) -> Result<(KeyRecord, ShownOnce), AuthError>;
 
-    /// Ends a key. `false` when `tenant` has no such key.
-    async fn revoke_key(&self, by: &Principal, tenant: &LogName, id: &str) -> Result<bool, AuthError>;
+    /// Ends a key.
+    async fn revoke_key(&self, by: &Principal, tenant: &LogName, id: &str) -> Result<(), AuthError>;
 
-    /// Makes a revocation; `id` and `created_at` of the draft are set here.
-    async fn revoke(&self, by: &Principal, draft: Revocation, reason: Option<String>) -> Result<Revocation, AuthError>;
+    /// Makes a revocation.
+    async fn revoke(&self, by: &Principal, wanted: NewRevocation, reason: Option<String>) -> Result<Revocation, AuthError>;
 
-    /// Removes a revocation of `tenant` (`None`: of any). `false` when there is none.
-    async fn lift(&self, by: &Principal, tenant: Option<&LogName>, id: &str) -> Result<bool, AuthError>;
+    /// Removes a revocation that the caller may see.
+    async fn lift(&self, by: &Principal, id: &str) -> Result<(), AuthError>;
 
     /// Sets all of a log's own settings.
     async fn set_tenant(&self, by: &Principal, tenant: &LogName, settings: TenantSettings) -> Result<(), AuthError>;

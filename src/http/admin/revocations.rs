@@ -10,11 +10,7 @@ use super::{
     keys::tenant_parameter,
     members::{self, Members},
 };
-use crate::{
-    domain::Timestamp,
-    http::{code::Code, problem::Problem},
-    log::Revocation,
-};
+use crate::{auth::NewRevocation, http::problem::Problem, log::Revocation};
 
 /// What to revoke: credentials that match all that is given. At least one of `jti`, `sub`, `tenant`. Unknown members are refused.
 #[derive(ToSchema)]
@@ -107,9 +103,8 @@ pub(in crate::http) async fn create(
         members.fault("", "missing", "at least one of jti, sub and tenant must be given");
     }
     members.finish()?;
-    let tenant = caller.scope(asked)?;
-    let draft = Revocation { id: String::new(), tenant, subject, token_id, issued_before, created_at: Timestamp::now(), expires_at };
-    let made = console.admin.revoke(caller.principal(), draft, reason).await.map_err(refusal)?;
+    let wanted = NewRevocation { tenant: caller.scope(asked)?, subject, token_id, issued_before, expires_at };
+    let made = console.admin.revoke(caller.principal(), wanted, reason).await.map_err(refusal)?;
     Ok(HttpResponse::Created().json(RevocationView::from(made)))
 }
 
@@ -130,9 +125,6 @@ pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console:
     responses((status = 204, description = "What it concerned is taken again, as far as it is valid"))
 )]
 pub(in crate::http) async fn lift(caller: Caller, id: web::Path<String>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    let scope = caller.scope(None)?;
-    if !console.admin.lift(caller.principal(), scope.as_ref(), &id).await.map_err(refusal)? {
-        return Err(Problem::new(Code::NotFound).detail("there is no such revocation"));
-    }
+    console.admin.lift(caller.principal(), &id).await.map_err(refusal)?;
     Ok(HttpResponse::NoContent().finish())
 }

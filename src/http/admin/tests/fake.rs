@@ -8,9 +8,9 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    auth::{AuthError, Credential, Principal, Rights},
+    auth::{AuthError, Credential, NewKey, NewRevocation, Principal, Rights, ShownOnce},
     domain::{LogName, Timestamp},
-    http::{Admin, NewKey},
+    http::Admin,
     log::{AuditEntry, AuditRecord, KeyRecord, Revocation, TenantSettings},
 };
 
@@ -72,7 +72,7 @@ impl Admin for FakeAdmin {
         }
     }
 
-    async fn create_key(&self, _by: &Principal, key: NewKey) -> Result<(KeyRecord, String), AuthError> {
+    async fn create_key(&self, _by: &Principal, key: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError> {
         let mut keys = lock(&self.keys);
         let record = KeyRecord {
             id: format!("key{}", keys.len() + 1),
@@ -89,7 +89,7 @@ impl Admin for FakeAdmin {
             revoked_at: None,
         };
         keys.push(record.clone());
-        Ok((record, "cck_secret_1".into()))
+        Ok((record, ShownOnce::new("cck_secret_1".into())))
     }
 
     async fn rotate_key(
@@ -98,34 +98,37 @@ impl Admin for FakeAdmin {
         tenant: &LogName,
         id: &str,
         overlap: Duration,
-    ) -> Result<Option<(KeyRecord, String)>, AuthError> {
+    ) -> Result<(KeyRecord, ShownOnce), AuthError> {
         let mut keys = lock(&self.keys);
         let found = keys.iter_mut().find(|key| key.tenant == *tenant && key.id == id && key.revoked_at.is_none());
-        Ok(found.map(|key| {
+        found.ok_or(AuthError::NotFound("key")).map(|key| {
             key.generation += 1;
             key.previous_until = Some(Timestamp::from_micros(overlap.as_micros() as i64));
-            (key.clone(), "cck_secret_2".into())
-        }))
+            (key.clone(), ShownOnce::new("cck_secret_2".into()))
+        })
     }
 
-    async fn revoke_key(&self, _by: &Principal, tenant: &LogName, id: &str) -> Result<bool, AuthError> {
+    async fn revoke_key(&self, _by: &Principal, tenant: &LogName, id: &str) -> Result<(), AuthError> {
         let mut keys = lock(&self.keys);
         let found = keys.iter_mut().find(|key| key.tenant == *tenant && key.id == id);
-        Ok(found.map(|key| key.revoked_at = Some(Timestamp::from_micros(1))).is_some())
+        found.map(|key| key.revoked_at = Some(Timestamp::from_micros(1))).ok_or(AuthError::NotFound("key"))
     }
 
-    async fn revoke(&self, _by: &Principal, draft: Revocation, _reason: Option<String>) -> Result<Revocation, AuthError> {
+    async fn revoke(&self, _by: &Principal, wanted: NewRevocation, _reason: Option<String>) -> Result<Revocation, AuthError> {
         let mut revocations = lock(&self.revocations);
-        let made = Revocation { id: format!("rev{}", revocations.len() + 1), ..draft };
+        let NewRevocation { tenant, subject, token_id, issued_before, expires_at } = wanted;
+        let (id, created_at) = (format!("rev{}", revocations.len() + 1), Timestamp::from_micros(0));
+        let made = Revocation { id, tenant, subject, token_id, issued_before, created_at, expires_at };
         revocations.push(made.clone());
         Ok(made)
     }
 
-    async fn lift(&self, _by: &Principal, tenant: Option<&LogName>, id: &str) -> Result<bool, AuthError> {
+    async fn lift(&self, by: &Principal, id: &str) -> Result<(), AuthError> {
         let mut revocations = lock(&self.revocations);
-        let before = revocations.len();
-        revocations.retain(|one| one.id != id || tenant.is_some_and(|tenant| one.tenant.as_ref() != Some(tenant)));
-        Ok(revocations.len() < before)
+        let may = |one: &Revocation| by.is_super_admin() || one.tenant.as_ref() == Some(&by.tenant);
+        let found = revocations.iter().position(|one| one.id == id && may(one)).ok_or(AuthError::NotFound("revocation"))?;
+        revocations.remove(found);
+        Ok(())
     }
 
     async fn set_tenant(&self, _by: &Principal, tenant: &LogName, settings: TenantSettings) -> Result<(), AuthError> {
