@@ -7,6 +7,9 @@
 //! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
 
 mod facts;
+mod following;
+mod keys;
+mod operators;
 mod store;
 
 use std::{
@@ -29,11 +32,13 @@ use tokio::{
 };
 
 use self::facts::AppFacts;
+pub use self::keys::{Said, keys};
 use crate::{
+    auth::{Access, AccessSettings},
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, Following, Guard, InFlight, Openness, Origins, State},
+    http::{self, Console, Following, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hub, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
@@ -61,6 +66,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The service, listening but not yet serving.
 pub struct App {
     server: actix_server::Server,
+    operators: Option<actix_server::Server>,
     address: SocketAddr,
     hub: Arc<Hub>,
     in_flight: InFlight,
@@ -80,7 +86,10 @@ impl App {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
-        let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store::open(&config.log).await?, Handle::current()));
+        let admin_listener = config.server.admin_listen.map(listen).transpose()?;
+        let store = Arc::new(OnRuntime::new(store::open(&config.log).await?, Handle::current()));
+        let log: Arc<dyn EventLog> = store.clone();
+        let access = Access::start(store, None, access_settings(&config)?).await?;
         let log_id = log.open(&LogName::new(LogName::DEFAULT)).await?;
 
         let (backplane, announcements) = Local::new();
@@ -93,6 +102,9 @@ impl App {
         let facts = AppFacts::new(hub.clone(), publisher.clone(), log.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
+        tasks.spawn(following::follow(access.clone(), log.clone(), stopped(stop.subscribe())));
+        let open = access.is_open();
+
         let state = State {
             log: log.clone(),
             log_id,
@@ -102,9 +114,20 @@ impl App {
             max_selectors: config.hub.max_selectors,
         };
         let in_flight = InFlight::default();
-        let server = serve(listener, &config, state, hub.clone(), in_flight.clone())?;
-        announce_start(&config, address, &*log, descriptors);
-        Ok(Self { server, address, hub, in_flight, log, drain: config.server.drain(), stop, tasks })
+        let guard = guard(&config);
+        let console = operators::console(&config, access, guard.clone());
+        let (console, operators) = match admin_listener {
+            None => (Some(console), None),
+            Some(listener) => {
+                let address = listener.local_addr()?;
+                let server = operators::serve(listener, state.clone(), console, in_flight.clone())?;
+                tracing::info!("operators are served on http://{address}, and nowhere else");
+                (None, Some(server))
+            }
+        };
+        let server = serve(listener, &config, state, console, guard, hub.clone(), in_flight.clone())?;
+        announce_start(&config, address, &*log, descriptors, open);
+        Ok(Self { server, operators, address, hub, in_flight, log, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -118,9 +141,10 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, hub, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, operators, hub, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
+        let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
         tokio::select! {
             ended = &mut serving => {
                 ended.context("the server's task died")??;
@@ -137,6 +161,10 @@ impl App {
         wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
         serving.await.context("the server's task died")??;
+        if let Some((handle, serving)) = operators {
+            handle.stop(true).await;
+            serving.await.context("the operators' server died")??;
+        }
         stop_tasks.send_replace(true);
         let committed = timeout(COMMITS_END_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
         if committed.is_err() {
@@ -174,10 +202,26 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
-fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in_flight: InFlight) -> anyhow::Result<actix_server::Server> {
+fn access_settings(config: &Config) -> anyhow::Result<AccessSettings> {
+    let credentials = &config.credentials;
+    Ok(AccessSettings { secret: credentials.service_secret()?, anonymous: credentials.anonymous()?, ..AccessSettings::default() })
+}
+
+fn guard(config: &Config) -> Guard {
     let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
-    let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
-    let state = web::Data::new(state);
+    Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()))
+}
+
+fn serve(
+    listener: TcpListener,
+    config: &Config,
+    state: State,
+    console: Option<Console>,
+    guard: Guard,
+    hub: Arc<Hub>,
+    in_flight: InFlight,
+) -> anyhow::Result<actix_server::Server> {
+    let (state, console) = (web::Data::new(state), console.map(web::Data::new));
     // the shard looks at a blocked connection once a heartbeat, and has the first word
     let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
     let server = actix_server::Server::build()
@@ -189,7 +233,7 @@ fn serve(listener: TcpListener, config: &Config, state: State, hub: Arc<Hub>, in
         .listen("http", listener, move || {
             // this runs once on each worker's thread
             let following = Following { hub: hub.clone(), shard: hub.attach(), socket };
-            let app = http::app(state.clone(), None, guard.clone(), in_flight.clone()).app_data(following);
+            let app = http::app(state.clone(), console.clone(), guard.clone(), in_flight.clone()).app_data(following);
             fn_service(|stream: TcpStream| async move {
                 prepare_accepted(&stream);
                 let peer = stream.peer_addr().ok();
@@ -223,10 +267,10 @@ async fn wait_until(patience: Duration, condition: impl Fn() -> bool) {
     }
 }
 
-fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, descriptors: u64) {
+fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, descriptors: u64, open: bool) {
     if config.access.insecure_open {
         tracing::warn!("CHAINCAST_INSECURE_OPEN is set: whoever reaches this port can publish and read");
-    } else {
+    } else if open {
         tracing::info!("open mode: no credentials are configured, so only this machine is served");
     }
     let spare = 512 + config.server.workers as u64 * 8;

@@ -89,8 +89,9 @@ impl Config {
     /// # Errors
     /// The first [`ConfigError`]; its text says which setting to change.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.server.listen.ip().is_loopback() && !self.access.insecure_open {
-            return Err(ConfigError::OpenToTheNetwork(self.server.listen));
+        let beyond = [Some(self.server.listen), self.server.admin_listen].into_iter().flatten().find(|listen| !listen.ip().is_loopback());
+        if let Some(listen) = beyond.filter(|_| !self.access.insecure_open) {
+            return Err(ConfigError::OpenToTheNetwork(listen));
         }
         self.log.database()?;
         self.credentials.service_secret()?;
@@ -133,6 +134,11 @@ mod tests {
         config.access.insecure_open = true;
         assert_eq!(config.check(), Ok(()));
         assert_eq!(listening("[::1]:3001").check(), Ok(()));
+        let mut config = Config::default();
+        config.server.admin_listen = Some("0.0.0.0:3002".parse().expect("address"));
+        assert!(matches!(config.check(), Err(ConfigError::OpenToTheNetwork(address)) if address.port() == 3002));
+        config.server.admin_listen = Some("127.0.0.1:3002".parse().expect("address"));
+        assert_eq!(config.check(), Ok(()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The scenarios: the real service, run as its users run it.
 
+mod admin;
 mod append_before_deliver;
 mod architecture;
 mod bad_input;

@@ -81,6 +81,16 @@ impl Http {
         Answer::read(request.send().await?).await
     }
 
+    /// Sends a request with a credential and a JSON body, if given.
+    pub(crate) async fn send(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> Answer {
+        let method = method.parse().expect("a method");
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        request = bearer.into_iter().fold(request, |request, bearer| request.bearer_auth(bearer));
+        request = body.into_iter().fold(request, |request, body| request.json(body));
+        let answer = request.send().await.unwrap_or_else(|e| panic!("{path}: {e}"));
+        Answer::read(answer).await.unwrap_or_else(|e| panic!("{path}: {e}"))
+    }
+
     /// Gets any path with its query.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.try_get(path).await.unwrap_or_else(|e| panic!("GET {path}: {e}"))
