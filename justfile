@@ -18,6 +18,14 @@ ci:
 bench *filter:
     cargo bench --features bench-internals -- {{filter}}
 
+# feeds parsers and the frame encoder with what is nearly right, for so many seconds each
+fuzz seconds="30":
+    CHAINCAST_TEST_FUZZ_SECONDS={{seconds}} cargo test --test it fuzz:: -- --nocapture
+
+# licences, banned crates, sources and known vulnerabilities of everything that is depended on
+audit:
+    scripts/audit
+
 # formats the code
 format:
     cargo fmt

@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn a_key_is_asked_for_by_what_it_may_do() {
         let order = |texts: &[&str]| match try_parse(&[&["keys", "create", "--name", "n"], texts].concat())?.command_or_serve() {
-            Command::Keys { command: KeysCommand::Create(key) } => Ok(key),
+            Command::Keys { command: KeysCommand::Create(key) } => Ok(*key),
             other => panic!("{other:?}"),
         };
         let asked: Result<NewKey, clap::Error> = order(&["--publish-types", "a.*,b", "--source", "s", "--admin", "--expires-in-days", "9"]);

@@ -150,6 +150,7 @@ impl Facts for AppFacts {
                 by_selector: totals.by_selector.into_iter().collect(),
                 replaying: totals.replaying,
                 lagging: totals.lagging,
+                paced: totals.paced,
                 selectors: totals.selectors,
             },
             events: EventStatistics {

@@ -47,7 +47,7 @@ async fn execute(access: &Arc<Access>, actor: &Actor, command: KeysCommand) -> a
     match command {
         KeysCommand::Create(wanted) => {
             let was_open = access.is_open();
-            let (key, secret) = access.create_key(actor, new_key(wanted)?).await.map_err(words)?;
+            let (key, secret) = access.create_key(actor, new_key(*wanted)?).await.map_err(words)?;
             let mut told = format!("{} key {} of tenant {}: its secret is shown this once", kind(&key), key.id, key.tenant);
             if was_open {
                 told += "\nit is the first key: where no tokens are configured, this ends open mode, and everyone needs a credential from now on";

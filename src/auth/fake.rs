@@ -170,6 +170,16 @@ impl FakeStore {
         self.tables().state.version
     }
 
+    /// Everything that instances load, as in a backup.
+    pub(crate) fn backup(&self) -> AccessState {
+        self.tables().state.clone()
+    }
+
+    /// Goes back to a backup.
+    pub(crate) fn restore(&self, backup: AccessState) {
+        self.tables().state = backup;
+    }
+
     /// `actor action target`, a line each.
     pub(crate) fn trail(&self) -> Vec<String> {
         self.tables().audit.iter().map(|line| format!("{} {} {}", line.entry.actor, line.entry.action, line.entry.target)).collect()

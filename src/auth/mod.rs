@@ -8,6 +8,7 @@
 
 mod access;
 mod error;
+mod jwt;
 mod key;
 mod principal;
 mod revocation;
@@ -21,6 +22,7 @@ pub use access::{
     anonymous_rights,
 };
 pub use error::AuthError;
+pub use jwt::{Authorities, Claims, JwksSettings, Jwt, JwtConfigError, JwtSettings, KeyFault, TokenError};
 pub use key::KEY_PREFIX;
 pub use principal::{Credential, Principal};
 pub use rights::{Denied, NotYours, Publish, Rights, RightsError, Role, Subscribe};

@@ -9,7 +9,7 @@ pub enum KeysCommand {
     ///
     /// The secret is all that is written to standard output, so that it can be kept: `KEY=$(chaincast keys create --name indexer
     /// --publish-types 'stream.*')`. What is not granted is not allowed. The first key ends open mode: from then on everyone needs a credential.
-    Create(NewKey),
+    Create(Box<NewKey>),
     /// List keys, revoked ones included
     List {
         /// Only this tenant's

@@ -27,6 +27,7 @@ impl Access {
     }
 }
 
-fn given(list: &[String]) -> Vec<&str> {
+/// What a list of texts holds besides blanks.
+pub(super) fn given(list: &[String]) -> Vec<&str> {
     list.iter().map(|item| item.trim()).filter(|item| !item.is_empty()).collect()
 }

@@ -10,6 +10,7 @@ mod database;
 pub mod environment;
 mod hub;
 mod ingest;
+mod jwt;
 mod limits;
 mod log;
 mod secret;
@@ -18,11 +19,14 @@ mod telemetry;
 
 use std::net::SocketAddr;
 
+use crate::auth::JwtConfigError;
+
 pub use access::Access;
 pub use credentials::{Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
+pub use jwt::Jwt;
 pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
 pub use secret::Secret;
@@ -38,6 +42,9 @@ pub struct Config {
     /// Who may ask.
     #[command(flatten)]
     pub access: Access,
+    /// Tokens.
+    #[command(flatten)]
+    pub jwt: Jwt,
     /// Credentials that the service makes itself.
     #[command(flatten)]
     pub credentials: Credentials,
@@ -70,6 +77,9 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// Tokens could not be checked, or not well.
+    #[error(transparent)]
+    Jwt(#[from] JwtConfigError),
     /// A setting of credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -93,6 +103,7 @@ impl Config {
         if let Some(listen) = beyond.filter(|_| !self.access.insecure_open) {
             return Err(ConfigError::OpenToTheNetwork(listen));
         }
+        self.jwt.settings().check()?;
         self.log.database()?;
         self.credentials.service_secret()?;
         self.credentials.anonymous()?;

@@ -9,7 +9,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// The text, for whoever needs it.
+    /// The text, for whoever keeps it.
+    #[must_use]
+    pub fn to_secrecy(&self) -> SecretString {
+        self.0.clone()
+    }
+
+    /// The text, to be used at once.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
@@ -46,7 +52,8 @@ mod tests {
     #[test]
     fn a_secret_is_never_shown() {
         let secret: Secret = "hunter2".parse().expect("infallible");
-        assert_eq!(format!("{secret:?} {:?}", Some(&secret)), "… Some(…)");
+        assert_eq!(format!("{secret:?} {:#?}", Some(&secret)), "… Some(\n    …,\n)");
+        assert_eq!(secret.to_secrecy().expose_secret(), "hunter2");
         assert_eq!(secret.expose(), "hunter2");
     }
 }

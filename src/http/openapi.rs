@@ -154,7 +154,8 @@ pub(super) struct FilterParameters {
 #[utoipa::path(
     get, path = "/events/subscribe", tag = "events", operation_id = "subscribe",
     description = "Server-Sent Events. The first frame is `hub.open` with a cursor; then everything missed; then `hub.live`; then what comes. \
-        `hub.gap` tells of events that are gone, `hub.closing` of the end and its reason. Reconnect with `Last-Event-ID`.\n\n\
+        `hub.gap` tells of events that are gone, `hub.expiring` of a credential's end a minute before, `hub.closing` of the stream's end \
+        and its reason. Reconnect with `Last-Event-ID`. `expired`, `revoked` and `superseded` end the stream for good.\n\n\
         A refusal that will pass is answered 200 with `hub.closing` to clients that accept `text/event-stream`, because an EventSource never \
         comes back from another status; other clients get the status.",
     params(

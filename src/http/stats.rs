@@ -64,6 +64,8 @@ pub struct ConnectionStatistics {
     pub replaying: usize,
     /// Taking nothing at the moment.
     pub lagging: usize,
+    /// Having more to come than they may be delivered a second.
+    pub paced: usize,
     /// Distinct selectors followed.
     pub selectors: usize,
 }

@@ -67,7 +67,7 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     }
     let chunked = request.version() >= Version::HTTP_11;
     let transport = Transport { style: query.style, chunked, socket: following.socket };
-    let subscription = Request { filter: Arc::new(query.filter), beginning, permit };
+    let subscription = Request { filter: Arc::new(query.filter), beginning, permit, right: None, deliver_per_second: None };
     let body = Handover::new(socket.clone(), transport, following.shard.clone(), subscription);
     let mut response = stream_head().force_close().body(body);
     response.head_mut().no_chunking(!chunked);

@@ -30,6 +30,7 @@ mod index;
 #[doc(hidden)]
 pub mod measure;
 mod outlet;
+mod pace;
 mod ready;
 mod replay;
 mod resolve;
@@ -59,7 +60,7 @@ pub use frame::{Encoded, Form, Frame};
 pub use histogram::Spread;
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
-pub use right::Right;
+pub use right::{Expiry, Right};
 pub use ring::RingBounds;
 pub use settings::Settings;
 pub use stats::Totals;

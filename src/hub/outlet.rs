@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::Frame;
-use crate::domain::{Cursor, Filter, Gap};
+use crate::domain::{Cursor, Filter, Gap, Timestamp};
 
 /// How a connection stands after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,7 +120,14 @@ pub enum Notice<'a> {
     Moved(Cursor),
     /// Nothing happened, and the connection is alive.
     Heartbeat,
-    /// The service ends the stream.
+    /// The right to follow ends soon, and the stream with it.
+    Expiring {
+        /// When.
+        time: Timestamp,
+        /// Whole seconds from now.
+        seconds: u32,
+    },
+    /// The service ends the stream; the last that is told. A final reason completes it where the protocol can say so.
     Closing {
         /// Why.
         reason: CloseReason,
@@ -147,6 +154,7 @@ pub trait Outlet: 'static {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
 
     /// Ends the stream so that the client comes back: it is cut, not completed, because some clients take a clean end for the end of the story.
+    /// A closing for a final reason ([`CloseReason::is_final`]) has completed it before.
     fn cut(self);
 }
 

@@ -1,7 +1,7 @@
 //! Which sockets woke up: the shard's own small executor.
 //!
 //! A connection has no task. Its waker writes its key here and wakes the shard's task, which then polls just the sockets that have news. The
-//! mutex is held for a push or a swap; wakes come from the worker's own thread, so nobody contends for it.
+//! mutex is held for a push or a swap. Sockets wake from the worker's own thread, so that nobody contends for it but whoever ends a right.
 
 use std::{
     future::poll_fn,
@@ -70,7 +70,8 @@ impl SlotWaker {
 
     /// To be called before the connection is polled, so that news which arrive while it is are not lost.
     pub(crate) fn clear(&self) {
-        self.queued.store(false, Ordering::Release);
+        // a swap, no store: a store could become visible after the poll has found nothing, and a wake from another thread be taken for queued
+        self.queued.swap(false, Ordering::AcqRel);
     }
 
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {

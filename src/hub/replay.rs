@@ -39,6 +39,8 @@ pub(crate) struct Ask {
     pub(crate) ask: u32,
     pub(crate) filter: Arc<Filter>,
     pub(crate) after: Seq,
+    /// No more events than this: a paced reader would have to let go of the rest, and read it again.
+    pub(crate) at_most: usize,
 }
 
 /// What came of it; `Err` when the log could not be read.
@@ -53,7 +55,7 @@ pub(crate) struct Answer {
 /// Where a shard's answers go.
 pub(crate) type Answers = mpsc::UnboundedSender<Answer>;
 
-type Question = (Arc<Filter>, Seq);
+type Question = (Arc<Filter>, Seq, usize);
 
 #[derive(Debug)]
 struct Waiter {
@@ -78,7 +80,7 @@ impl Replays {
 
     /// Reads a page, or joins a read of the same page; the answer goes to `answers`. Does not wait.
     pub(crate) fn ask(&self, ask: Ask, answers: Answers) {
-        let question = (ask.filter.clone(), ask.after);
+        let question = (ask.filter.clone(), ask.after, ask.at_most);
         let waiter = Waiter { ask, answers };
         let first = {
             let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,8 +95,9 @@ impl Replays {
     }
 
     async fn read(self, question: Question) {
+        let request = PageRequest { limit: question.2, ..PageRequest::replay(question.0.clone(), question.1) };
         let page = match self.permits.acquire().await {
-            Ok(_permit) => self.log.read(self.id, &PageRequest::replay(question.0.clone(), question.1)).await,
+            Ok(_permit) => self.log.read(self.id, &request).await,
             Err(_) => return,
         };
         let page = match page {

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::RingBounds;
+use super::{CloseReason, RingBounds};
+
+/// How much longer than others a client waits whose ticket was presented again: it must not fight the newer connection.
+const SUPERSEDED_WAITS: u32 = 24;
 
 /// Settings of sequencer, shards and replay.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,5 +62,14 @@ impl Settings {
     pub fn jittered_retry(&self) -> u32 {
         let base = u32::try_from(self.retry.as_millis()).unwrap_or(u32::MAX / 2).max(4);
         base - base / 4 + fastrand::u32(0..=base / 2)
+    }
+
+    /// What a client is told to wait whose stream ends for this reason, in milliseconds.
+    #[must_use]
+    pub fn retry_after(&self, reason: CloseReason) -> u32 {
+        match reason {
+            CloseReason::Superseded => self.jittered_retry().saturating_mul(SUPERSEDED_WAITS),
+            _ => self.jittered_retry(),
+        }
     }
 }

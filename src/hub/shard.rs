@@ -17,6 +17,8 @@
 //! 9. Whoever finds that the ring no longer covers `c` replays. Every id without an event is `c`, never the head.
 //! 10. A slice ends by its count or its time ([`super::budget`]), whatever it is at; updates and ticks only note what is to be done. Keys into the
 //!     slab are stable; what a slice collected is checked again when it is used, so slices may interleave with anything.
+//! 11. Nothing is told to a subscription whose right is over but why it ends: it is asked before each write. One that has used up its pace walks,
+//!     or pages, from where it stands as if it were blocked, and goes on at its alarm ([`terms`]).
 //!
 //! **No part of a shard's work keeps its thread for longer than about a millisecond** (`no_slice_writes_more_than_its_budget`,
 //! `a_tick_alone_writes_nothing_and_slices_send_its_heartbeats`, `one_event_for_one_stream_looks_at_no_other_subscription`).
@@ -25,11 +27,12 @@ mod deliver;
 mod dispatch;
 mod lifecycle;
 mod sweep;
+mod terms;
 mod time;
 mod update;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -88,6 +91,8 @@ pub(super) struct Shard<O: Outlet> {
     paging: VecDeque<(Instant, Entry)>,
     asks: Vec<Ask>,
     wheel: Wheel,
+    /// Moments at which a subscription is to be looked at, each of which knows its own.
+    alarms: BTreeSet<(Instant, SubKey)>,
     /// Subscriptions that the wheel has brought up, to be visited.
     due: VecDeque<Entry>,
     ready: Arc<ReadyList>,
@@ -118,6 +123,7 @@ impl<O: Outlet> Shard<O> {
             asks: Vec::new(),
             wheel: Wheel::new(now, settings.heartbeat),
             settings,
+            alarms: BTreeSet::new(),
             due: VecDeque::new(),
             ready: Arc::default(),
             woken: Vec::new(),
@@ -164,7 +170,7 @@ impl<O: Outlet> Shard<O> {
     /// Whether no connection is held, and nothing is left of those that were.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.subs.is_empty() && self.index.is_empty() && self.starting.is_empty()
+        self.subs.is_empty() && self.index.is_empty() && self.starting.is_empty() && self.alarms.is_empty()
     }
 
     /// Does a bounded amount of what there is to do.
@@ -190,14 +196,16 @@ impl<O: Outlet> Shard<O> {
 
     /// Publishes the gauges. The walk is along the slab, a few nanoseconds for each subscription.
     fn report(&self) {
-        let (mut replaying, mut lagging) = (0, 0);
+        let (mut replaying, mut lagging, mut paced) = (0, 0, 0);
         for (_, sub) in &self.subs {
             replaying += usize::from(sub.is_replaying());
             lagging += usize::from(sub.blocked);
+            paced += usize::from(sub.is_paused());
         }
         let set = |gauge: &AtomicUsize, value| gauge.store(value, Ordering::Relaxed);
         set(&self.stats.replaying, replaying);
         set(&self.stats.lagging, lagging);
+        set(&self.stats.paced, paced);
         self.stats.by_selector.iter().zip(self.index.by_selector()).for_each(|(gauge, value)| set(gauge, value));
         set(&self.stats.selectors, self.index.terms());
         set(&self.stats.ring_frames, self.ring.len());

@@ -23,6 +23,8 @@ pub(super) struct ShardStats {
     pub replaying: AtomicUsize,
     /// Connections that take nothing at the moment.
     pub lagging: AtomicUsize,
+    /// Connections that wait for their pace.
+    pub paced: AtomicUsize,
     /// Distinct selectors followed.
     pub selectors: AtomicUsize,
     /// Connections by what they follow, in the order of [`SELECTORS`].
@@ -62,6 +64,8 @@ pub struct Totals {
     pub replaying: usize,
     /// Connections that take nothing at the moment.
     pub lagging: usize,
+    /// Connections that have more to come than their pace allows.
+    pub paced: usize,
     /// Distinct selectors followed, counted per shard.
     pub selectors: usize,
     /// Connections by what they follow.
@@ -104,6 +108,7 @@ impl Statistics {
             delivered: sum(|shard| shard.delivered.load(Ordering::Relaxed)),
             replaying: count(|shard| &shard.replaying),
             lagging: count(|shard| &shard.lagging),
+            paced: count(|shard| &shard.paced),
             selectors: count(|shard| &shard.selectors),
             by_selector: SELECTORS
                 .iter()

@@ -2,9 +2,9 @@
 //!
 //! A slow consumer is a cursor, not a queue: a subscription holds its cursor and at most one page that it shares with identical readers.
 
-use std::{sync::Arc, time::Instant};
+use std::{num::NonZeroU32, sync::Arc, time::Instant};
 
-use super::{Frame, Offer, Outlet, admission::Permit, ready::SlotWaker, replay::ReplayPage};
+use super::{CloseReason, Flow, Frame, Offer, Outlet, Right, admission::Permit, pace::Pace, ready::SlotWaker, replay::ReplayPage};
 use crate::domain::{Cursor, Epoch, Filter, Gap, GapReason, Seq};
 
 /// Where a subscription begins.
@@ -42,6 +42,10 @@ pub struct Request {
     pub beginning: Beginning,
     /// Room for it.
     pub permit: Permit,
+    /// How long it may last; `None`: nobody ends it.
+    pub right: Option<Arc<Right>>,
+    /// The most events a second, with a second's worth at once after silence; beyond it the subscription lags, and catches up. `None`: as they come.
+    pub deliver_per_second: Option<NonZeroU32>,
 }
 
 /// Where a subscription stands; `c` is its cursor: every match up to it is on the socket or in the outlet's one pinned frame.
@@ -96,6 +100,12 @@ pub(crate) struct Sub<O> {
     /// Since when the log could not be read for it.
     pub(crate) failing_since: Option<Instant>,
     pub(crate) waker: Arc<SlotWaker>,
+    pub(crate) right: Option<Arc<Right>>,
+    /// The end of its right was told beforehand.
+    pub(crate) warned: bool,
+    pub(crate) pace: Option<Box<Pace>>,
+    /// Its entry in the shard's alarms.
+    pub(crate) alarm: Option<Instant>,
     /// Released when the subscription is dropped.
     pub(crate) _permit: Permit,
 }
@@ -118,10 +128,30 @@ impl<O: Outlet> Sub<O> {
         matches!(self.phase, Phase::Wanting { .. } | Phase::Reading { .. } | Phase::Retrying { .. } | Phase::Paging { .. })
     }
 
-    /// Writes frames, and notes what its client has of them.
+    /// Why nothing may be delivered to it any more, if so.
+    pub(crate) fn over(&self, now: Instant) -> Option<CloseReason> {
+        self.right.as_ref()?.over(now)
+    }
+
+    /// It waits for its pace.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.pace.as_ref().is_some_and(|pace| pace.resumes.is_some())
+    }
+
+    /// How many of so many events its pace allows.
+    pub(crate) fn allowed(&self, events: usize, now: Instant) -> usize {
+        self.pace.as_ref().map_or(events, |pace| pace.allows(now).min(events))
+    }
+
+    /// Writes frames as far as its pace allows, and notes what its client has of them. An open outlet that has not taken all of them has been
+    /// offered what the pace allows.
     pub(crate) fn offer(&mut self, frames: &[&Frame], now: Instant) -> Offer {
-        let offer = self.outlet.offer(frames);
+        let frames = &frames[..self.allowed(frames.len(), now)];
+        let offer = if frames.is_empty() { Offer { taken: 0, flow: Flow::Open } } else { self.outlet.offer(frames) };
         let Some(last) = offer.taken.checked_sub(1).and_then(|at| frames.get(at)) else { return offer };
+        if let Some(pace) = &mut self.pace {
+            pace.take(offer.taken, now);
+        }
         self.told = last.seq();
         self.wrote_at = now;
         if !self.caught_up {

@@ -20,7 +20,7 @@ use super::{
     replay::{Answer, Answers, Replays},
     shard::{Shard, TICK, Update},
 };
-use crate::vital::vital;
+use crate::vital::{vital, vital_call};
 
 /// Answers taken at once.
 const ANSWERS: usize = 256;
@@ -38,7 +38,8 @@ impl<O: Outlet> Clone for ShardHandle<O> {
 impl<O: Outlet> ShardHandle<O> {
     /// Hands a connection over to the shard.
     pub fn subscribe(&self, request: Request, outlet: O) {
-        self.0.borrow_mut().subscribe(request, outlet, Instant::now());
+        // runs in the handler's task, whose panics are caught: a shard that broke here would live on
+        vital_call("shard", || self.0.borrow_mut().subscribe(request, outlet, Instant::now()));
     }
 }
 

@@ -16,6 +16,8 @@ use crate::hub::{Encoded, Flow, Frame, Notice, Offer, Outlet};
 
 /// What a client may send after its request before it is taken for an abuser, in bytes: a stream has no use for more requests.
 const INBOUND_ALLOWANCE: u16 = 16 * 1024;
+/// What completes a chunked body (RFC 9112 §7.1): a stream that must not be resumed ends with it, any other is cut.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 /// Slices in one vectored write.
 const SLICES: usize = 64;
 
@@ -100,6 +102,12 @@ impl Outlet for Connection {
     fn tell(&mut self, notice: &Notice<'_>) -> Flow {
         let name = format!("{:016x}", self.name);
         self.pinned = self.shared(&chunked(&notice_block(notice, self.style, &name)));
+        if let Notice::Closing { reason, .. } = notice
+            && reason.is_final()
+            && self.chunked
+        {
+            self.pinned = [&self.pinned, LAST_CHUNK].concat().into();
+        }
         self.flush()
     }
 
@@ -145,5 +153,39 @@ impl Outlet for Connection {
     fn cut(self) {
         // a close with unread input becomes a reset, which may overtake the last bytes; a FIN does not
         let _ = socket2::SockRef::from(&self.socket).shutdown(std::net::Shutdown::Write);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+    use crate::hub::CloseReason;
+
+    /// What a client reads of a stream that is closed for `reason`, to its end.
+    async fn read_to_end(reason: CloseReason, chunked: bool) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let socket = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connects");
+        let (mut client, _) = listener.accept().expect("accepts");
+        socket.writable().await.expect("connected");
+        let mut connection = Connection::new(socket, Style::default(), chunked);
+        assert_eq!(connection.tell(&Notice::Closing { reason, retry: 1 }), Flow::Open);
+        connection.cut();
+        let mut read = String::new();
+        client.read_to_string(&mut read).expect("no reset");
+        read
+    }
+
+    #[tokio::test]
+    async fn a_final_reason_completes_the_stream_and_any_other_cuts_it() {
+        for reason in CloseReason::ALL {
+            let block = notice_block(&Notice::Closing { reason, retry: 1 }, Style::default(), "");
+            let end =
+                if matches!(reason, CloseReason::Expired | CloseReason::Revoked | CloseReason::Superseded) { "0\r\n\r\n" } else { "" };
+            assert_eq!(read_to_end(reason, true).await, format!("{:x}\r\n{block}\r\n{end}", block.len()));
+            // without chunks there is only the end of the connection
+            assert_eq!(read_to_end(reason, false).await, block);
+        }
     }
 }

@@ -98,6 +98,7 @@ pub(super) fn notice_block(notice: &Notice<'_>, style: Style, connection: &str) 
         Notice::Live { cursor, replayed } => ("hub.live", json!({"cursor": cursor.to_string(), "replayed": replayed}), Some(*cursor)),
         Notice::Gap(gap) => ("hub.gap", gap_json(gap), Some(gap.resumed)),
         Notice::Moved(cursor) => ("hub.cursor", json!({"cursor": cursor.to_string()}), Some(*cursor)),
+        Notice::Expiring { time, seconds } => ("hub.expiring", json!({"expiresAt": time.to_string(), "seconds": seconds}), None),
         Notice::Closing { reason, retry } => {
             let _ = writeln!(text, "retry: {retry}");
             ("hub.closing", json!({"reason": reason.as_str()}), None)
@@ -201,5 +202,10 @@ mod tests {
             "retry: 1\nevent: hub.closing\ndata: {\"reason\":\"draining\"}\n\n"
         );
         assert_eq!(notice_block(&Notice::Heartbeat, style, ""), ":\n");
+        let expiring = Notice::Expiring { time: Timestamp::from_micros(1_771_754_400_000_000), seconds: 60 };
+        assert_eq!(
+            notice_block(&expiring, Style::default(), ""),
+            "event: hub.expiring\ndata: {\"expiresAt\":\"2026-02-22T10:00:00.000000Z\",\"seconds\":60}\n\n"
+        );
     }
 }

@@ -35,26 +35,26 @@ for_each_store! {
         let service = Service::start(Settings::on(&store)).await;
         let http = Http::new(service.addr());
         // open mode ends with the first key
-        let made = http.send("POST", "/admin/keys", None, Some(&admin_key("first"))).await;
+        let made = http.bare("POST", "/admin/keys", None, &admin_key("first").to_string()).await;
         assert_eq!(made.status, 201, "{made:?}");
         let first = secret(&made);
-        assert_eq!(http.send("GET", "/admin/keys", None, None).await.problem(401), "unauthorized");
+        assert_eq!(http.bare("GET", "/admin/keys", None, "").await.problem(401), "unauthorized");
 
-        let made = http.send("POST", "/admin/keys", Some(&first), Some(&admin_key("second"))).await;
+        let made = http.bare("POST", "/admin/keys", Some(&first), &admin_key("second").to_string()).await;
         let (id, old) = (made.json()["id"].as_str().expect("an id").to_owned(), secret(&made));
-        let works = async |key: &str| http.send("GET", "/admin/audit", Some(key), None).await.status;
+        let works = async |key: &str| http.bare("GET", "/admin/audit", Some(key), "").await.status;
         assert_eq!(works(&old).await, 200);
-        let rotated = http.send("POST", &format!("/admin/keys/{id}/rotate"), Some(&first), None).await;
+        let rotated = http.bare("POST", &format!("/admin/keys/{id}/rotate"), Some(&first), "").await;
         let new = secret(&rotated);
         assert_eq!((works(&old).await, works(&new).await), (200, 200), "both are taken for a while");
 
-        assert_eq!(http.send("DELETE", &format!("/admin/keys/{id}"), Some(&first), None).await.status, 204);
+        assert_eq!(http.bare("DELETE", &format!("/admin/keys/{id}"), Some(&first), "").await.status, 204);
         assert_eq!((works(&old).await, works(&new).await, works(&first).await), (401, 401, 200));
-        let trail = http.send("GET", "/admin/audit", Some(&first), None).await.json();
+        let trail = http.bare("GET", "/admin/audit", Some(&first), "").await.json();
         let actions: Vec<&str> = trail["lines"].as_array().expect("lines").iter().map(|line| line["action"].as_str().expect("an action")).collect();
         assert_eq!(actions, ["key.created", "key.created", "key.rotated", "key.revoked"]);
         assert_eq!(trail["lines"][0]["actor"], "open");
-        let listed = http.send("GET", "/admin/keys", Some(&first), None).await.body;
+        let listed = http.bare("GET", "/admin/keys", Some(&first), "").await.body;
         assert!(!listed.contains("cck_") && !service.output().iter().any(|line| line.contains("cck_")), "{listed}");
     }
 
@@ -73,10 +73,10 @@ for_each_store! {
         assert!(metrics.body.contains("\nchaincast_events_published_total 1\n"), "{}", metrics.body);
 
         // a credential is needed for changes, but not for numbers
-        let made = apart.send("POST", "/admin/keys", None, Some(&admin_key("first"))).await;
+        let made = apart.bare("POST", "/admin/keys", None, &admin_key("first").to_string()).await;
         assert_eq!(made.status, 201, "{made:?}");
         assert_eq!(apart.get("/admin/keys").await.problem(401), "unauthorized");
-        assert_eq!(apart.send("GET", "/admin/keys", Some(&secret(&made)), None).await.status, 200);
+        assert_eq!(apart.bare("GET", "/admin/keys", Some(&secret(&made)), "").await.status, 200);
         assert_eq!(apart.get("/metrics").await.status, 200);
         assert!(service.terminate().await.success());
     }
@@ -90,9 +90,9 @@ for_each_store! {
 
         let service = Service::start(Settings::on(&store)).await;
         let http = Http::new(service.addr());
-        let listed = http.send("GET", "/admin/keys", Some(&key), None).await;
+        let listed = http.bare("GET", "/admin/keys", Some(&key), "").await;
         assert_eq!(listed.json()["keys"][0]["name"], "ops", "{listed:?}");
-        let by = http.send("GET", "/admin/audit", Some(&key), None).await.json()["lines"][0]["actor"].clone();
+        let by = http.bare("GET", "/admin/audit", Some(&key), "").await.json()["lines"][0]["actor"].clone();
         assert_eq!(by, "cli:tester");
 
         let json = chaincast(&store, &["keys", "list", "--json"]);
@@ -107,7 +107,7 @@ for_each_store! {
             assert!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
         }
         // the instance hears of it at its next look
-        eventually("refused", async || match http.send("GET", "/admin/keys", Some(&key), None).await.status {
+        eventually("refused", async || match http.bare("GET", "/admin/keys", Some(&key), "").await.status {
             401 => Ok(()),
             other => Err(other.to_string()),
         })

@@ -1,5 +1,9 @@
 //! The scenarios: the real service, run as its users run it.
 
+mod access_leaks;
+mod access_matrix;
+mod access_publish;
+mod access_streams;
 mod admin;
 mod append_before_deliver;
 mod architecture;
@@ -8,6 +12,7 @@ mod bad_input_sockets;
 mod drain;
 mod durability;
 mod failover;
+mod fuzz;
 mod log_contract;
 mod outage;
 mod publish;

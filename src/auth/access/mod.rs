@@ -6,6 +6,7 @@
 //!
 //! Open mode ends with the first API key, and does not come back while the process runs.
 
+mod actor;
 mod changes;
 mod refresh;
 mod settings;
@@ -40,7 +41,8 @@ use crate::{
     log::{AccessStore, AccessVersion, KeyKind, LogError, TenantSettings},
 };
 
-pub use changes::{Actor, NewKey, NewRevocation};
+pub use actor::Actor;
+pub use changes::{NewKey, NewRevocation};
 pub use settings::{AccessSettings, Clock, anonymous_rights};
 pub use streams::{Ending, LiveStream, Registration, TicketUse};
 pub use tickets::IssuedTicket;

@@ -28,7 +28,11 @@ impl Access {
         let since = self.version();
         let state = self.store.access().await?;
         if state.version < since {
-            tracing::error!(found = state.version.0, known = since.0, "the store's state of access is older than one it gave before");
+            tracing::error!(
+                found = state.version.0,
+                known = since.0,
+                "the store's state of access is older than one it gave before, and is not taken: restart the instances after a restore"
+            );
         }
         // the state was read before: a use in between is told again next time
         let reused = self.store.reused_tickets(since).await?;
@@ -79,7 +83,12 @@ impl Access {
         let mut failing = false;
         loop {
             let wanted = *versions.borrow_and_update();
-            if wanted <= self.version() {
+            let known = self.version();
+            if wanted < known {
+                // a look from before a change that was made here, or a store that has gone back: only loading tells which, and says so
+                drop(self.refresh().await);
+            }
+            if wanted <= known {
                 if versions.changed().await.is_err() {
                     return;
                 }

@@ -18,6 +18,16 @@ use crate::{
 /// Sees `a.**` and its own user.
 const READER: &str = r#"{"subscribe":{"users":["self"],"topics":["a.**"]}}"#;
 
+/// Waits for a condition; a minute is longer than any of them takes.
+async fn until(condition: impl Fn() -> bool) {
+    let wait = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), wait).await.expect("the condition holds within a minute");
+}
+
 fn operator() -> Actor {
     Actor::command_line("ops")
 }

@@ -69,6 +69,10 @@ impl Admin for Arc<Access> {
         Ok(all.iter().filter(|(name, _)| tenant.is_none_or(|tenant| tenant == name)).cloned().collect())
     }
 
+    async fn record_read(&self, by: &Principal, tenant: &LogName, reason: &str) -> Result<(), AuthError> {
+        Access::record_read(self, &by.into(), tenant, reason).await
+    }
+
     async fn audit_trail(&self, by: &Principal, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, AuthError> {
         Access::audit_trail(self, &by.into(), tenant, after, limit).await
     }

@@ -166,18 +166,24 @@ pub(in crate::http) async fn create(
 
 /// Lists keys.
 #[utoipa::path(get, path = "/admin/keys", tag = "admin", operation_id = "listKeys",
-    params(("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin")),
+    params(
+        ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
+        ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
+    ),
     responses((status = 200, description = "The keys that the caller may see", body = KeyList))
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    let scope = caller.scope(tenant_parameter(request.query_string())?)?;
+    let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
     let keys = console.admin.keys(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(KeyList { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
 /// Gives a key another secret; the old one is taken a while longer, so that both can be exchanged without a pause.
 #[utoipa::path(post, path = "/admin/keys/{id}/rotate", tag = "admin", operation_id = "rotateKey",
-    params(("id" = String, Path, description = "The key")),
+    params(
+        ("id" = String, Path, description = "The key"),
+        ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
+    ),
     request_body(content = Option<RotateBody>),
     responses((status = 200, description = "The new secret, shown this once", body = IssuedKey))
 )]
@@ -192,39 +198,64 @@ pub(in crate::http) async fn rotate(
     let mut members = Members::read(&body, &["overlapSeconds"])?;
     let overlap = members.optional("overlapSeconds", members::number(0, MAX_OVERLAP_SECONDS)).unwrap_or(DEFAULT_OVERLAP_SECONDS);
     members.finish()?;
-    let tenant = tenant_of(&caller, &console, &id).await?;
+    let tenant = tenant_of(&caller, &console, &request, &id).await?;
     let rotated = console.admin.rotate_key(caller.principal(), &tenant, &id, Duration::from_secs(overlap)).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(IssuedKey::new(rotated)))
 }
 
 /// Ends a key: within a second no instance takes it, and what is open with it is closed.
 #[utoipa::path(delete, path = "/admin/keys/{id}", tag = "admin", operation_id = "revokeKey",
-    params(("id" = String, Path, description = "The key")),
+    params(
+        ("id" = String, Path, description = "The key"),
+        ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
+    ),
     responses((status = 204, description = "It is not taken any more"))
 )]
-pub(in crate::http) async fn revoke(caller: Caller, id: web::Path<String>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    let tenant = tenant_of(&caller, &console, &id).await?;
+pub(in crate::http) async fn revoke(
+    caller: Caller,
+    id: web::Path<String>,
+    request: HttpRequest,
+    console: web::Data<Console>,
+) -> Result<HttpResponse, Problem> {
+    let tenant = tenant_of(&caller, &console, &request, &id).await?;
     console.admin.revoke_key(caller.principal(), &tenant, &id).await.map_err(refusal)?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Whose key this is, as far as the caller may know.
-async fn tenant_of(caller: &Caller, console: &Console, id: &str) -> Result<LogName, Problem> {
-    let scope = caller.scope(None)?;
+async fn tenant_of(caller: &Caller, console: &Console, request: &HttpRequest, id: &str) -> Result<LogName, Problem> {
+    let scope = Asked::read(request.query_string())?.scope(caller, console).await?;
     let keys = console.admin.keys(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
     keys.into_iter().find(|key| key.id == id).map(|key| key.tenant).ok_or_else(|| refusal(AuthError::NotFound("key")))
 }
 
-/// The one parameter that lists have.
-pub(super) fn tenant_parameter(query: &str) -> Result<Option<LogName>, Problem> {
-    let mut tenant = Once::new("tenant");
-    for (name, value) in params::pairs(query)? {
-        match name.as_str() {
-            "tenant" => tenant.set(&value, parse_tenant)?,
-            _ => return Err(params::unknown(&name)),
+/// The parameters that most of these routes have.
+pub(super) struct Asked {
+    tenant: Option<LogName>,
+    reason: Option<String>,
+}
+
+impl Asked {
+    pub(super) fn read(query: &str) -> Result<Self, Problem> {
+        let (mut tenant, mut reason) = (Once::new("tenant"), Once::new("reason"));
+        for (name, value) in params::pairs(query)? {
+            match name.as_str() {
+                "tenant" => tenant.set(&value, parse_tenant)?,
+                "reason" => reason.set(&value, |text| Ok(text.to_owned()))?,
+                _ => return Err(params::unknown(&name)),
+            }
         }
+        Ok(Self { tenant: tenant.get(), reason: reason.get() })
     }
-    Ok(tenant.get())
+
+    /// Whose things are meant. A reason that was given for looking at another tenant's goes on record first.
+    pub(super) async fn scope(self, caller: &Caller, console: &Console) -> Result<Option<LogName>, Problem> {
+        let scope = caller.scope(self.tenant)?;
+        if let (Some(tenant), Some(reason)) = (scope.as_ref().filter(|tenant| **tenant != caller.principal().tenant), self.reason) {
+            console.admin.record_read(caller.principal(), tenant, &reason).await.map_err(refusal)?;
+        }
+        Ok(scope)
+    }
 }
 
 /// A tenant's name in a query or a path.

@@ -72,6 +72,9 @@ pub trait Admin: Send + Sync + 'static {
     /// The logs that have settings of their own: one, or all.
     async fn tenants(&self, by: &Principal, tenant: Option<&LogName>) -> Result<Vec<(LogName, TenantSettings)>, AuthError>;
 
+    /// Writes down that `by` looks at what is another tenant's, and why.
+    async fn record_read(&self, by: &Principal, tenant: &LogName, reason: &str) -> Result<(), AuthError>;
+
     /// At most `limit` lines of the audit trail behind number `after`, oldest first; of one log, or of all.
     async fn audit_trail(&self, by: &Principal, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, AuthError>;
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     Caller, Console,
     caller::refusal,
-    keys::tenant_parameter,
+    keys::Asked,
     members::{self, Members},
 };
 use crate::{auth::NewRevocation, http::problem::Problem, log::Revocation};
@@ -110,11 +110,14 @@ pub(in crate::http) async fn create(
 
 /// Lists revocations.
 #[utoipa::path(get, path = "/admin/revocations", tag = "admin", operation_id = "listRevocations",
-    params(("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin")),
+    params(
+        ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
+        ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
+    ),
     responses((status = 200, description = "Those that the caller may see", body = RevocationList))
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    let scope = caller.scope(tenant_parameter(request.query_string())?)?;
+    let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
     let revocations = console.admin.revocations(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(RevocationList { revocations: revocations.into_iter().map(RevocationView::from).collect() }))
 }

@@ -1,4 +1,4 @@
-//! `/admin/tenants`: what is set for one tenant apart from the others. A tenant's admin sees its own; a super admin sets.
+//! `/admin/tenants`: what is set for one tenant apart from the others; for super admins.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::{
     Caller, Console,
     caller::refusal,
-    keys::{parse_tenant, tenant_parameter},
+    keys::{Asked, parse_tenant},
     members::{self, Members},
 };
 use crate::{
@@ -71,13 +71,14 @@ impl TenantView {
     }
 }
 
-/// Lists tenants that have settings of their own.
+/// Lists tenants that have settings of their own; for a super admin.
 #[utoipa::path(get, path = "/admin/tenants", tag = "admin", operation_id = "listTenants",
     params(("tenant" = inline(Option<String>), Query, description = "Only this one")),
-    responses((status = 200, description = "Those that the caller may see", body = TenantList))
+    responses((status = 200, description = "Tenants", body = TenantList))
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    let scope = caller.scope(tenant_parameter(request.query_string())?)?;
+    caller.of_all()?;
+    let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
     let tenants = console.admin.tenants(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(TenantList { tenants: tenants.iter().map(|(name, settings)| TenantView::new(name, *settings)).collect() }))
 }

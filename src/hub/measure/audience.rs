@@ -89,7 +89,11 @@ impl Audience {
 
     fn join(&mut self, filter: Arc<Filter>, beginning: Beginning) {
         let permit = self.admission.admit().expect("there is room for everyone");
-        self.shard.subscribe(Request { filter, beginning, permit }, Tally(self.counts.clone()), self.now);
+        self.shard.subscribe(
+            Request { filter, beginning, permit, right: None, deliver_per_second: None },
+            Tally(self.counts.clone()),
+            self.now,
+        );
     }
 
     fn run(&mut self) {

@@ -16,6 +16,7 @@ use crate::{
         replay::{Answer, Ask, ReplayPage},
         subscription::Phase,
     },
+    log::PageRequest,
 };
 
 /// Steps of one pump: then it is another's turn.
@@ -62,6 +63,10 @@ impl<O: Outlet> Shard<O> {
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         self.budget.spend(WRITE);
         sub.waker.clear();
+        if self.close_if_over(key) {
+            return;
+        }
+        let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let waker = sub.waker.waker();
         let mut cx = Context::from_waker(&waker);
         if sub.outlet.poll_gone(&mut cx).is_ready() {
@@ -108,15 +113,31 @@ impl<O: Outlet> Shard<O> {
     }
 
     fn step(&mut self, key: SubKey) -> Step {
+        if self.close_if_over(key) {
+            return Step::Wait;
+        }
         let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
         if sub.blocked {
             return Step::Wait;
+        }
+        if let Some(pace) = &mut sub.pace {
+            pace.resumes = None;
         }
         if !sub.gaps.is_empty() {
             let gap = sub.gaps.remove(0);
             sub.told = gap.resumed.seq;
             return self.tell(key, &Notice::Gap(gap));
         }
+        // not before it was told that it stands
+        if !matches!(sub.phase, Phase::Starting(_))
+            && let Some(warning) = self.take_warning(key)
+        {
+            let c = self.subs.get(key as usize).map_or(Seq::ZERO, |sub| sub.cursor(self.settled));
+            let step = self.tell(key, &warning);
+            self.leave_live_if_blocked(key, c);
+            return step;
+        }
+        let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
         match &sub.phase {
             Phase::Live { .. } | Phase::Reading { .. } => Step::Wait,
             Phase::Starting(_) => {
@@ -133,7 +154,9 @@ impl<O: Outlet> Shard<O> {
                 self.budget.spend(WRITE);
                 sub.ask = sub.ask.wrapping_add(1);
                 sub.phase = Phase::Reading { c };
-                self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c });
+                let most = PageRequest::REPLAY_EVENTS;
+                let at_most = sub.pace.as_ref().map_or(most, |pace| pace.of_a_page().min(most));
+                self.asks.push(Ask { key, generation: sub.generation, ask: sub.ask, filter: sub.filter.clone(), after: c, at_most });
                 Step::Wait
             }
             Phase::Paging { page, next, .. } => {
@@ -168,6 +191,8 @@ impl<O: Outlet> Shard<O> {
             sub.phase = Phase::Wanting { c };
             return Step::Again;
         }
+        // to find one that it may not have yet is enough
+        let most = sub.allowed(BATCH, self.now).max(1);
         let mut frames: Vec<&Frame> = Vec::new();
         let (mut seen, mut looks) = (c, 0);
         for frame in self.ring.after(c) {
@@ -176,7 +201,7 @@ impl<O: Outlet> Shard<O> {
             }
             looks += LOOK * sub.filter.comparisons(&frame.event().keys);
             if sub.filter.matches(&frame.event().keys) {
-                if frames.len() == BATCH {
+                if frames.len() == most {
                     break;
                 }
                 frames.push(frame);
@@ -184,19 +209,26 @@ impl<O: Outlet> Shard<O> {
             seen = frame.seq();
         }
         self.budget.spend(looks);
-        let mut flow = Flow::Open;
+        let (mut flow, mut is_over_pace) = (Flow::Open, false);
         if !frames.is_empty() {
             self.budget.spend(WRITE + frames.len() * FRAME);
             let offer = sub.offer(&frames, self.now);
             flow = offer.flow;
             if let Some(next) = frames.get(offer.taken) {
                 seen = next.seq().before();
+                is_over_pace = flow == Flow::Open;
             }
-            let (taken, committed) = (offer.taken as u64, frames.first().and_then(|frame| frame.committed()).filter(|_| sub.caught_up));
+            // what a pace has held back says nothing of how fast the service is
+            let is_timed = sub.caught_up && sub.pace.is_none();
+            let (taken, committed) = (offer.taken as u64, frames.first().and_then(|frame| frame.committed()).filter(|_| is_timed));
             self.count_delivered(taken, committed);
         }
         let Some(sub) = self.subs.get_mut(key as usize) else { return Step::Wait };
         sub.phase = Phase::Walking { c: seen };
+        if is_over_pace {
+            self.pause(key);
+            return Step::Wait;
+        }
         match self.after_write(key, flow) {
             Step::Again if seen >= self.ring.head() => self.go_live(key, seen),
             step => step,
@@ -230,7 +262,12 @@ impl<O: Outlet> Shard<O> {
         }
         self.budget.spend(WRITE + frames.len() * FRAME);
         let offer = sub.offer(&frames, self.now);
+        let is_over_pace = offer.flow == Flow::Open && offer.taken < frames.len();
         self.count_delivered(offer.taken as u64, None);
+        if is_over_pace {
+            self.pause(key);
+            return Step::Wait;
+        }
         self.after_write(key, offer.flow)
     }
 

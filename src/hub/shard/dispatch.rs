@@ -196,10 +196,20 @@ impl<O: Outlet> Shard<O> {
     /// Offers frames to a live subscription, and returns how many it took.
     fn deliver(&mut self, key: SubKey, frames: &[&Frame], last: Seq) -> u64 {
         let Some(sub) = self.subs.get_mut(key as usize) else { return 0 };
+        if let Some(reason) = sub.over(self.now) {
+            self.close(key, reason);
+            return 0;
+        }
         self.budget.spend(WRITE + frames.len() * FRAME);
         let Offer { taken, flow } = sub.offer(frames, self.now);
         match flow {
-            Flow::Open => {}
+            Flow::Open => {
+                // more than its pace allows
+                if let Some(next) = frames.get(taken) {
+                    sub.walk_from(next.seq().before());
+                    self.pause(key);
+                }
+            }
             Flow::Blocked => {
                 sub.walk_from(frames.get(taken).map_or(last, |next| next.seq().before()));
                 self.block(key);

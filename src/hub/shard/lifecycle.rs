@@ -9,6 +9,7 @@ use crate::{
         CloseReason, Notice, Outlet,
         budget::CLOSE,
         index::SubKey,
+        pace::Pace,
         ready::SlotWaker,
         subscription::{Beginning, Phase, Request, Sub},
     },
@@ -42,12 +43,25 @@ impl<O: Outlet> Shard<O> {
             opened_at: now,
             failing_since: None,
             waker: SlotWaker::new(key, self.ready.clone()),
+            right: request.right,
+            warned: false,
+            pace: request.deliver_per_second.map(|per_second| Box::new(Pace::new(per_second, now))),
+            alarm: None,
             _permit: request.permit,
         });
         self.index.insert(&request.filter, key);
         self.file(key, self.generations);
-        self.begin(key);
-        self.poll_socket(key);
+        // watched before it is looked at: an end that comes in between is not lost
+        if let Some(sub) = self.subs.get(key as usize)
+            && let Some(right) = &sub.right
+        {
+            right.watch(&sub.waker.waker());
+            self.arm(key);
+        }
+        if !self.close_if_over(key) {
+            self.begin(key);
+            self.poll_socket(key);
+        }
         // a page that was asked for here is fetched by the shard's task
         if self.has_work() || !self.asks.is_empty() {
             self.ready.nudge();
@@ -113,6 +127,12 @@ impl<O: Outlet> Shard<O> {
             if matches!(sub.phase, Phase::Starting(_)) {
                 self.starting.retain(|&starting| starting != key);
             }
+            if let Some(alarm) = sub.alarm {
+                self.alarms.remove(&(alarm, key));
+            }
+            if let Some(right) = &sub.right {
+                right.unwatch();
+            }
             if let Some(reason) = reason {
                 self.stats.count_closed(reason);
             }
@@ -123,9 +143,11 @@ impl<O: Outlet> Shard<O> {
     /// Tells a client why its stream ends, if it listens, and ends it.
     pub(super) fn close(&mut self, key: SubKey, reason: CloseReason) {
         if let Some(sub) = self.subs.get_mut(key as usize) {
+            // who must not come back is told so, whatever else would have ended the stream now
+            let reason = sub.over(self.now).unwrap_or(reason);
             if !sub.blocked {
                 // whether it arrives or not, the connection ends here
-                let _ = sub.outlet.tell(&Notice::Closing { reason, retry: self.settings.jittered_retry() });
+                let _ = sub.outlet.tell(&Notice::Closing { reason, retry: self.settings.retry_after(reason) });
             }
             self.remove(key, Some(reason));
         }

@@ -55,10 +55,10 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn is_anything_due(&self) -> bool {
         let page_is_due = self.paging.front().is_some_and(|(since, _)| self.now.duration_since(*since) >= HOLD);
         let closing_is_due = self.drain.as_ref().is_some_and(|drain| drain.owed > 0 && drain.looks > 0);
-        !self.due.is_empty() || page_is_due || closing_is_due
+        !self.due.is_empty() || self.due_alarm().is_some() || page_is_due || closing_is_due
     }
 
-    /// Heartbeats, patience, pages that nobody takes, drain.
+    /// Heartbeats, patience, alarms, pages that nobody takes, drain.
     pub(super) fn do_what_is_due(&mut self) {
         while self.is_anything_due() {
             self.budget.spend(LOOK);
@@ -66,7 +66,7 @@ impl<O: Outlet> Shard<O> {
                 if self.subs.get(key as usize).is_some_and(|sub| sub.generation == generation) {
                     self.visit(key, generation);
                 }
-            } else {
+            } else if !self.ring_alarm() {
                 self.watch_page();
                 self.drain_one();
             }
@@ -82,9 +82,14 @@ impl<O: Outlet> Shard<O> {
         let Some((_, entry)) = self.paging.pop_front_if(|(since, _)| now.duration_since(*since) >= HOLD) else { return };
         let Some(sub) = self.subs.get_mut(entry.0 as usize).filter(|sub| sub.generation == entry.1) else { return };
         match sub.phase {
-            Phase::Paging { c, since, .. } if sub.blocked && now.duration_since(since) >= HOLD => {
+            Phase::Paging { c, since, .. } if (sub.blocked || sub.pace.is_some()) && now.duration_since(since) >= HOLD => {
                 sub.watched = false;
                 sub.phase = Phase::Wanting { c };
+                if let Some(pace) = sub.pace.as_mut().filter(|pace| pace.resumes.is_some()) {
+                    // to read again for one event, and again for the next, would cost more than either
+                    pace.wait_for_all();
+                    self.arm(entry.0);
+                }
             }
             Phase::Paging { .. } => self.paging.push_back((now, entry)),
             _ => sub.watched = false,
@@ -92,6 +97,9 @@ impl<O: Outlet> Shard<O> {
     }
 
     fn visit(&mut self, key: SubKey, generation: u32) {
+        if self.close_if_over(key) {
+            return;
+        }
         let Some(sub) = self.subs.get_mut(key as usize) else { return };
         let quiet = self.now.duration_since(sub.wrote_at);
         if sub.blocked {
@@ -115,7 +123,7 @@ impl<O: Outlet> Shard<O> {
     }
 
     /// A live subscription that a notice has blocked becomes a walker like any other that is behind.
-    fn leave_live_if_blocked(&mut self, key: SubKey, c: Seq) {
+    pub(super) fn leave_live_if_blocked(&mut self, key: SubKey, c: Seq) {
         if let Some(sub) = self.subs.get_mut(key as usize)
             && sub.blocked
             && sub.is_live()

@@ -1,16 +1,43 @@
 //! A client that keeps what it was sent over all its connections, and the outlet that sends to it.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
+    num::NonZeroU32,
     rc::Rc,
+    sync::Arc,
     task::{Context, Poll, Waker},
+    time::Instant,
 };
 
 use crate::{
     domain::{Cursor, GapReason},
-    hub::{Flow, Frame, Notice, Offer, Outlet},
+    hub::{CloseReason, Flow, Frame, Notice, Offer, Outlet, Right},
 };
+
+/// What a connection may have.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    pub(super) right: Option<Arc<Right>>,
+    pub(super) per_second: Option<NonZeroU32>,
+    /// The time of the world.
+    pub(super) clock: Rc<Cell<Instant>>,
+    pub(super) since: Instant,
+    pub(super) events: u32,
+}
+
+impl Terms {
+    fn is_over(&self) -> bool {
+        self.right.as_ref().is_some_and(|right| right.over(self.clock.get()).is_some())
+    }
+
+    /// Notes an event, and says whether it came too soon.
+    fn take_event(&mut self) -> bool {
+        self.events += 1;
+        let seconds = self.clock.get().duration_since(self.since).as_secs_f64() + 1.0;
+        self.per_second.is_some_and(|per_second| f64::from(self.events) > f64::from(per_second.get()) * seconds + 1e-6)
+    }
+}
 
 /// What one client has seen, over all its connections.
 #[derive(Debug, Default)]
@@ -27,6 +54,14 @@ pub(super) struct Client {
     pub(super) connected: bool,
     pub(super) live: bool,
     pub(super) faults: Vec<String>,
+    /// Of its latest connection.
+    pub(super) terms: Option<Terms>,
+    /// How many connections it has had.
+    pub(super) connections: usize,
+    /// Why its connections were ended, where it was told.
+    pub(super) closings: Vec<CloseReason>,
+    /// Seconds that it was told its right has left.
+    pub(super) warnings: Vec<u32>,
 }
 
 impl Client {
@@ -46,15 +81,36 @@ impl Client {
             self.faults.push(format!("{seq} came out of order"));
         }
         self.take_id(frame.cursor());
+        if self.terms.as_mut().is_some_and(Terms::take_event) {
+            self.faults.push(format!("{seq} came too soon: {:?}", self.terms));
+        }
+    }
+
+    fn check_right(&mut self, what: &dyn std::fmt::Debug) {
+        if self.terms.as_ref().is_some_and(Terms::is_over) {
+            self.faults.push(format!("{what:?} came after the right had ended"));
+        }
     }
 }
 
-pub(super) struct Pipe(pub(super) Rc<RefCell<Client>>);
+pub(super) struct Pipe {
+    client: Rc<RefCell<Client>>,
+    number: usize,
+}
+
+impl Pipe {
+    /// Its next connection.
+    pub(super) fn to(client: &Rc<RefCell<Client>>) -> Self {
+        client.borrow_mut().connections += 1;
+        Self { client: client.clone(), number: client.borrow().connections }
+    }
+}
 
 impl Outlet for Pipe {
     fn offer(&mut self, frames: &[&Frame]) -> Offer {
-        let mut client = self.0.borrow_mut();
+        let mut client = self.client.borrow_mut();
         assert!(!client.pinned, "offered while blocked");
+        client.check_right(&frames.first().map(|frame| frame.seq()));
         for (at, frame) in frames.iter().enumerate() {
             if client.capacity == 0 {
                 return Offer { taken: at, flow: Flow::Blocked };
@@ -70,8 +126,11 @@ impl Outlet for Pipe {
     }
 
     fn tell(&mut self, notice: &Notice<'_>) -> Flow {
-        let mut client = self.0.borrow_mut();
+        let mut client = self.client.borrow_mut();
         assert!(!client.pinned, "told while blocked");
+        if !matches!(notice, Notice::Closing { .. }) {
+            client.check_right(notice);
+        }
         match *notice {
             Notice::Open { cursor, settled, .. } => {
                 if settled {
@@ -93,7 +152,11 @@ impl Outlet for Pipe {
                 }
                 client.last_id = Some(gap.resumed);
             }
-            Notice::Closing { .. } => client.connected = false,
+            Notice::Expiring { seconds, .. } => client.warnings.push(seconds),
+            Notice::Closing { reason, .. } => {
+                client.connected = false;
+                client.closings.push(reason);
+            }
             Notice::Heartbeat => {}
         }
         client.capacity = client.capacity.saturating_sub(1);
@@ -102,7 +165,7 @@ impl Outlet for Pipe {
     }
 
     fn flush(&mut self) -> Flow {
-        let mut client = self.0.borrow_mut();
+        let mut client = self.client.borrow_mut();
         if client.capacity == 0 {
             return Flow::Blocked;
         }
@@ -111,16 +174,21 @@ impl Outlet for Pipe {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut client = self.0.borrow_mut();
+        let mut client = self.client.borrow_mut();
         client.waker = Some(cx.waker().clone());
         if client.capacity > 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut client = self.0.borrow_mut();
+        let mut client = self.client.borrow_mut();
         client.waker = Some(cx.waker().clone());
         if client.connected { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    fn cut(self) {}
+    fn cut(self) {
+        let mut client = self.client.borrow_mut();
+        if client.connections == self.number {
+            client.connected = false;
+        }
+    }
 }

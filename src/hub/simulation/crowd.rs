@@ -1,7 +1,8 @@
 //! One shard with many connections, driven step by step.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
+    num::NonZeroU32,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -9,12 +10,12 @@ use std::{
 
 use super::{
     super::{
-        Admission, Beginning, Frame, Request, Settings,
+        Admission, Beginning, Frame, Request, Right, Settings,
         budget::WRITE,
         shard::{Shard, Update},
         stats::ShardStats,
     },
-    client::{Client, Pipe},
+    client::{Client, Pipe, Terms},
     model::Model,
 };
 use crate::domain::{Epoch, EpochStart, Filter, Seq};
@@ -29,6 +30,8 @@ pub(super) struct Crowd {
     pub(super) clients: Vec<Rc<RefCell<Client>>>,
     pub(super) admission: Arc<Admission>,
     pub(super) now: Instant,
+    pub(super) clock: Rc<Cell<Instant>>,
+    pub(super) stats: Arc<ShardStats>,
     pub(super) told: u64,
 }
 
@@ -50,9 +53,11 @@ impl Crowd {
         let now = Instant::now() + Duration::from_secs(3600);
         let chain = vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }];
         let model = Model { events: Vec::new(), earliest: 1, chain, written: 0, is_restored: false };
-        let mut shard = Shard::new(Arc::new(settings), Arc::new(ShardStats::default()), now);
+        let stats = Arc::new(ShardStats::default());
+        let mut shard = Shard::new(Arc::new(settings), stats.clone(), now);
         shard.set_slice(WRITES * WRITE);
-        Self { model, shard, clients: Vec::new(), admission: Admission::new(100_000), now, told: 0 }
+        let (admission, clock) = (Admission::new(100_000), Rc::new(Cell::new(now)));
+        Self { model, shard, clients: Vec::new(), admission, now, clock, stats, told: 0 }
     }
 
     pub(super) fn of_everything(clients: usize) -> Self {
@@ -60,10 +65,24 @@ impl Crowd {
     }
 
     pub(super) fn join(&mut self, filter: Filter, beginning: Beginning) -> Rc<RefCell<Client>> {
-        let client = Rc::new(RefCell::new(Client { connected: true, capacity: 100_000, ..Client::default() }));
+        self.join_under(filter, beginning, None, None)
+    }
+
+    pub(super) fn join_under(
+        &mut self,
+        filter: Filter,
+        beginning: Beginning,
+        right: Option<Arc<Right>>,
+        per_second: Option<u32>,
+    ) -> Rc<RefCell<Client>> {
+        let deliver_per_second = per_second.and_then(NonZeroU32::new);
+        self.clock.set(self.now);
+        let terms = Terms { right: right.clone(), per_second: deliver_per_second, clock: self.clock.clone(), since: self.now, events: 0 };
+        let client = Client { connected: true, capacity: 100_000, terms: Some(terms), ..Client::default() };
+        let client = Rc::new(RefCell::new(client));
         let permit = self.admission.admit().expect("room");
-        let request = Request { filter: Arc::new(filter), beginning, permit };
-        self.shard.subscribe(request, Pipe(client.clone()), self.now);
+        let request = Request { filter: Arc::new(filter), beginning, permit, right, deliver_per_second };
+        self.shard.subscribe(request, Pipe::to(&client), self.now);
         self.clients.push(client.clone());
         client
     }
@@ -101,6 +120,7 @@ impl Crowd {
 
     pub(super) fn pass(&mut self, time: Duration) {
         self.now += time;
+        self.clock.set(self.now);
         self.shard.tick(self.now);
     }
 }

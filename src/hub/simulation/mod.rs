@@ -1,28 +1,30 @@
 //! Track and shards under a random scheduler, against a naive model of the log.
 //!
 //! Each seed is one history: publishing, lost and reordered announcements, slow reads, full inboxes, blocked sockets, reconnects to another
-//! shard, trims and rewinds in any order, with every interleaving point of the shard (between slices, between page and walk, between trim and
+//! shard, trims and rewinds in any order, rights that end by the clock or by another thread, and paces, with every interleaving point of the shard (between slices, between page and walk, between trim and
 //! page, between commit and announcement) open to every other action. A failing seed is printed, and repeats.
 
 mod client;
 mod crowd;
 mod fairness;
 mod model;
+mod terms;
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::VecDeque,
+    num::NonZeroU32,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use self::{
-    client::{Client, Pipe},
+    client::{Client, Pipe, Terms},
     model::{Model, STREAMS},
 };
 use super::{
-    Admission, Beginning, Frame, Request, RingBounds, Settings,
+    Admission, Beginning, CloseReason, Expiry, Frame, Request, Right, RingBounds, Settings,
     replay::{Answer, Ask, ReplayPage},
     shard::{Shard, Update},
     stats::ShardStats,
@@ -30,7 +32,7 @@ use super::{
 };
 use crate::{
     backplane::Announcement,
-    domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId},
+    domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId, Timestamp},
     log::{LogId, Page, Position},
 };
 
@@ -54,6 +56,10 @@ struct World {
     clients: Vec<(Rc<RefCell<Client>>, Arc<Filter>)>,
     admission: Arc<Admission>,
     now: Instant,
+    /// The same, for the clients.
+    clock: Rc<Cell<Instant>>,
+    /// Whoever connects now is not ended any more.
+    is_settling: bool,
 }
 
 impl World {
@@ -98,12 +104,14 @@ impl World {
             clients: Vec::new(),
             admission,
             now,
+            clock: Rc::new(Cell::new(now)),
+            is_settling: false,
         }
     }
 
     fn act(&mut self) {
         let node = self.rng.usize(..2);
-        match self.rng.u32(..100) {
+        match self.rng.u32(..104) {
             0..18 => self.publish(),
             18..28 => self.announce(),
             28..34 => self.look(),
@@ -117,6 +125,7 @@ impl World {
             94..96 => self.tick(),
             96..98 => self.trim(),
             98 => self.model.go_back(&mut self.rng),
+            100.. => self.end_right(),
             _ => self.rewind(),
         }
     }
@@ -233,6 +242,7 @@ impl World {
     }
 
     fn connect(&mut self, number: usize, client: usize) {
+        let (right, per_second) = self.terms();
         let (client, filter) = &self.clients[client];
         let cursor = client.borrow().last_id.expect("set when it was made");
         // the handler asks the log when its view does not do; here always
@@ -243,10 +253,37 @@ impl World {
             let mut client = client.borrow_mut();
             (client.connected, client.pinned, client.live) = (true, false, false);
             client.capacity = self.rng.usize(1..6);
+            let (clock, since) = (self.clock.clone(), self.now);
+            client.terms = Some(Terms { right: right.clone(), per_second, clock, since, events: 0 });
         }
         let permit = self.admission.admit().expect("room");
         let node = &mut self.nodes[number];
-        node.shard.subscribe(Request { filter: filter.clone(), beginning, permit }, Pipe(client.clone()), self.now);
+        let request = Request { filter: filter.clone(), beginning, permit, right, deliver_per_second: per_second };
+        node.shard.subscribe(request, Pipe::to(client), self.now);
+    }
+
+    /// A right that ends some time, perhaps before it is used, and a pace; or neither.
+    fn terms(&mut self) -> (Option<Arc<Right>>, Option<NonZeroU32>) {
+        let per_second = NonZeroU32::new(self.rng.u32(..10)).filter(|n| (3..7).contains(&n.get()));
+        let millis = self.rng.u64(..6000);
+        let expiry = (self.rng.u32(..3) > 0).then(|| Expiry { at: self.now + Duration::from_millis(millis), time: Timestamp::now() });
+        let right = Right::new(expiry);
+        if self.rng.u32(..20) == 0 {
+            right.end(CloseReason::Superseded);
+        }
+        ((self.rng.bool() && !self.is_settling).then_some(right), per_second)
+    }
+
+    /// Someone on another thread ends a right.
+    fn end_right(&mut self) {
+        if self.clients.is_empty() {
+            return;
+        }
+        let at = self.rng.usize(..self.clients.len());
+        let right = self.clients[at].0.borrow().terms.as_ref().and_then(|terms| terms.right.clone());
+        if let Some(right) = right {
+            std::thread::spawn(move || right.end(CloseReason::Revoked)).join().expect("ends");
+        }
     }
 
     fn reconnect(&mut self, number: usize) {
@@ -296,6 +333,7 @@ impl World {
 
     fn tick(&mut self) {
         self.now += Duration::from_millis(400);
+        self.clock.set(self.now);
         for node in &mut self.nodes {
             node.shard.tick(self.now);
         }
@@ -316,6 +354,7 @@ impl World {
 
     /// Lets everything come to rest with readers that take all.
     fn settle(&mut self) {
+        self.is_settling = true;
         for client in 0..self.clients.len() {
             self.give(client, 1_000_000);
         }

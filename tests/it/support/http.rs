@@ -25,7 +25,9 @@ pub(crate) struct Answer {
     pub(crate) content_type: String,
     /// The `Retry-After`, if any.
     pub(crate) retry_after: Option<String>,
-    /// The body.
+    /// The `WWW-Authenticate`, if any.
+    pub(crate) challenge: Option<String>,
+    /// The body; of an event stream, which has no end, nothing.
     pub(crate) body: String,
 }
 
@@ -81,14 +83,38 @@ impl Http {
         Answer::read(request.send().await?).await
     }
 
-    /// Sends a request with a credential and a JSON body, if given.
-    pub(crate) async fn send(&self, method: &str, path: &str, bearer: Option<&str>, body: Option<&Value>) -> Answer {
+    /// Asks for anything, with a token or without.
+    pub(crate) async fn bare(&self, method: &str, target: &str, token: Option<&str>, body: &str) -> Answer {
         let method = method.parse().expect("a method");
-        let mut request = self.client.request(method, format!("{}{path}", self.base));
-        request = bearer.into_iter().fold(request, |request, bearer| request.bearer_auth(bearer));
-        request = body.into_iter().fold(request, |request, body| request.json(body));
-        let answer = request.send().await.unwrap_or_else(|e| panic!("{path}: {e}"));
-        Answer::read(answer).await.unwrap_or_else(|e| panic!("{path}: {e}"))
+        let mut request = self.client.request(method, format!("{}{target}", self.base));
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if !body.is_empty() {
+            request = request.header("content-type", "application/json").body(body.to_owned());
+        }
+        let answer = request.send().await.unwrap_or_else(|e| panic!("{target}: {e}"));
+        Answer::read(answer).await.unwrap_or_else(|e| panic!("{target}: {e}"))
+    }
+
+    /// Posts JSON with more headers.
+    pub(crate) async fn post_with(&self, target: &str, headers: &[(&'static str, String)], body: &str) -> Answer {
+        let mut request =
+            self.client.post(format!("{}{target}", self.base)).header("content-type", "application/json").body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send().await.unwrap_or_else(|e| panic!("{target}: {e}"));
+        Answer::read(answer).await.unwrap_or_else(|e| panic!("{target}: {e}"))
+    }
+
+    /// The same client with a token for everything it asks.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        let value = format!("Bearer {token}").parse().expect("visible ASCII");
+        let headers = [(reqwest::header::AUTHORIZATION, value)].into_iter().collect();
+        let client =
+            Client::builder().no_proxy().timeout(PATIENCE).default_headers(headers).build().expect("a client without TLS always builds");
+        Self { base: self.base.clone(), client }
     }
 
     /// Gets any path with its query.
@@ -156,9 +182,10 @@ impl Http {
 impl Answer {
     async fn read(response: Response) -> reqwest::Result<Self> {
         let header = |name: &str| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let (status, content_type, retry_after) =
-            (response.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"));
-        Ok(Self { status, content_type, retry_after, body: response.text().await? })
+        let (status, content_type, retry_after, challenge) =
+            (response.status().as_u16(), header("content-type").unwrap_or_default(), header("retry-after"), header("www-authenticate"));
+        let body = if content_type.starts_with("text/event-stream") { String::new() } else { response.text().await? };
+        Ok(Self { status, content_type, retry_after, challenge, body })
     }
 
     /// The body as JSON.

@@ -3,6 +3,7 @@
 //! Nothing here knows the service's own types. A scenario sees what a client sees; a fault shared by the service and its tests would
 //! otherwise go unnoticed. Every wait is for a condition, has a timeout, and says on failure what was received instead.
 
+pub(crate) mod access;
 pub(crate) mod chunked;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;

@@ -124,6 +124,7 @@ impl RawConnection {
             status: head.status,
             content_type: head.header("content-type").unwrap_or_default().to_owned(),
             retry_after: head.header("retry-after").map(str::to_owned),
+            challenge: head.header("www-authenticate").map(str::to_owned),
             body: text(&body),
         }
     }

@@ -35,11 +35,13 @@ pub(crate) struct Manner {
     pub(crate) version: &'static str,
     /// Bytes that its kernel takes on its behalf while it does not read; as much as it likes if `None`.
     pub(crate) receive_buffer: Option<u32>,
+    /// More lines of the head, each with its line end.
+    pub(crate) headers: &'static str,
 }
 
 impl Manner {
     /// What most do.
-    pub(crate) const USUAL: Self = Self { path: "/events/subscribe", version: "HTTP/1.1", receive_buffer: None };
+    pub(crate) const USUAL: Self = Self { path: "/events/subscribe", version: "HTTP/1.1", receive_buffer: None, headers: "" };
     /// Takes next to nothing while the test does not read.
     pub(crate) const SLOW: Self = Self { receive_buffer: Some(4096), ..Self::USUAL };
 }
@@ -137,7 +139,7 @@ impl Connection {
 
 /// The request of a subscription.
 pub(crate) fn subscribe_request(addr: SocketAddr, manner: Manner, query: &str, last_event_id: Option<&str>) -> Vec<u8> {
-    let Manner { path, version, .. } = manner;
+    let Manner { path, version, headers, .. } = manner;
     let resume = last_event_id.map(|id| format!("Last-Event-ID: {id}\r\n")).unwrap_or_default();
-    format!("GET {path}?{query} {version}\r\nHost: {addr}\r\nAccept: text/event-stream\r\n{resume}\r\n").into_bytes()
+    format!("GET {path}?{query} {version}\r\nHost: {addr}\r\nAccept: text/event-stream\r\n{resume}{headers}\r\n").into_bytes()
 }

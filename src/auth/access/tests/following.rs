@@ -8,9 +8,7 @@ fn spawn_run(access: &Arc<Access>) -> (watch::Sender<AccessVersion>, tokio::task
 
 /// Waits until the instance has loaded what the store has.
 async fn caught_up(access: &Access, version: AccessVersion) {
-    while access.version() < version {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| access.version() >= version).await;
 }
 
 #[tokio::test]
@@ -24,9 +22,7 @@ async fn a_change_that_another_instance_made_is_followed() {
     let (stream, _registration) = open_stream(&here, &here.bearer(text.expose()).await.expect("known here too"));
     there.revoke_key(&operator(), &made.tenant, &made.id).await.expect("revoked");
     looks.send_replace(service.store.version());
-    while stream.ended().is_none() {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| stream.ended().is_some()).await;
     assert_eq!(stream.ended(), Some(Ending::Revoked));
     drop(looks);
     running.await.expect("it ends with the looks");
@@ -40,9 +36,7 @@ async fn a_change_that_could_not_be_loaded_is_loaded_later() {
     service.store.set_unreachable(true);
     let (looks, running) = spawn_run(&here);
     looks.send_replace(service.store.version());
-    while service.store.refused_loads() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| service.store.refused_loads() > 0).await;
     assert!(here.bearer(text.expose()).await.is_err());
     service.store.set_unreachable(false);
     caught_up(&here, service.store.version()).await;
@@ -57,9 +51,7 @@ async fn what_has_expired_is_forgotten_until_the_service_stops() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let looks = watch::Sender::new(access.version());
     let running = tokio::spawn(access.clone().run(looks.subscribe(), async { drop(stopped.await) }));
-    while service.store.forgotten() == 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    until(|| service.store.forgotten() > 0).await;
     drop(stop);
     running.await.expect("stopped");
 }
@@ -81,6 +73,20 @@ async fn a_state_that_arrives_late_does_not_replace_a_newer_one() {
     assert_eq!(slow.await.expect("joined").expect("refreshed"), service.store.version());
     assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
     assert_eq!(open_stream(&access, &alice).1.map(|_| ()), Err(AuthError::Revoked));
+}
+
+#[tokio::test]
+async fn a_store_that_has_gone_back_brings_no_credential_back() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    service.tokens.take("GALICE", "shop", "t1", READER);
+    let backup = service.store.backup();
+    let new = NewRevocation { subject: Some("GALICE".into()), ..NewRevocation::default() };
+    access.revoke(&operator(), new).await.expect("revoked");
+    let newest = access.version();
+    service.store.restore(backup);
+    assert_eq!(access.refresh().await.expect("read"), newest);
+    assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ pub(super) struct FakeAdmin {
     pub(super) anonymous: bool,
     pub(super) keys: Mutex<Vec<KeyRecord>>,
     pub(super) revocations: Mutex<Vec<Revocation>>,
+    pub(super) reads: Mutex<Vec<String>>,
     pub(super) tenants: Mutex<Vec<(LogName, TenantSettings)>>,
 }
 
@@ -147,6 +148,11 @@ impl Admin for FakeAdmin {
 
     async fn tenants(&self, _by: &Principal, tenant: Option<&LogName>) -> Result<Vec<(LogName, TenantSettings)>, AuthError> {
         Ok(lock(&self.tenants).iter().filter(|(name, _)| is_of(tenant)(name)).cloned().collect())
+    }
+
+    async fn record_read(&self, _by: &Principal, tenant: &LogName, _reason: &str) -> Result<(), AuthError> {
+        lock(&self.reads).push(tenant.to_string());
+        Ok(())
     }
 
     async fn audit_trail(&self, by: &Principal, tenant: Option<&LogName>, after: u64, limit: usize) -> Result<Vec<AuditRecord>, AuthError> {

@@ -1,0 +1,87 @@
+//! Fetches a set of keys: one GET of one https URL, with an end to its time and size. All that the service ever fetches.
+
+use std::sync::Arc;
+
+use ureq::{
+    Agent,
+    http::Uri,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
+
+use super::{Authorities, JwksSettings, JwtConfigError, key_set::KeySet};
+
+/// The largest set, in bytes.
+const MAX_BYTES: u64 = 64 * 1024;
+
+/// Why there are no keys.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("it answered with status {0}")]
+    Status(u16),
+    #[error("its answer is larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    #[error("its answer is not a JWK set")]
+    NotASet,
+    #[error("{0}")]
+    Failed(ureq::Error),
+}
+
+/// Whether keys may come from this URL.
+pub(super) fn is_acceptable(url: &str) -> bool {
+    let Ok(uri) = url.parse::<Uri>() else { return false };
+    let host = uri.authority().is_some_and(|authority| !authority.host().is_empty() && !authority.as_str().contains('@'));
+    uri.scheme_str() == Some("https") && host && !url.contains('#')
+}
+
+pub(super) struct Fetcher {
+    agent: Agent,
+    url: String,
+}
+
+impl Fetcher {
+    pub(super) fn new(settings: &JwksSettings) -> Result<Self, JwtConfigError> {
+        let roots = match &settings.authorities {
+            Authorities::Machine => {
+                let found = rustls_native_certs::load_native_certs();
+                for error in found.errors {
+                    tracing::debug!(%error, "some authorities of this machine could not be read");
+                }
+                found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect()
+            }
+            Authorities::Only(certificates) => certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect::<Vec<_>>(),
+        };
+        if roots.is_empty() {
+            return Err(JwtConfigError::NoAuthorities);
+        }
+        let tls = TlsConfig::builder()
+            .root_certs(RootCerts::from(roots))
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .build();
+        let config = Agent::config_builder()
+            .https_only(true)
+            // a redirect could lead to where the operator did not mean to get keys from
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(settings.deadline))
+            .tls_config(tls)
+            .max_idle_connections(0)
+            .user_agent("chaincast")
+            .accept("application/jwk-set+json, application/json")
+            .build();
+        Ok(Self { agent: config.new_agent(), url: settings.url.clone() })
+    }
+
+    /// Fetches the set. Blocks, for as long as the deadline at most.
+    pub(super) fn fetch(&self) -> Result<KeySet, FetchError> {
+        let mut response = self.agent.get(&self.url).call().map_err(FetchError::Failed)?;
+        if response.status() != 200 {
+            return Err(FetchError::Status(response.status().as_u16()));
+        }
+        // a body that just reaches ureq's limit counts as too large
+        let body = response.body_mut().with_config().limit(MAX_BYTES + 1).read_to_vec().map_err(|error| match error {
+            ureq::Error::BodyExceedsLimit(_) => FetchError::TooLarge,
+            other => FetchError::Failed(other),
+        })?;
+        KeySet::parse(&body).ok_or(FetchError::NotASet)
+    }
+}
