@@ -9,6 +9,7 @@
 mod facts;
 mod following;
 mod keys;
+mod open;
 mod operators;
 mod store;
 
@@ -31,14 +32,14 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::facts::AppFacts;
 pub use self::keys::{Said, keys};
+use self::{facts::AppFacts, open::Open};
 use crate::{
     auth::{Access, AccessSettings},
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, Console, Following, Guard, InFlight, Openness, Origins, State},
+    http::{self, Console, CredentialSettings, Following, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hub, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
@@ -108,6 +109,8 @@ impl App {
         let state = State {
             log: log.clone(),
             log_id,
+            authority: Arc::new(Open),
+            credentials: CredentialSettings::default(),
             publisher: Arc::new(publisher),
             facts,
             ingest: config.ingest.limits(),

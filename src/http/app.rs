@@ -22,11 +22,14 @@ pub fn app(
     guard: Guard,
     in_flight: InFlight,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>> {
-    let cors = guard.origins().cors();
+    let (cors, origins) = (guard.origins().cors(), guard.origins().clone());
+    let named = origins.clone();
     App::new()
         .configure(|config| routes::configure(config, state, console))
+        .app_data(origins)
         .wrap(CatchPanic::default())
         .wrap(cors)
+        .wrap(from_fn(move |request, next| named.clone().allow_cookies(request, next)))
         .wrap(from_fn(move |request, next| guard.clone().check(request, next)))
         .wrap(from_fn(move |request, next| observe(request, next, in_flight.clone().enter())))
 }

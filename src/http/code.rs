@@ -49,11 +49,13 @@ codes! {
     BadRequest = "bad_request", BAD_REQUEST, "The request could not be read", None;
     /// A query parameter, or the `Last-Event-ID` header, which is named in `parameter`.
     InvalidParameter = "invalid_parameter", BAD_REQUEST, "A parameter is not valid", None;
+    /// Another tenant's log is read only by those who say why.
+    ReasonRequired = "reason_required", BAD_REQUEST, "A reason is needed", None;
     /// The body is not the JSON or NDJSON it claims to be.
     Malformed = "malformed", BAD_REQUEST, "The body could not be read", None;
     /// No credential, or one that is not accepted.
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid credential is needed", None;
-    /// The credential does not allow it.
+    /// The credential does not allow it: `parameter` or `errors` says what of it.
     Forbidden = "forbidden", FORBIDDEN, "Not allowed", None;
     /// A web page of a site that is not on the allow-list sent it.
     OriginRefused = "origin_refused", FORBIDDEN, "This origin is not allowed", None;
@@ -87,6 +89,8 @@ codes! {
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Too busy", Some(2);
     /// The log is out of reach; nothing was stored.
     Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The log is out of reach", Some(2);
+    /// What tells good credentials from bad ones is out of reach; nothing was read or stored.
+    CredentialsUnavailable = "credentials_unavailable", SERVICE_UNAVAILABLE, "Credentials cannot be checked at the moment", Some(2);
     /// The log was lost while it stored: repeat the same ids to find out.
     OutcomeUnknown = "outcome_unknown", SERVICE_UNAVAILABLE, "It is not known whether the events were stored", Some(2);
     /// The instance is stopping; another one, or its successor, answers.

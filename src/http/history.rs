@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
 use utoipa::ToSchema;
 
 use super::{
+    caller::Caller,
     code::Code,
     gap::{self, Gap},
     problem::Problem,
@@ -52,11 +53,16 @@ pub(super) struct Answer {
     description = "A page of the log. Starts at the earliest retained event unless told otherwise; poll with `last_event_id=<nextEventId>`.",
     params(super::openapi::FilterParameters, ("limit" = inline(Option<u32>), Query, minimum = 1, maximum = 1000,
         description = "The most events to answer, 100 unless given.")),
+    security((), ("bearer" = []), ("cookie" = []), ("token" = [])),
     responses((status = 200, description = "A page", body = Answer))
 )]
 pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let query = HistoryQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
-    let scan = scan(&*state.log, state.log_id, query).await?;
+    let caller = Caller::reader(&request, &state).await?;
+    let mut query = HistoryQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
+    let reading = caller.reading(std::mem::take(&mut query.tenancy))?;
+    query.filter = caller.visible(query.filter)?;
+    let tenant = reading.recorded(&caller.principal, "GET /events", &state).await?;
+    let scan = scan(&*state.log, state.log_of(&tenant).await?, query).await?;
     Ok(HttpResponse::Ok().content_type(ContentType::json()).body(scan.to_json()))
 }
 

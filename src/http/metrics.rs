@@ -30,7 +30,7 @@ struct Scrape {
 }
 
 /// Numbers of the instance for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics",
+#[utoipa::path(get, path = "/metrics", tag = "operation", operation_id = "metrics", security((), ("bearer" = [])),
     description = "For a super admin; for whoever reaches it in open mode, and on `CHAINCAST_ADMIN_LISTEN`, which Prometheus is best pointed to.",
     responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"))
 )]

@@ -1,14 +1,17 @@
 //! The service as HTTP: which paths there are, what they take, and how errors look.
 //!
 //! [`routes`] is the table of paths, [`code`] the table of errors; handlers are thin and stand in a file per resource. [`app`]
-//! puts the middleware round them.
+//! puts the middleware round them. Who asks is found out in `credentials` and `caller`, from what an [`Authority`] says.
 //!
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 
 pub mod admin;
 mod app;
+mod authority;
+mod caller;
 mod client;
 pub mod code;
+mod credentials;
 pub mod gap;
 pub mod guard;
 mod health;
@@ -27,16 +30,22 @@ mod publish;
 pub mod query;
 mod refused;
 pub mod routes;
+mod session;
 mod state;
 mod stats;
 mod subscribe;
+mod tenancy;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 pub use admin::{Admin, Console};
 pub use app::{admin_app, app};
+pub use authority::{Authority, IssuedTicket, Registration, Signed, TicketUse};
 pub use client::{ClientNet, ForwardedBy, Proxies};
 pub use code::Code;
+pub use cookie::SameSite;
+pub use credentials::CredentialSettings;
 pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
 pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
@@ -44,9 +53,11 @@ pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
 pub use refused::RefusedCredentials;
+pub use session::CookieSettings;
 pub use state::{Facts, Health, HealthStatus, Latency, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,
     QueueStatistics, RingStatistics, Statistics,
 };
 pub use subscribe::Following;
+pub use tenancy::Tenancy;

@@ -3,20 +3,27 @@
 //! What has no type of ours is described here: events, which are kept as text from publisher to subscriber, and the event stream. Which error
 //! each operation may answer stands in `ERRORS`; what an error looks like, in [`Code`].
 
+mod security;
+
 use utoipa::{
     IntoParams, Modify, OpenApi, ToSchema,
     openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder, path::Operation},
 };
 
-use super::{admin, code::Code, health, history, metrics, problem, publish, query::OnGap, state, stats};
+use self::security::Schemes;
+use super::{admin, code::Code, health, history, metrics, problem, publish, query::OnGap, session, state, stats, tickets};
 use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.
 const ERRORS: &[(&str, &[Code])] = &[
     ("publish", PUBLISH),
-    ("history", &[Code::InvalidParameter, Code::Gap, Code::Unavailable]),
-    ("subscribe", &[Code::InvalidParameter, Code::Gap, Code::Limited, Code::Overloaded, Code::Unavailable, Code::Draining]),
-    ("metrics", &[Code::Unauthorized, Code::Forbidden, Code::Limited, Code::Unavailable]),
+    ("history", HISTORY),
+    ("subscribe", SUBSCRIBE),
+    ("stats", STATS),
+    ("issue_ticket", &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::Limited, Code::CredentialsUnavailable]),
+    ("begin_session", SESSION),
+    ("end_session", &[Code::InvalidParameter]),
+    ("metrics", &[Code::Unauthorized, Code::Forbidden, Code::Limited, Code::CredentialsUnavailable]),
     ("createKey", ADMIN_WRITE),
     ("listKeys", ADMIN_READ),
     ("rotateKey", ADMIN_WRITE),
@@ -29,10 +36,18 @@ const ERRORS: &[(&str, &[Code])] = &[
     ("audit", ADMIN_READ),
 ];
 
-const ADMIN_READ: &[Code] =
-    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable];
+const ADMIN_READ: &[Code] = &[
+    Code::InvalidParameter,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
 
-const ADMIN_DELETE: &[Code] = &[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable];
+const ADMIN_DELETE: &[Code] =
+    &[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable, Code::CredentialsUnavailable];
 
 const ADMIN_WRITE: &[Code] = &[
     Code::BadRequest,
@@ -46,20 +61,62 @@ const ADMIN_WRITE: &[Code] = &[
     Code::Invalid,
     Code::Limited,
     Code::Unavailable,
+    Code::CredentialsUnavailable,
 ];
+
+const HISTORY: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Gap,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
+
+const SUBSCRIBE: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Gap,
+    Code::Limited,
+    Code::Overloaded,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+    Code::Draining,
+];
+
+const STATS: &[Code] = &[
+    Code::InvalidParameter,
+    Code::ReasonRequired,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
+
+const SESSION: &[Code] =
+    &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::TooLarge, Code::Limited, Code::CredentialsUnavailable];
 
 const PUBLISH: &[Code] = &[
     Code::BadRequest,
     Code::RequestTimeout,
     Code::InvalidParameter,
     Code::Malformed,
+    Code::Unauthorized,
+    Code::Forbidden,
     Code::IdConflict,
     Code::TooLarge,
     Code::UnsupportedMediaType,
     Code::Invalid,
     Code::Refused,
+    Code::Limited,
     Code::Overloaded,
     Code::Unavailable,
+    Code::CredentialsUnavailable,
     Code::OutcomeUnknown,
     Code::Draining,
 ];
@@ -71,19 +128,22 @@ const COMMON: &[Code] = &[Code::OriginRefused, Code::ForwardedRefused, Code::Hos
     info(
         title = "chaincast",
         description = "Blockchain events over Server-Sent Events: a durable ordered log, live fan-out and gap-free replay.\n\n\
-            Every path is also served under `/v1`. Errors are RFC 9457 problems with a `code` to rely on."
+            Every path is also served under `/v1`. Errors are RFC 9457 problems with a `code` to rely on.\n\n\
+            Of several credentials the first counts, in the order bearer, cookie, ticket, token: a bad one is 401, whatever else is there. \
+            Without credentials configured, the service needs none and serves its own machine only."
     ),
-    paths(publish::publish, history::history, subscribe, stats::stats, health::health, health::live, health::ready,
+    paths(publish::publish, history::history, subscribe, tickets::issue, session::begin, session::end, stats::stats, health::health, health::live, health::ready,
         metrics::metrics, admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::revoke, admin::revocations::create,
         admin::revocations::list, admin::revocations::lift, admin::tenants::list, admin::tenants::set, admin::audit::trail),
     components(schemas(Event, NewEvent, problem::Body<'_>, state::Health)),
     tags(
         (name = "events", description = "Publish, follow, read"),
+        (name = "access", description = "Tickets and cookies, for clients that cannot send headers"),
         (name = "operation", description = "Health and numbers"),
         (name = "admin", description = "Keys, revocations, tenants' settings and the audit trail. `Authorization: Bearer` only, and no pages of \
             other sites. An admin sees and changes its own tenant, a super admin all. With `CHAINCAST_ADMIN_LISTEN` these are served there only.")
     ),
-    modifiers(&ErrorsFromTheTable)
+    modifiers(&ErrorsFromTheTable, &Schemes)
 )]
 struct Document;
 
@@ -148,6 +208,11 @@ pub(super) struct FilterParameters {
     /// `resume` (default): tell of events that are gone, and go on. `fail`: 410.
     #[param(inline)]
     on_gap: Option<OnGap>,
+    /// Another tenant's events, for super-admins; needs a reason.
+    tenant: Option<String>,
+    /// Why another tenant's are read, in at most 500 visible characters; or the header `Chaincast-Reason`.
+    #[param(max_length = 500)]
+    reason: Option<String>,
 }
 
 /// Follows events as they come, after those that were missed.
@@ -158,6 +223,7 @@ pub(super) struct FilterParameters {
         and its reason. Reconnect with `Last-Event-ID`. `expired`, `revoked` and `superseded` end the stream for good.\n\n\
         A refusal that will pass is answered 200 with `hub.closing` to clients that accept `text/event-stream`, because an EventSource never \
         comes back from another status; other clients get the status.",
+    security((), ("bearer" = []), ("cookie" = []), ("ticket" = []), ("token" = [])),
     params(
         FilterParameters,
         ("shape" = inline(Option<Shape>), Query, description = "`envelope` (default): `data:` holds the event. `data`: only its `data`."),
@@ -260,5 +326,22 @@ mod tests {
     fn the_document_in_the_repository_is_the_one_that_is_served() {
         let kept = include_str!("../../openapi/openapi.json");
         assert!(kept == super::to_json(), "renew it: cargo run -- openapi > openapi/openapi.json");
+    }
+
+    #[test]
+    fn whatever_answers_401_names_the_credentials_it_takes_and_each_of_those_is_described() {
+        let document: serde_json::Value = serde_json::from_str(&super::to_json()).expect("JSON");
+        let schemes = document["components"]["securitySchemes"].as_object().expect("schemes");
+        let operations = document["paths"].as_object().expect("paths").values().filter_map(serde_json::Value::as_object);
+        for operation in operations.flat_map(serde_json::Map::values) {
+            let (id, taken) = (&operation["operationId"], operation["security"].as_array().cloned().unwrap_or_default());
+            let names: Vec<String> = taken.iter().filter_map(|one| one.as_object()?.keys().next().cloned()).collect();
+            assert_eq!(operation["responses"]["401"].is_object(), !names.is_empty(), "{id}");
+            for status in ["403", "429"] {
+                assert!(names.is_empty() || operation["responses"][status].is_object(), "{id} {status}");
+            }
+            assert!(names.iter().all(|name| schemes.contains_key(name)), "{id}: {names:?}");
+        }
+        assert_eq!(schemes.len(), 5);
     }
 }

@@ -5,12 +5,18 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_cors::Cors;
-use actix_web::http::{
-    Method,
-    header::{self, HeaderValue},
+use actix_web::{
+    Error,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+    middleware::Next,
 };
 
-use super::{admin, observe::REQUEST_ID};
+use super::{admin, observe::REQUEST_ID, tenancy::REASON};
 
 /// The origins that may use the service from a browser.
 #[derive(Clone, Debug)]
@@ -41,15 +47,50 @@ impl Origins {
         authority(origin).is_some_and(|authority| is_loopback(host_name(authority)))
     }
 
-    /// CORS for every answer but operators', errors included. Without credentials: nothing here lives on cookies that another site could use.
+    /// Whether the list has this very origin: its pages may use cookies. `*` and the default name nobody.
+    #[must_use]
+    pub fn is_named(&self, origin: &HeaderValue) -> bool {
+        self.listed.as_ref().is_some_and(|listed| !listed.is_empty()) && self.may(origin)
+    }
+
+    /// CORS for every answer but operators', errors included. Cookies are granted round it, because not every origin that may ask may use them.
     pub fn cors(&self) -> Cors {
         let origins = self.clone();
         Cors::default()
             .allowed_origin_fn(move |origin, head| origins.may(origin) && !admin::is_below(head.uri.path()))
-            .allowed_methods([Method::GET, Method::HEAD, Method::POST])
-            .allowed_headers([header::AUTHORIZATION, header::CONTENT_TYPE, header::HeaderName::from_static("last-event-id"), REQUEST_ID])
+            .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
+            .allowed_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                header::HeaderName::from_static("last-event-id"),
+                REQUEST_ID,
+                REASON,
+            ])
             .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW, REQUEST_ID])
             .max_age(3600)
+    }
+
+    /// The middleware round CORS: lets pages of named origins use cookies.
+    pub(super) async fn allow_cookies<B: MessageBody>(self, request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+        let named = request.headers().get(header::ORIGIN).is_some_and(|origin| self.is_named(origin));
+        let allow = move |headers: &mut HeaderMap| {
+            if named && headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
+                headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            }
+        };
+        match next.call(request).await {
+            Ok(mut answer) => {
+                allow(answer.headers_mut());
+                Ok(answer)
+            }
+            Err(mut error) => {
+                error.add_response_mapper(move |mut response| {
+                    allow(response.headers_mut());
+                    response
+                });
+                Err(error)
+            }
+        }
     }
 }
 
@@ -114,5 +155,16 @@ mod tests {
         assert!(!may(&["https://app.example"], "http://localhost"));
         assert!(!may(&["null"], "null"));
         assert!(may(&["*"], "https://anything.example"));
+    }
+
+    #[test]
+    fn only_an_origin_that_stands_in_the_list_is_named() {
+        let is_named = |listed: &[&str], origin: &'static str| Origins::new(listed).is_named(&HeaderValue::from_static(origin));
+        assert!(is_named(&["https://app.example"], "https://app.example"));
+        assert!(!is_named(&["https://app.example"], "https://other.example"));
+        assert!(!is_named(&[], "http://localhost:5173"));
+        assert!(!is_named(&["*"], "https://app.example"));
+        assert!(!is_named(&["*", "https://app.example"], "https://app.example"));
+        assert!(!is_named(&["null"], "null"));
     }
 }

@@ -1,4 +1,5 @@
-//! Query strings, read strictly: percent-encoded UTF-8, each parameter known, each value where one is wanted.
+//! Query strings, read strictly: percent-encoded UTF-8, each parameter known, each value where one is wanted. No error repeats a value, because
+//! some are credentials.
 //!
 //! A plus sign stands for itself. No value has a space, and `2026-02-22T10:00:00+00:00` is how many languages write a time.
 
@@ -7,8 +8,8 @@ use super::problem::Problem;
 /// One `name=value` after decoding.
 pub(super) type Pair = (String, String);
 
-/// The longest text of a client that an error repeats.
-const MAX_ECHO_CHARS: usize = 64;
+/// The longest name of a client that an error repeats: no token is as short.
+const MAX_ECHO_CHARS: usize = 32;
 
 /// Splits and decodes a query string; pieces without a text are skipped, a name without `=` has an empty value.
 ///
@@ -16,6 +17,32 @@ const MAX_ECHO_CHARS: usize = 64;
 /// A problem that names the parameter whose encoding is broken.
 pub(super) fn pairs(query: &str) -> Result<Vec<Pair>, Problem> {
     query.split('&').filter(|piece| !piece.is_empty()).map(pair).collect()
+}
+
+/// The value of a parameter that is looked for before the others are: what is wrong with those is not told yet.
+///
+/// # Errors
+/// A problem when it is there twice, is empty, or its encoding is broken.
+pub(super) fn only(query: &str, name: &'static str) -> Result<Option<String>, Problem> {
+    let mut found = Once::new(name);
+    for piece in query.split('&') {
+        let (key, value) = piece.split_once('=').unwrap_or((piece, ""));
+        if decode(key).as_deref() == Some(name) {
+            let value = decode(value).ok_or_else(|| Problem::parameter(name, "must be percent-encoded UTF-8"))?;
+            found.set(&value, not_empty)?;
+        }
+    }
+    Ok(found.get())
+}
+
+/// Refuses every parameter.
+pub(super) fn none(query: &str) -> Result<(), Problem> {
+    pairs(query)?.first().map_or(Ok(()), |(name, _)| Err(unknown(name)))
+}
+
+/// A parser for text that is somebody else's to read.
+pub(super) fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 fn pair(piece: &str) -> Result<Pair, Problem> {
@@ -45,9 +72,13 @@ pub(super) fn unknown(name: &str) -> Problem {
     Problem::parameter(echo(name), "is not a parameter of this path")
 }
 
-/// A client's text, short enough and harmless enough to send back.
-fn echo(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(MAX_ECHO_CHARS).collect()
+/// A client's name for a parameter, short enough and harmless enough to send back; whatever looks like a value behind it is left out.
+fn echo(name: &str) -> String {
+    let name = name.split(['=', '%']).next().unwrap_or_default();
+    if name.chars().nth(MAX_ECHO_CHARS).is_some() {
+        return "?".to_owned();
+    }
+    name.chars().filter(|c| !c.is_control()).collect()
 }
 
 /// A parameter that may be given once.
@@ -96,6 +127,25 @@ mod tests {
         let found = pairs("a%20b=c%C3%A9&&d=1+2&e").expect("well formed");
         let expected = [("a b", "cé"), ("d", "1+2"), ("e", "")].map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn one_parameter_is_found_whatever_the_others_are() {
+        let token = |query: &str| only(query, "token").map_err(|problem| problem.to_string());
+        assert_eq!(token("a=%zz&t%6Fken=x%2Ey&b"), Ok(Some("x.y".to_owned())));
+        assert_eq!(token("tokens=1&a=token"), Ok(None));
+        for bad in ["token=a&token=b", "token=", "token", "token=%zz"] {
+            assert!(token(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_credential_is_not_sent_back() {
+        for query in ["token%3Dsecret=1", "token=secret%zz", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJzZWNyZXQifQ.c2VjcmV0=1", "%%secret"] {
+            let problem = pairs(query).map(|pairs| unknown(&pairs[0].0)).unwrap_or_else(|problem| problem);
+            let body = String::from_utf8(problem.body(None)).expect("UTF-8");
+            assert!(!body.contains("secret") && !body.contains("eyJ"), "{body}");
+        }
     }
 
     #[test]

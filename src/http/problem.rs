@@ -1,7 +1,10 @@
 //! The one mapping of errors to HTTP: RFC 9457 `application/problem+json`.
 //!
 //! Handlers return `Result<_, Problem>`. [`super::observe`] adds the request's id to the body and writes what only the log may say: the body of a
-//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`].
+//! 5xx tells nothing of the inside. Which code has which status stands in [`Code`]; which error of another module has which code, in
+//! `causes`.
+
+mod causes;
 
 use std::{borrow::Cow, fmt};
 
@@ -16,10 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{code::Code, gap::Gap};
-use crate::{
-    ingest::{ConflictingId, Fault, ParseError, PublishError},
-    log::LogError,
-};
+use crate::ingest::{ConflictingId, Fault};
 
 /// The media type of every error.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -41,6 +41,8 @@ struct Extra {
     conflicts: Vec<ConflictMember>,
     gap: Option<Gap>,
     allow: Option<&'static str>,
+    /// A credential was presented, and is bad.
+    bad_credential: bool,
 }
 
 /// One rule that an event breaks.
@@ -115,6 +117,47 @@ impl Problem {
         let mut problem = Self::new(Code::InvalidParameter).detail(detail);
         problem.extra.parameter = Some(name.into());
         problem
+    }
+
+    /// No credential where one is needed.
+    #[must_use]
+    pub fn unauthenticated() -> Self {
+        Self::new(Code::Unauthorized).detail("send `Authorization: Bearer` with a token or an API key")
+    }
+
+    /// A credential that is not taken, and why, without a part of it.
+    #[must_use]
+    pub fn bad_credential(why: impl Into<Cow<'static, str>>) -> Self {
+        let mut problem = Self::new(Code::Unauthorized).detail(why);
+        problem.extra.bad_credential = true;
+        problem
+    }
+
+    /// Events that the credential may not publish.
+    #[must_use]
+    pub fn not_yours(faults: Vec<Fault>) -> Self {
+        Self { code: Code::Forbidden, ..Self::invalid(faults) }
+    }
+
+    /// What a parameter asks for, and the credential does not allow.
+    #[must_use]
+    pub fn forbidden(parameter: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code: Code::Forbidden, ..Self::parameter(parameter, detail) }
+    }
+
+    /// The same refusal to someone who has not said who they are: 401 in place of 403.
+    #[must_use]
+    pub fn without_credential(mut self) -> Self {
+        if self.code == Code::Forbidden {
+            self.code = Code::Unauthorized;
+        }
+        self
+    }
+
+    /// Another tenant's log without a word why.
+    #[must_use]
+    pub fn reason_required(detail: &'static str) -> Self {
+        Self { code: Code::ReasonRequired, ..Self::parameter("reason", detail) }
     }
 
     /// A method that a path does not have; `allow` lists those it has.
@@ -192,6 +235,20 @@ impl Problem {
         if status.is_client_error() { problem.detail(error.to_string()) } else { problem.caused_by(error) }
     }
 
+    /// RFC 6750 §3: no error to whoever presented nothing.
+    fn challenge(&self) -> String {
+        let realm = "Bearer realm=\"chaincast\"";
+        match &self.detail {
+            Some(why) if self.extra.bad_credential => {
+                // what the grammar of `error_description` lets through
+                let plain = |c: char| if c.is_ascii() && !c.is_ascii_control() && c != '"' && c != '\\' { c } else { '\'' };
+                let why: String = why.chars().map(plain).collect();
+                format!("{realm}, error=\"invalid_token\", error_description=\"{why}\"")
+            }
+            _ => realm.to_owned(),
+        }
+    }
+
     /// The body, with the id of the request if it has one.
     #[must_use]
     pub(super) fn body(&self, request_id: Option<&str>) -> Vec<u8> {
@@ -233,7 +290,7 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         if self.code == Code::Unauthorized {
-            response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"chaincast\""));
+            response.insert_header((header::WWW_AUTHENTICATE, self.challenge()));
         }
         if let Some(allow) = self.extra.allow {
             response.insert_header((header::ALLOW, allow));
@@ -242,45 +299,10 @@ impl ResponseError for Problem {
     }
 }
 
-impl From<ParseError> for Problem {
-    fn from(error: ParseError) -> Self {
-        match error {
-            ParseError::Malformed { detail } => Self::new(Code::Malformed).detail(detail),
-            ParseError::Invalid { faults } => Self::invalid(faults),
-            error @ ParseError::TooLarge { .. } => Self::new(Code::TooLarge).detail(error.to_string()),
-        }
-    }
-}
-
-impl From<PublishError> for Problem {
-    fn from(error: PublishError) -> Self {
-        match error {
-            PublishError::Conflict(items) => Self::conflict(&items),
-            PublishError::Unavailable => Self::new(Code::Unavailable),
-            PublishError::OutcomeUnknown => {
-                Self::new(Code::OutcomeUnknown).detail("repeat the request with the same ids: what was stored is answered as a duplicate")
-            }
-            PublishError::Overloaded => Self::new(Code::Overloaded),
-            PublishError::Refused(cause) => Self::new(Code::Refused).caused_by(&cause),
-            PublishError::Internal => Self::new(Code::Internal),
-            PublishError::Stopping => Self::new(Code::Draining),
-        }
-    }
-}
-
-impl From<LogError> for Problem {
-    fn from(error: LogError) -> Self {
-        let code = match error {
-            LogError::Unavailable(_) | LogError::Unknown(_) => Code::Unavailable,
-            LogError::Content(_) | LogError::Internal(_) => Code::Internal,
-        };
-        Self::new(code).caused_by(&error)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{auth::AuthError, log::LogError};
 
     fn json(problem: &Problem) -> serde_json::Value {
         serde_json::from_slice(&problem.body(Some("r-1"))).expect("JSON")
@@ -304,6 +326,21 @@ mod tests {
         assert_eq!(problem.code(), Code::Internal);
         assert!(!json(&problem).to_string().contains("relation"));
         assert!(problem.cause().is_some_and(|cause| cause.contains("relation")));
+    }
+
+    #[test]
+    fn a_challenge_says_what_is_wrong_only_to_whoever_presented_something() {
+        let challenge = |error: AuthError| {
+            let response = Problem::from(error).error_response();
+            response.headers().get(header::WWW_AUTHENTICATE).map(|value| value.to_str().expect("ASCII").to_owned())
+        };
+        assert_eq!(challenge(AuthError::Missing).as_deref(), Some("Bearer realm=\"chaincast\""));
+        let invalid = "Bearer realm=\"chaincast\", error=\"invalid_token\", error_description=";
+        assert_eq!(challenge(AuthError::Invalid("a \"b\" \\ é")), Some(format!("{invalid}\"a 'b' ' '\"")));
+        assert_eq!(challenge(AuthError::Expired), Some(format!("{invalid}\"the credential has expired\"")));
+        assert_eq!(challenge(AuthError::Revoked), Some(format!("{invalid}\"the credential was revoked\"")));
+        assert_eq!(challenge(AuthError::Forbidden("no".into())), None);
+        assert_eq!(challenge(AuthError::Unavailable("10.0.0.9".into())), None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! The limit holds while the body is read, so that nobody can make the service hold more. **Publishing does not wait for subscribers**
 //! (`publishing_does_not_wait_for_a_client_that_never_reads`). A client
 //! that hangs up cancels nothing: what was handed to the publisher is committed all the same. Rules of events are `ingest`'s.
+//!
+//! Who may not publish at all is refused before the body is read; a signature is over the body, so its sender is known only after.
 
 use std::time::Duration;
 
@@ -19,10 +21,18 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{code::Code, media_type, params, params::Once, problem::Problem, state::State};
+use super::{
+    authority::Authority,
+    caller::{Caller, Sender},
+    code::Code,
+    media_type, params,
+    params::Once,
+    problem::Problem,
+    state::State,
+};
 use crate::{
-    domain::{Cursor, Source},
-    ingest::{self, PublishError, Published, Publisher},
+    domain::{Cursor, LogName},
+    ingest::{self, MissingIds, PublishError, Published, Publisher},
     log::{AppendRequest, ItemStatus, LogId, OnConflict},
 };
 
@@ -93,9 +103,14 @@ impl From<Published> for Answer {
 /// Publishes events.
 #[utoipa::path(
     post, path = "/events", tag = "events", operation_id = "publish",
+    security((), ("bearer" = []), ("signature" = [])),
     params(("on_conflict" = inline(Option<String>), Query, pattern = "refuse|keep",
         description = "`refuse` (default): an id that is known with other content refuses the whole request. `keep`: such events stay as \
-            stored, with item status `conflict`, and the rest is stored.")),
+            stored, with item status `conflict`, and the rest is stored."),
+        ("key" = inline(Option<String>), Query, description = "The id of the signing key of a signed request."),
+        ("webhook-id" = inline(Option<String>), Header, description = "Of a signed request: signed with its timestamp and body. Events without an id get theirs from it."),
+        ("webhook-timestamp" = inline(Option<String>), Header, description = "Of a signed request: seconds since 1970, at most five minutes off."),
+    ),
     request_body(
         description = "One event, an array of events, or one event a line. A batch is stored whole or not at all.",
         content(
@@ -109,12 +124,13 @@ impl From<Published> for Answer {
     )
 )]
 pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let sender = Sender::of(&request, &state).await?;
     let on_conflict = parse_on_conflict(request.query_string())?;
     let form = body_form(request.headers())?;
     let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
     let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
-    let append = parse(form, body, state.ingest, on_conflict).await?;
-    let published = state.publisher.publish(state.log_id, append).await?;
+    let (tenant, append) = understand(Arrived { sender, form, body, on_conflict }, &state).await?;
+    let published = state.publisher.publish(state.log_of(&tenant).await?, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
     let status = if news { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))
@@ -122,9 +138,12 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
 
 fn parse_on_conflict(query: &str) -> Result<OnConflict, Problem> {
     let mut on_conflict = Once::new("on_conflict");
+    let mut key = Once::new("key");
     for (name, value) in params::pairs(query)? {
         match name.as_str() {
             "on_conflict" => on_conflict.set(&value, params::either(("refuse", OnConflict::Refuse), ("keep", OnConflict::Keep)))?,
+            // whose it is is found out elsewhere
+            "key" => key.set(&value, |_| Ok(()))?,
             _ => return Err(params::unknown(&name)),
         }
     }
@@ -159,11 +178,38 @@ async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) 
     Ok(read)
 }
 
-async fn parse(form: ingest::BodyForm, body: Vec<u8>, limits: ingest::Limits, on_conflict: OnConflict) -> Result<AppendRequest, Problem> {
-    let elsewhere = body.len() > PARSE_ELSEWHERE_BYTES;
-    let parse =
-        move || ingest::parse(form, &body, &limits).map(|drafts| ingest::request(Source::new(Source::DEFAULT), drafts, on_conflict));
-    let parsed =
-        if elsewhere { web::block(parse).await.map_err(|error| Problem::new(Code::Overloaded).caused_by(&error))? } else { parse() };
-    Ok(parsed?)
+/// A request that has arrived whole.
+struct Arrived {
+    sender: Sender,
+    form: ingest::BodyForm,
+    body: Vec<u8>,
+    on_conflict: OnConflict,
+}
+
+async fn understand(arrived: Arrived, state: &State) -> Result<(LogName, AppendRequest), Problem> {
+    if arrived.body.len() <= PARSE_ELSEWHERE_BYTES {
+        return arrived.understand(&*state.authority, &state.ingest);
+    }
+    let (authority, limits) = (state.authority.clone(), state.ingest);
+    let understood = web::block(move || arrived.understand(&*authority, &limits)).await;
+    understood.map_err(|error| Problem::new(Code::Overloaded).caused_by(&error))?
+}
+
+impl Arrived {
+    /// What is to be appended to whose log; nothing of an unsigned body is told to whoever sent it.
+    fn understand(self, authority: &dyn Authority, limits: &ingest::Limits) -> Result<(LogName, AppendRequest), Problem> {
+        let (caller, request) = match self.sender {
+            Sender::Known(caller) => (caller, None),
+            Sender::Signed(signature) => (Caller::signed(&signature, &self.body, authority)?, Some(signature.id)),
+        };
+        // whoever sends a signed request again, its sender or a thief, publishes nothing new
+        let missing = request.as_deref().map_or(Ok(MissingIds::MADE), MissingIds::numbered);
+        let missing = missing.map_err(|error| Problem::parameter("webhook-id", error.to_string()))?;
+        let drafts = ingest::parse_with(self.form, &self.body, limits, &missing)?;
+        let faults = caller.not_its_own(&drafts);
+        if !faults.is_empty() {
+            return Err(Problem::not_yours(faults));
+        }
+        Ok((caller.tenant().clone(), ingest::request(caller.principal.rights.source(), drafts, self.on_conflict)))
+    }
 }

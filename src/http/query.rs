@@ -4,14 +4,17 @@
 //! `since`, and then the default: **now** for a subscription, **earliest** for history. All that is given is checked, also what loses.
 
 use actix_web::http::header::{HeaderMap, HeaderName};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::{
     params::{self, Once},
     problem::Problem,
+    tenancy::{Tenancy, TenancyParams},
 };
 use crate::{
     domain::{Filter, FilterError, FilterParts, Pattern, Start, StreamId, Timestamp, UserId},
+    log::SecretDigest,
     sse::{Names, Shape, Style},
 };
 
@@ -37,6 +40,8 @@ pub struct FollowQuery {
     pub on_gap: OnGap,
     /// How events are written.
     pub style: Style,
+    /// Whose events.
+    pub tenancy: Tenancy,
 }
 
 /// `GET /events`.
@@ -50,6 +55,8 @@ pub struct HistoryQuery {
     pub on_gap: OnGap,
     /// The most events to answer.
     pub limit: usize,
+    /// Whose events.
+    pub tenancy: Tenancy,
 }
 
 impl FollowQuery {
@@ -61,16 +68,35 @@ impl FollowQuery {
         let mut common = Common::new();
         let mut shape = Once::new("shape");
         let mut names = Once::new("names");
+        let mut ticket = Once::new("ticket");
         for (name, value) in params::pairs(query)? {
             match name.as_str() {
                 "shape" => shape.set(&value, params::either(("envelope", Shape::Envelope), ("data", Shape::Data)))?,
                 "names" => names.set(&value, params::either(("on", Names::On), ("off", Names::Off)))?,
+                // what it opens was decided before
+                "ticket" => ticket.set(&value, |_| Ok(()))?,
                 _ => common.take(&name, &value)?,
             }
         }
-        let (filter, start, on_gap) = common.finish(headers, max_selectors)?;
+        let (filter, start, on_gap, tenancy) = common.finish(headers, max_selectors)?;
         let style = Style { shape: shape.get().unwrap_or_default(), names: names.get().unwrap_or_default() };
-        Ok(Self { filter, start: start.unwrap_or(Start::Now), on_gap, style })
+        Ok(Self { filter, start: start.unwrap_or(Start::Now), on_gap, style, tenancy })
+    }
+}
+
+impl FollowQuery {
+    /// What a ticket is bound to: the filter as it is asked for, and whose events it is asked of; not from where, nor how it is written.
+    #[must_use]
+    pub fn digest(&self) -> SecretDigest {
+        let parts = self.filter.parts();
+        let mut text = format!("all={}\n", parts.all);
+        let mut add = |name: &str, value: &str| text.extend([name, "=", value, "\n"]);
+        parts.streams.iter().for_each(|id| add("streams", id.as_str()));
+        parts.users.iter().for_each(|id| add("users", id.as_str()));
+        parts.topics.iter().for_each(|pattern| add("topics", pattern.as_str()));
+        parts.types.iter().for_each(|pattern| add("types", pattern.as_str()));
+        self.tenancy.tenant.iter().for_each(|tenant| add("tenant", tenant.as_str()));
+        Sha256::digest(text).into()
     }
 }
 
@@ -93,9 +119,9 @@ impl HistoryQuery {
                 _ => common.take(&name, &value)?,
             }
         }
-        let (filter, start, on_gap) = common.finish(headers, max_selectors)?;
+        let (filter, start, on_gap, tenancy) = common.finish(headers, max_selectors)?;
         let limit = limit.get().unwrap_or(Self::DEFAULT_LIMIT);
-        Ok(Self { filter, start: start.unwrap_or(Start::Earliest), on_gap, limit })
+        Ok(Self { filter, start: start.unwrap_or(Start::Earliest), on_gap, limit, tenancy })
     }
 }
 
@@ -114,6 +140,8 @@ struct Common {
     last_event_id: Once<Start>,
     since: Once<Timestamp>,
     on_gap: Once<OnGap>,
+    token: Once<()>,
+    tenancy: TenancyParams,
 }
 
 impl Common {
@@ -125,6 +153,8 @@ impl Common {
             last_event_id: Once::new("last_event_id"),
             since: Once::new("since"),
             on_gap: Once::new("on_gap"),
+            token: Once::new("token"),
+            tenancy: TenancyParams::new(),
         }
     }
 
@@ -138,11 +168,13 @@ impl Common {
             "last_event_id" | "lastEventId" => self.last_event_id.set(value, |text| Start::parse(text).map_err(|error| error.to_string())),
             "since" => self.since.set(value, |text| Timestamp::parse(text).map_err(|error| error.to_string())),
             "on_gap" => self.on_gap.set(value, params::either(("resume", OnGap::Resume), ("fail", OnGap::Fail))),
-            _ => Err(params::unknown(name)),
+            // whose it is was found out before
+            "token" => self.token.set(value, |_| Ok(())),
+            _ => self.tenancy.take(name, value),
         }
     }
 
-    fn finish(self, headers: &HeaderMap, max_selectors: usize) -> Result<(Filter, Option<Start>, OnGap), Problem> {
+    fn finish(self, headers: &HeaderMap, max_selectors: usize) -> Result<(Filter, Option<Start>, OnGap, Tenancy), Problem> {
         let mut parts = self.parts;
         parts.all = self.all.get().unwrap_or_default();
         let filter = Filter::new(parts, max_selectors).map_err(|error| {
@@ -154,7 +186,7 @@ impl Common {
             Problem::parameter(parameter, error.to_string())
         })?;
         let start = header_start(headers)?.or(self.last_event_id.get()).or(self.since.get().map(Start::Since));
-        Ok((filter, start, self.on_gap.get().unwrap_or_default()))
+        Ok((filter, start, self.on_gap.get().unwrap_or_default(), self.tenancy.finish(headers)))
     }
 }
 
@@ -216,6 +248,20 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_bound_to_the_filter_however_it_is_spelt_and_to_nothing_else() {
+        let digest = |query: &str| follow(query).expect(query).digest();
+        let bound = digest("streams=1,2&types=a.*");
+        for same in
+            ["types=a.*&streams=2&streams=1&ticket=x", "streams=1,2&types=a.*&last_event_id=7&shape=data&names=off&on_gap=fail&token=x"]
+        {
+            assert_eq!(digest(same), bound, "{same}");
+        }
+        for other in ["streams=1&types=a.*", "streams=1,2", "users=1,2&types=a.*", "streams=1,2&types=a.*&tenant=acme", "all=true"] {
+            assert_ne!(digest(other), bound, "{other}");
+        }
+    }
+
+    #[test]
     fn the_earlier_of_header_parameter_and_time_says_where_to_start() {
         let start = |query: &str, header| FollowQuery::parse(query, &headers(header), 5).expect("valid").start;
         let all = "all=true&last_event_id=7&since=2026-02-22T10:00:00+00:00";
@@ -248,6 +294,12 @@ mod tests {
             ("all=true&names=no", "names"),
             ("all=true&limit=1", "limit"),
             ("all=true&stream=1", "stream"),
+            ("all=true&token=a&token=b", "token"),
+            ("all=true&ticket=a&ticket=b", "ticket"),
+            ("all=true&tenant=", "tenant"),
+            ("all=true&tenant=a&tenant=b", "tenant"),
+            ("all=true&reason=a&reason=b", "reason"),
+            ("all=true&key=a", "key"),
         ] {
             assert_eq!(fault(query), parameter, "{query}");
         }

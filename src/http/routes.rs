@@ -8,7 +8,10 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{Console, admin, code::Code, health, history, metrics, pages, problem::Problem, publish, state::State, stats, subscribe};
+use super::{
+    Console, admin, code::Code, health, history, metrics, pages, problem::Problem, publish, session, state::State, stats, subscribe,
+    tickets,
+};
 
 /// The prefix under which every route is served as well.
 pub const PREFIX: &str = "/v1";
@@ -60,6 +63,8 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/events", "GET, HEAD, POST").route(read(history::history)).route(web::post().to(publish::publish)))
         .service(at("/events/subscribe", READ).route(read(subscribe::subscribe)))
         .service(at("/events/stats", READ).route(read(stats::stats)))
+        .service(at("/events/tickets", "POST").route(web::post().to(tickets::issue)))
+        .service(at("/events/session", "POST, DELETE").route(web::post().to(session::begin)).route(web::delete().to(session::end)))
         .configure(probes)
         .service(at("/openapi.json", READ).route(read(pages::document)))
         .service(at("/docs", READ).route(read(pages::to_docs)))

@@ -5,10 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{publish::Publish, stats::Statistics};
+use super::{authority::Authority, credentials::CredentialSettings, problem::Problem, publish::Publish, stats::Statistics};
 use crate::{
+    domain::LogName,
     ingest,
-    log::{EventLog, LogId},
+    log::{EventLog, LogError, LogId},
 };
 
 /// Everything a handler may use.
@@ -18,6 +19,10 @@ pub struct State {
     pub log: Arc<dyn EventLog>,
     /// The one log of a service without tenants.
     pub log_id: LogId,
+    /// Who says who asks.
+    pub authority: Arc<dyn Authority>,
+    /// How credentials may come.
+    pub credentials: CredentialSettings,
     /// Where events are published.
     pub publisher: Arc<dyn Publish>,
     /// How the instance is doing.
@@ -26,6 +31,16 @@ pub struct State {
     pub ingest: ingest::Limits,
     /// The most selectors of a filter.
     pub max_selectors: usize,
+}
+
+impl State {
+    /// The log of a tenant.
+    pub(super) async fn log_of(&self, tenant: &LogName) -> Result<LogId, Problem> {
+        if tenant.as_str() == LogName::DEFAULT {
+            return Ok(self.log_id);
+        }
+        Err(LogError::Unavailable("only the default log is served".into()).into())
+    }
 }
 
 /// What health and statistics are told; implemented where hub, log and publisher meet.

@@ -2,18 +2,41 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::state::State;
+use super::{
+    caller::Caller,
+    params::{self, Once},
+    problem::Problem,
+    state::State,
+    tenancy::{Tenancy, TenancyParams},
+};
 
 /// Statistics of the caller's log.
-#[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", responses(
+#[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", params(
+    ("tenant" = inline(Option<String>), Query, description = "Another tenant's log, for super-admins; needs a reason."),
+    ("reason" = inline(Option<String>), Query, max_length = 500, description = "Why another tenant's is read; or the header Chaincast-Reason."),
+), security((), ("bearer" = []), ("cookie" = []), ("token" = [])), responses(
     (status = 200, description = "Connections, events, latency, log, rings and memory", body = Statistics)
 ))]
-pub(super) async fn stats(state: web::Data<State>) -> HttpResponse {
-    HttpResponse::Ok().json(state.facts.statistics(state.log_id))
+pub(super) async fn stats(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let caller = Caller::recognised(&request, &state).await?;
+    let reading = caller.reading(parse(&request)?)?;
+    let tenant = reading.recorded(&caller.principal, "GET /events/stats", &state).await?;
+    Ok(HttpResponse::Ok().json(state.facts.statistics(state.log_of(&tenant).await?)))
+}
+
+fn parse(request: &HttpRequest) -> Result<Tenancy, Problem> {
+    let (mut token, mut tenancy) = (Once::new("token"), TenancyParams::new());
+    for (name, value) in params::pairs(request.query_string())? {
+        match name.as_str() {
+            "token" => token.set(&value, |_| Ok(()))?,
+            _ => tenancy.take(&name, &value)?,
+        }
+    }
+    Ok(tenancy.finish(request.headers()))
 }
 
 /// Numbers of one instance, and of one log.

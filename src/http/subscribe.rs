@@ -17,6 +17,7 @@ use actix_web::{
 use futures::stream;
 
 use super::{
+    caller::Caller,
     code::Code,
     problem::Problem,
     query::{FollowQuery, OnGap},
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     hub::{self, CloseReason, Hub, Request, ShardHandle},
-    log::LogError,
     sse::{self, Connection, DetachHandle, Handover, SocketSettings, Style, Transport},
 };
 
@@ -41,33 +41,52 @@ pub struct Following {
 
 /// Follows events.
 pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
-    let query = FollowQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
+    let parse = || FollowQuery::parse(request.query_string(), request.headers(), state.max_selectors);
+    let caller = match Caller::follower(&request, &state, || parse().map(|query| query.digest())).await {
+        Ok(caller) => caller,
+        Err(problem) => return refuse(&request, problem, parse().map(|query| query.style).unwrap_or_default()),
+    };
+    let query = parse()?;
+    let reading = caller.reading(query.tenancy)?;
+    let filter = Arc::new(caller.visible(query.filter)?);
     if request.method() == Method::HEAD {
         // of no length, as the stream itself
         return Ok(stream_head().streaming(stream::empty::<Result<web::Bytes, Infallible>>()));
     }
-    let (Some(following), Some(socket)) = (request.app_data::<Following>(), request.conn_data::<DetachHandle>()) else {
-        return Err(Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub"));
-    };
+    let assembled = || Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub");
+    let following = request.app_data::<Following>().ok_or_else(assembled)?;
     let hub = &following.hub;
-    let permit = match hub.admission().admit() {
+    let mut permit = match hub.admission().admit() {
         Ok(permit) => permit,
-        Err(reason) => return refuse(&request, hub, reason, query.style),
+        Err(reason) => return refuse(&request, Problem::from(reason), query.style),
     };
-    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, state.log_id).await {
+    let tenant = match reading.recorded(&caller.principal, "GET /events/subscribe", &state).await {
+        Ok(tenant) => tenant,
+        Err(problem) => return refuse(&request, problem, query.style),
+    };
+    let log_id = match state.log_of(&tenant).await {
+        Ok(log_id) => log_id,
+        Err(problem) => return refuse(&request, problem, query.style),
+    };
+    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, log_id).await {
         Ok(beginning) => beginning,
-        Err(LogError::Unavailable(cause) | LogError::Unknown(cause)) => {
-            tracing::debug!(%cause, "a subscriber's cursor could not be placed");
-            return refuse(&request, hub, CloseReason::Unavailable, query.style);
-        }
-        Err(error) => return Err(error.into()),
+        Err(error) => return refuse(&request, error.into(), query.style),
     };
     if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
         return Err(Problem::gap(gap.into()));
     }
     let chunked = request.version() >= Version::HTTP_11;
     let transport = Transport { style: query.style, chunked, socket: following.socket };
-    let subscription = Request { filter: Arc::new(query.filter), beginning, permit, right: None, deliver_per_second: None };
+    let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
+    // last: what is revoked from here on ends the stream
+    let right = match caller.enrol(&state) {
+        Ok(enrolled) => enrolled.map(|(right, registration)| {
+            permit.keep(registration.into_guard());
+            right
+        }),
+        Err(problem) => return refuse(&request, problem, query.style),
+    };
+    let subscription = Request { filter, beginning, permit, right, deliver_per_second: None };
     let body = Handover::new(socket.clone(), transport, following.shard.clone(), subscription);
     let mut response = stream_head().force_close().body(body);
     response.head_mut().no_chunking(!chunked);
@@ -83,18 +102,20 @@ fn stream_head() -> HttpResponseBuilder {
     response
 }
 
-/// A refusal that will pass.
-fn refuse(request: &HttpRequest, hub: &Hub, reason: CloseReason, style: Style) -> Result<HttpResponse, Problem> {
+/// A refusal; one that will pass is a stream that says so and ends, to whoever accepts one.
+fn refuse(request: &HttpRequest, problem: Problem, style: Style) -> Result<HttpResponse, Problem> {
+    let reason = match problem.code() {
+        Code::Limited => CloseReason::Limited,
+        Code::Draining => CloseReason::Draining,
+        Code::Overloaded => CloseReason::Overloaded,
+        Code::Unavailable | Code::CredentialsUnavailable => CloseReason::Unavailable,
+        _ => return Err(problem),
+    };
     let accepts =
         request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
-    if accepts {
-        return Ok(stream_head().force_close().body(sse::refusal(reason, hub.settings().jittered_retry(), style)));
+    let (true, Some(following)) = (accepts, request.app_data::<Following>()) else { return Err(problem) };
+    if let Some(cause) = problem.cause() {
+        tracing::debug!(cause, reason = reason.as_str(), "a subscription was refused");
     }
-    Err(Problem::new(match reason {
-        CloseReason::Limited => Code::Limited,
-        CloseReason::Draining => Code::Draining,
-        CloseReason::Unavailable => Code::Unavailable,
-        CloseReason::Expired | CloseReason::Revoked | CloseReason::Superseded => Code::Unauthorized,
-        CloseReason::Overloaded | CloseReason::Lagging | CloseReason::Lifetime => Code::Overloaded,
-    }))
+    Ok(stream_head().force_close().body(sse::refusal(reason, following.hub.settings().jittered_retry(), style)))
 }

@@ -1,6 +1,11 @@
 //! The service as a client sees it: real routes and middleware, with a log and a publisher that do as they are told.
 
+mod access;
+mod authority;
+mod cors;
+mod exchange;
 pub(super) mod fake;
+mod stream;
 
 use std::sync::Arc;
 
@@ -47,7 +52,12 @@ impl Answer {
 }
 
 async fn ask(fakes: &Fakes, request: TestRequest) -> Answer {
-    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
+    ask_of(fakes, &[], request).await
+}
+
+/// Asks a service that pages of these origins may use.
+async fn ask_of(fakes: &Fakes, origins: &[&str], request: TestRequest) -> Answer {
+    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new(origins));
     let service = init_service(app(web::Data::new(fakes.state()), None, guard, InFlight::default())).await;
     send(&service, request).await
 }
@@ -298,9 +308,18 @@ async fn pages_run_nothing_from_elsewhere() {
 #[actix_web::test]
 async fn the_document_lists_every_path_and_the_codes_of_the_table() {
     let document = ask(&Fakes::default(), get("/openapi.json")).await.json();
-    for path in
-        ["/events", "/events/subscribe", "/events/stats", "/health", "/health/live", "/health/ready", "/metrics", "/admin/keys/{id}/rotate"]
-    {
+    for path in [
+        "/events",
+        "/events/subscribe",
+        "/events/tickets",
+        "/events/session",
+        "/events/stats",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/admin/keys/{id}/rotate",
+    ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     let conflict = &document["paths"]["/events"]["post"]["responses"]["409"];

@@ -3,9 +3,12 @@
 //! actix no longer counts a connection that has left it, so room is granted here and given back by `Drop`, whoever holds the permit.
 //! Connections that are held are never closed to make room: new ones are refused.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    any::Any,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
 };
 
 use super::CloseReason;
@@ -21,9 +24,19 @@ pub struct Admission {
     draining: AtomicBool,
 }
 
-/// Room for one connection.
+/// Room for one connection, and whatever else ends with it.
 #[derive(Debug)]
-pub struct Permit(Arc<Admission>);
+pub struct Permit {
+    room: Arc<Admission>,
+    kept: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Permit {
+    /// Keeps `guard` until the connection ends, and then drops it.
+    pub fn keep(&mut self, guard: Box<dyn Any + Send + Sync>) {
+        self.kept.push(guard);
+    }
+}
 
 impl Admission {
     /// Room for `max` connections.
@@ -54,7 +67,7 @@ impl Admission {
             Ok(before) => {
                 self.peak.fetch_max(before + 1, Ordering::Relaxed);
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                Ok(Permit(self.clone()))
+                Ok(Permit { room: self.clone(), kept: Vec::new() })
             }
             Err(reason) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
@@ -107,7 +120,7 @@ impl Admission {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::AcqRel);
+        self.room.now.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -125,5 +138,15 @@ mod tests {
         assert_eq!((admission.now(), admission.peak(), admission.opened(), admission.refused()), (0, 1, 2, 1));
         admission.drain();
         assert_eq!(admission.admit().err(), Some(CloseReason::Draining));
+    }
+
+    #[test]
+    fn what_a_permit_keeps_ends_with_it() {
+        let guard = Arc::new(());
+        let mut permit = Admission::new(1).admit().expect("room");
+        permit.keep(Box::new(guard.clone()));
+        assert_eq!(Arc::strong_count(&guard), 2);
+        drop(permit);
+        assert_eq!(Arc::strong_count(&guard), 1);
     }
 }

@@ -25,6 +25,8 @@ const MAX_DEPTH: usize = 64;
 /// A checked event that lacks its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Draft {
+    /// Where it stands in the body.
+    pointer: String,
     id: EventId,
     digest: ContentDigest,
     keys: Keys,
@@ -34,6 +36,12 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Where it stands in the body, as a JSON Pointer: what a fault of it begins with.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
     /// Its idempotency key; as [`MissingIds`] says when the publisher gave none.
     #[must_use]
     pub fn id(&self) -> &EventId {
@@ -73,7 +81,7 @@ impl Draft {
         let before = faults.count();
         let Some(object) = Object::read(&json, pointer.clone(), &MEMBERS, faults) else { return Ok(None) };
         let id = object.string("id", EventId::parse, faults);
-        let keys = read_keys(&object, pointer, faults);
+        let keys = read_keys(&object, pointer.clone(), faults);
         let mut members = Members::default();
         if let Some(keys) = &keys {
             members.keys(keys);
@@ -85,6 +93,7 @@ impl Draft {
         }
         let Some(keys) = keys.filter(|_| faults.count() == before) else { return Ok(None) };
         let draft = Self {
+            pointer,
             // made before the first try, so that a repeated append finds what the first one stored
             id: id.unwrap_or_else(|| missing.id(index)),
             digest: Sha256::digest(&json).into(),

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Caller, Console, caller::refusal, keys::parse_tenant};
+use super::{Caller, Console, keys::parse_tenant};
 use crate::{
     http::{
         params::{self, Once},
@@ -57,7 +57,7 @@ impl From<AuditRecord> for AuditLine {
 }
 
 /// Reads the audit trail.
-#[utoipa::path(get, path = "/admin/audit", tag = "admin", operation_id = "audit",
+#[utoipa::path(get, path = "/admin/audit", tag = "admin", security((), ("bearer" = [])), operation_id = "audit",
     params(
         ("after" = inline(Option<u64>), Query, description = "Lines behind this number; from the beginning by default"),
         ("limit" = inline(Option<usize>), Query, description = "At most this many lines, up to 1000; 100 by default"),
@@ -77,7 +77,7 @@ pub(in crate::http) async fn trail(caller: Caller, request: HttpRequest, console
     }
     let (after, limit) = (after.get().unwrap_or(0), limit.get().unwrap_or(DEFAULT_LINES));
     let scope = caller.scope(tenant.get())?;
-    let records = console.admin.audit_trail(caller.principal(), scope.as_ref(), after, limit).await.map_err(refusal)?;
+    let records = console.admin.audit_trail(caller.principal(), scope.as_ref(), after, limit).await?;
     let next_after = records.last().map_or(after, |record| record.number);
     Ok(HttpResponse::Ok().json(AuditPage { lines: records.into_iter().map(AuditLine::from).collect(), next_after }))
 }

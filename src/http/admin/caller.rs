@@ -1,18 +1,13 @@
 //! Who asks, and how far that reaches.
 
-use actix_web::{
-    FromRequest, HttpRequest,
-    dev::Payload,
-    http::header::{self, HeaderMap},
-    web,
-};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 use futures::{FutureExt as _, future::LocalBoxFuture};
 
 use super::Console;
 use crate::{
     auth::{AuthError, Credential, Principal},
     domain::LogName,
-    http::{client::ClientNet, code::Code, guard, problem::Problem},
+    http::{client::ClientNet, code::Code, credentials, guard, problem::Problem},
 };
 
 /// An admin, of one tenant or of all.
@@ -76,9 +71,9 @@ impl FromRequest for Caller {
 async fn recognise(console: &Console, request: &HttpRequest) -> Result<Principal, Problem> {
     let refused = |error: AuthError| {
         console.refused.count(&error);
-        refusal(error)
+        Problem::from(error)
     };
-    let text = if console.admin.is_open() { None } else { bearer(request.headers()).map_err(refused)? };
+    let text = if console.admin.is_open() { None } else { credentials::bearer(request.headers())? };
     let Some(text) = text else {
         let nobody = console.admin.nobody().map_err(refused)?;
         // what everyone may do is nothing that is done here
@@ -86,37 +81,10 @@ async fn recognise(console: &Console, request: &HttpRequest) -> Result<Principal
     };
     let client = request.peer_addr().map(|peer| ClientNet::of(console.proxies.client(peer.ip(), request.headers())));
     console.limits.hear(client).map_err(|_| Problem::new(Code::Limited).detail("too many credentials were refused"))?;
-    console.admin.bearer(text).await.map_err(|error| {
+    console.admin.bearer(&text).await.map_err(|error| {
         if matches!(error, AuthError::Invalid(_) | AuthError::Expired | AuthError::Revoked) {
             console.limits.refused_credential(client);
         }
         refused(error)
     })
-}
-
-/// The text behind `Authorization: Bearer`.
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
-    let mut values = headers.get_all(header::AUTHORIZATION);
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return if headers.contains_key(header::AUTHORIZATION) { Err(AuthError::Invalid("more than one credential")) } else { Ok(None) };
-    };
-    let split = value.to_str().ok().and_then(|text| text.split_once(' '));
-    let bearer = split.filter(|(scheme, text)| scheme.eq_ignore_ascii_case("Bearer") && !text.trim().is_empty());
-    bearer.map(|(_, text)| Some(text.trim())).ok_or(AuthError::Invalid("only Bearer is taken"))
-}
-
-/// A refused credential, or change, as an answer.
-pub(super) fn refusal(error: AuthError) -> Problem {
-    match error {
-        AuthError::Missing | AuthError::Invalid(_) | AuthError::Expired | AuthError::Revoked | AuthError::Superseded => {
-            Problem::new(Code::Unauthorized).detail(error.to_string())
-        }
-        AuthError::Forbidden(detail) => Problem::new(Code::Forbidden).detail(detail),
-        AuthError::NotFound(_) => Problem::new(Code::NotFound).detail(error.to_string()),
-        AuthError::Refused { member, ref problem } => {
-            let pointer = format!("/{}", member.replace('.', "/"));
-            Problem::invalid(vec![crate::ingest::Fault { pointer, code: "invalid", detail: problem.clone() }])
-        }
-        AuthError::Unavailable(cause) => Problem::new(Code::Unavailable).caused_by(&cause),
-    }
 }

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 
 use super::{
     Caller, Console,
-    caller::refusal,
     members::{self, Members},
 };
 use crate::{
@@ -138,7 +137,7 @@ impl IssuedKey {
 }
 
 /// Makes a key.
-#[utoipa::path(post, path = "/admin/keys", tag = "admin", operation_id = "createKey", request_body = NewKeyBody, responses(
+#[utoipa::path(post, path = "/admin/keys", tag = "admin", security((), ("bearer" = [])), operation_id = "createKey", request_body = NewKeyBody, responses(
     (status = 201, description = "Made; the secret is shown this once", body = IssuedKey)
 ))]
 pub(in crate::http) async fn create(
@@ -160,12 +159,12 @@ pub(in crate::http) async fn create(
         caller.of_all()?;
     }
     let key = NewKey { tenant: caller.tenant(tenant)?, name, kind, rights, expires_at };
-    let made = console.admin.create_key(caller.principal(), key).await.map_err(refusal)?;
+    let made = console.admin.create_key(caller.principal(), key).await?;
     Ok(HttpResponse::Created().json(IssuedKey::new(made)))
 }
 
 /// Lists keys.
-#[utoipa::path(get, path = "/admin/keys", tag = "admin", operation_id = "listKeys",
+#[utoipa::path(get, path = "/admin/keys", tag = "admin", security((), ("bearer" = [])), operation_id = "listKeys",
     params(
         ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
         ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
@@ -174,12 +173,12 @@ pub(in crate::http) async fn create(
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
     let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
-    let keys = console.admin.keys(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
+    let keys = console.admin.keys(caller.principal(), scope.as_ref()).await?;
     Ok(HttpResponse::Ok().json(KeyList { keys: keys.into_iter().map(KeyView::from).collect() }))
 }
 
 /// Gives a key another secret; the old one is taken a while longer, so that both can be exchanged without a pause.
-#[utoipa::path(post, path = "/admin/keys/{id}/rotate", tag = "admin", operation_id = "rotateKey",
+#[utoipa::path(post, path = "/admin/keys/{id}/rotate", tag = "admin", security((), ("bearer" = [])), operation_id = "rotateKey",
     params(
         ("id" = String, Path, description = "The key"),
         ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
@@ -199,12 +198,12 @@ pub(in crate::http) async fn rotate(
     let overlap = members.optional("overlapSeconds", members::number(0, MAX_OVERLAP_SECONDS)).unwrap_or(DEFAULT_OVERLAP_SECONDS);
     members.finish()?;
     let tenant = tenant_of(&caller, &console, &request, &id).await?;
-    let rotated = console.admin.rotate_key(caller.principal(), &tenant, &id, Duration::from_secs(overlap)).await.map_err(refusal)?;
+    let rotated = console.admin.rotate_key(caller.principal(), &tenant, &id, Duration::from_secs(overlap)).await?;
     Ok(HttpResponse::Ok().json(IssuedKey::new(rotated)))
 }
 
 /// Ends a key: within a second no instance takes it, and what is open with it is closed.
-#[utoipa::path(delete, path = "/admin/keys/{id}", tag = "admin", operation_id = "revokeKey",
+#[utoipa::path(delete, path = "/admin/keys/{id}", tag = "admin", security((), ("bearer" = [])), operation_id = "revokeKey",
     params(
         ("id" = String, Path, description = "The key"),
         ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
@@ -218,15 +217,15 @@ pub(in crate::http) async fn revoke(
     console: web::Data<Console>,
 ) -> Result<HttpResponse, Problem> {
     let tenant = tenant_of(&caller, &console, &request, &id).await?;
-    console.admin.revoke_key(caller.principal(), &tenant, &id).await.map_err(refusal)?;
+    console.admin.revoke_key(caller.principal(), &tenant, &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 /// Whose key this is, as far as the caller may know.
 async fn tenant_of(caller: &Caller, console: &Console, request: &HttpRequest, id: &str) -> Result<LogName, Problem> {
     let scope = Asked::read(request.query_string())?.scope(caller, console).await?;
-    let keys = console.admin.keys(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
-    keys.into_iter().find(|key| key.id == id).map(|key| key.tenant).ok_or_else(|| refusal(AuthError::NotFound("key")))
+    let keys = console.admin.keys(caller.principal(), scope.as_ref()).await?;
+    keys.into_iter().find(|key| key.id == id).map(|key| key.tenant).ok_or_else(|| Problem::from(AuthError::NotFound("key")))
 }
 
 /// The parameters that most of these routes have.
@@ -252,7 +251,7 @@ impl Asked {
     pub(super) async fn scope(self, caller: &Caller, console: &Console) -> Result<Option<LogName>, Problem> {
         let scope = caller.scope(self.tenant)?;
         if let (Some(tenant), Some(reason)) = (scope.as_ref().filter(|tenant| **tenant != caller.principal().tenant), self.reason) {
-            console.admin.record_read(caller.principal(), tenant, &reason).await.map_err(refusal)?;
+            console.admin.record_read(caller.principal(), tenant, &reason).await?;
         }
         Ok(scope)
     }

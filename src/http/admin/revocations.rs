@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{
     Caller, Console,
-    caller::refusal,
     keys::Asked,
     members::{self, Members},
 };
@@ -83,7 +82,7 @@ impl From<Revocation> for RevocationView {
 }
 
 /// Revokes credentials; open streams of theirs are closed.
-#[utoipa::path(post, path = "/admin/revocations", tag = "admin", operation_id = "revoke", request_body = NewRevocationBody, responses(
+#[utoipa::path(post, path = "/admin/revocations", tag = "admin", security((), ("bearer" = [])), operation_id = "revoke", request_body = NewRevocationBody, responses(
     (status = 201, description = "No instance takes them within a second", body = RevocationView)
 ))]
 pub(in crate::http) async fn create(
@@ -104,12 +103,12 @@ pub(in crate::http) async fn create(
     }
     members.finish()?;
     let wanted = NewRevocation { tenant: caller.scope(asked)?, subject, token_id, issued_before, expires_at };
-    let made = console.admin.revoke(caller.principal(), wanted, reason).await.map_err(refusal)?;
+    let made = console.admin.revoke(caller.principal(), wanted, reason).await?;
     Ok(HttpResponse::Created().json(RevocationView::from(made)))
 }
 
 /// Lists revocations.
-#[utoipa::path(get, path = "/admin/revocations", tag = "admin", operation_id = "listRevocations",
+#[utoipa::path(get, path = "/admin/revocations", tag = "admin", security((), ("bearer" = [])), operation_id = "listRevocations",
     params(
         ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
         ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
@@ -118,16 +117,16 @@ pub(in crate::http) async fn create(
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
     let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
-    let revocations = console.admin.revocations(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
+    let revocations = console.admin.revocations(caller.principal(), scope.as_ref()).await?;
     Ok(HttpResponse::Ok().json(RevocationList { revocations: revocations.into_iter().map(RevocationView::from).collect() }))
 }
 
 /// Takes a revocation back.
-#[utoipa::path(delete, path = "/admin/revocations/{id}", tag = "admin", operation_id = "liftRevocation",
+#[utoipa::path(delete, path = "/admin/revocations/{id}", tag = "admin", security((), ("bearer" = [])), operation_id = "liftRevocation",
     params(("id" = String, Path, description = "The revocation")),
     responses((status = 204, description = "What it concerned is taken again, as far as it is valid"))
 )]
 pub(in crate::http) async fn lift(caller: Caller, id: web::Path<String>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    console.admin.lift(caller.principal(), &id).await.map_err(refusal)?;
+    console.admin.lift(caller.principal(), &id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

@@ -6,7 +6,6 @@ use utoipa::ToSchema;
 
 use super::{
     Caller, Console,
-    caller::refusal,
     keys::{Asked, parse_tenant},
     members::{self, Members},
 };
@@ -72,19 +71,19 @@ impl TenantView {
 }
 
 /// Lists tenants that have settings of their own; for a super admin.
-#[utoipa::path(get, path = "/admin/tenants", tag = "admin", operation_id = "listTenants",
+#[utoipa::path(get, path = "/admin/tenants", tag = "admin", security((), ("bearer" = [])), operation_id = "listTenants",
     params(("tenant" = inline(Option<String>), Query, description = "Only this one")),
     responses((status = 200, description = "Tenants", body = TenantList))
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
     caller.of_all()?;
     let scope = Asked::read(request.query_string())?.scope(&caller, &console).await?;
-    let tenants = console.admin.tenants(caller.principal(), scope.as_ref()).await.map_err(refusal)?;
+    let tenants = console.admin.tenants(caller.principal(), scope.as_ref()).await?;
     Ok(HttpResponse::Ok().json(TenantList { tenants: tenants.iter().map(|(name, settings)| TenantView::new(name, *settings)).collect() }))
 }
 
 /// Sets all of a tenant's own settings; for a super admin.
-#[utoipa::path(put, path = "/admin/tenants/{name}", tag = "admin", operation_id = "setTenant", request_body = TenantBody,
+#[utoipa::path(put, path = "/admin/tenants/{name}", tag = "admin", security((), ("bearer" = [])), operation_id = "setTenant", request_body = TenantBody,
     params(("name" = String, Path, description = "The tenant")),
     responses((status = 200, description = "As set", body = TenantView))
 )]
@@ -109,6 +108,6 @@ pub(in crate::http) async fn set(
         deliver_per_second: members.optional("deliverPerSecond", members::number(1, most)),
     };
     members.finish()?;
-    console.admin.set_tenant(caller.principal(), &name, settings).await.map_err(refusal)?;
+    console.admin.set_tenant(caller.principal(), &name, settings).await?;
     Ok(HttpResponse::Ok().json(TenantView::new(&name, settings)))
 }

@@ -1,15 +1,16 @@
 //! A log, a publisher and facts that do as they are told.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
 
 use async_trait::async_trait;
 
+use super::authority::FakeAuthority;
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
-    http::{Facts, Health, HealthStatus, Latency, LogStatistics, Publish, State, Statistics},
+    http::{CredentialSettings, Facts, Health, HealthStatus, Latency, LogStatistics, Publish, State, Statistics},
     ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
     log::{AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, Trimmed},
 };
@@ -33,6 +34,10 @@ pub(in crate::http) struct Fakes {
     pub(in crate::http) ready: bool,
     pub(in crate::http) draining: bool,
     pub(in crate::http) publisher: Arc<FakePublisher>,
+    pub(in crate::http) authority: Arc<FakeAuthority>,
+    pub(in crate::http) credentials: CredentialSettings,
+    /// How many questions the log was asked.
+    pub(in crate::http) reads: Arc<AtomicUsize>,
 }
 
 impl Default for Fakes {
@@ -46,6 +51,9 @@ impl Default for Fakes {
             ready: true,
             draining: false,
             publisher,
+            authority: Arc::new(FakeAuthority { open: true, ..FakeAuthority::default() }),
+            credentials: CredentialSettings::default(),
+            reads: Arc::default(),
         }
     }
 }
@@ -63,6 +71,8 @@ impl Fakes {
         State {
             log: Arc::new(self.clone()),
             log_id: LogId::new(1),
+            authority: Arc::<FakeAuthority>::clone(&self.authority),
+            credentials: self.credentials.clone(),
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
             ingest: Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
@@ -71,6 +81,7 @@ impl Fakes {
     }
 
     fn position(&self) -> Result<Position, LogError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
         if self.unreachable {
             return Err(LogError::Unavailable("connection to 10.0.0.9 refused".into()));
         }
@@ -87,17 +98,24 @@ pub(in crate::http) fn conflict(index: usize) -> ConflictingId {
 pub(in crate::http) struct FakePublisher {
     outcome: Option<Result<Published, PublishError>>,
     requests: AtomicUsize,
+    sources: Mutex<Vec<String>>,
 }
 
 impl FakePublisher {
     pub(in crate::http) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
+
+    /// Under which sources was published.
+    pub(in crate::http) fn sources(&self) -> Vec<String> {
+        self.sources.lock().expect("lock").clone()
+    }
 }
 
 #[async_trait]
 impl Publish for FakePublisher {
     async fn publish(&self, _log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+        self.sources.lock().expect("lock").push(request.source.to_string());
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(outcome) = &self.outcome {
             return outcome.clone();

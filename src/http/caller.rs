@@ -1,0 +1,177 @@
+//! Who sent a request, and what it may do here.
+//!
+//! A handler asks for its caller before it reads anything else of the request, so that whoever needs a credential and has none learns nothing but
+//! that. In open mode no credential is looked at, but where one is exchanged for something.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+
+use super::{
+    authority::{Authority, Registration, Signed, TicketUse},
+    credentials::{self, Presented, Signature},
+    problem::Problem,
+    state::State,
+    tenancy::{Reading, Tenancy},
+};
+use crate::{
+    auth::{AuthError, Credential, NotYours, Principal},
+    domain::{Filter, LogName},
+    hub::{Expiry, Right},
+    ingest::{Draft, Fault},
+    log::SecretDigest,
+};
+
+/// Who sent a request.
+pub(super) struct Caller {
+    pub(super) principal: Principal,
+    ticket: Option<TicketUse>,
+}
+
+/// Who publishes.
+pub(super) enum Sender {
+    /// Somebody whose credential came with the head of the request.
+    Known(Caller),
+    /// Whoever signed the body.
+    Signed(Signature),
+}
+
+impl Caller {
+    fn new(principal: Principal) -> Self {
+        Self { principal, ticket: None }
+    }
+
+    fn nobody(state: &State) -> Result<Self, Problem> {
+        Ok(Self::new(state.authority.nobody()?))
+    }
+
+    /// Who reads.
+    pub(super) async fn reader(request: &HttpRequest, state: &State) -> Result<Self, Problem> {
+        Self::of(request, state, None::<fn() -> Result<SecretDigest, Problem>>).await?.who_may_see_something()
+    }
+
+    /// Who follows what has the digest `subscription`, which is asked for only if a ticket was presented.
+    pub(super) async fn follower(
+        request: &HttpRequest,
+        state: &State,
+        subscription: impl FnOnce() -> Result<SecretDigest, Problem>,
+    ) -> Result<Self, Problem> {
+        Self::of(request, state, Some(subscription)).await?.who_may_see_something()
+    }
+
+    /// Who asks for numbers: anybody who says who it is.
+    pub(super) async fn recognised(request: &HttpRequest, state: &State) -> Result<Self, Problem> {
+        let caller = Self::of(request, state, None::<fn() -> Result<SecretDigest, Problem>>).await?;
+        if caller.is_anonymous() { Err(Problem::unauthenticated()) } else { Ok(caller) }
+    }
+
+    async fn of(
+        request: &HttpRequest,
+        state: &State,
+        subscription: Option<impl FnOnce() -> Result<SecretDigest, Problem>>,
+    ) -> Result<Self, Problem> {
+        if state.authority.is_open() {
+            return Self::nobody(state);
+        }
+        match (credentials::presented(request, &state.credentials, subscription.is_some())?, subscription) {
+            (Presented::Bearer(text), _) => Ok(Self::new(state.authority.bearer(&text).await?)),
+            (Presented::Ticket(text), Some(subscription)) => {
+                let (principal, ticket) = state.authority.redeem(&text, &subscription()?).await?;
+                Ok(Self { principal, ticket: Some(ticket) })
+            }
+            (Presented::Nothing | Presented::Ticket(_), _) => Self::nobody(state),
+        }
+    }
+
+    /// Whose credential stands in `Authorization`, and that credential.
+    pub(super) async fn bearer(request: &HttpRequest, state: &State) -> Result<(Self, String), Problem> {
+        let text = credentials::bearer(request.headers())?.ok_or_else(Problem::unauthenticated)?;
+        Ok((Self::new(state.authority.bearer(&text).await?), text))
+    }
+
+    /// What its rights leave of `filter`.
+    pub(super) fn visible(&self, filter: Filter) -> Result<Filter, Problem> {
+        self.principal.rights.subscribe.narrow(filter).map_err(|denied| self.refused(Problem::from(denied)))
+    }
+
+    /// Whoever signed `body`, if it may publish.
+    pub(super) fn signed(signature: &Signature, body: &[u8], authority: &dyn Authority) -> Result<Self, Problem> {
+        let Signature { key_id, id, timestamp, signature } = signature;
+        Self::new(authority.signed(key_id, &Signed { id, timestamp, signature }, body)?).who_may_publish()
+    }
+
+    /// What of these events it may not publish.
+    pub(super) fn not_its_own(&self, drafts: &[Draft]) -> Vec<Fault> {
+        let fault = |draft: &Draft| {
+            let refused = match &self.principal.rights.publish {
+                Some(publish) => publish.permits(draft.keys()).err()?,
+                None => NotYours::Type(draft.keys().event_type.clone()),
+            };
+            let (member, code, name) = match refused {
+                NotYours::Type(name) => ("type".to_owned(), "type_not_allowed", name.to_string()),
+                NotYours::Topic(at, name) => (format!("topics/{at}"), "topic_not_allowed", name.to_string()),
+            };
+            let detail = format!("`{name}` is not among what the credential may publish");
+            Some(Fault { pointer: format!("{}/{member}", draft.pointer()), code, detail })
+        };
+        drafts.iter().filter_map(fault).take(Fault::MAX).collect()
+    }
+
+    /// Whether it may publish at all.
+    pub(super) fn who_may_publish(self) -> Result<Self, Problem> {
+        match (&self.principal.rights.publish, self.is_anonymous()) {
+            (Some(_), _) => Ok(self),
+            (None, true) => Err(Problem::unauthenticated()),
+            (None, false) => Err(AuthError::Forbidden("the credential does not allow publishing".to_owned()).into()),
+        }
+    }
+
+    fn who_may_see_something(self) -> Result<Self, Problem> {
+        if self.is_anonymous() && self.principal.rights.subscribe.is_nothing() { Err(Problem::unauthenticated()) } else { Ok(self) }
+    }
+
+    /// What is not allowed to whoever has no credential may be allowed to whoever has.
+    fn refused(&self, problem: Problem) -> Problem {
+        if self.is_anonymous() { problem.without_credential() } else { problem }
+    }
+
+    fn is_anonymous(&self) -> bool {
+        self.principal.credential == Credential::Anonymous
+    }
+
+    /// Whose log it is for.
+    pub(super) fn tenant(&self) -> &LogName {
+        &self.principal.tenant
+    }
+
+    /// What it reads: its own log, or another's if it may and says why.
+    pub(super) fn reading(&self, asked: Tenancy) -> Result<Reading, Problem> {
+        asked.of(&self.principal).map_err(|problem| self.refused(problem))
+    }
+
+    /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
+    pub(super) fn enrol(mut self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
+        if self.principal.credential == Credential::Open && self.principal.expires_at.is_none() {
+            return Ok(None);
+        }
+        let right = Right::new(self.principal.expires_at.map(Expiry::at));
+        let registration = state.authority.register(&self.principal, self.ticket.take(), right.clone())?;
+        Ok(Some((right, registration)))
+    }
+}
+
+impl Sender {
+    /// Who publishes, as far as the head of the request tells.
+    pub(super) async fn of(request: &HttpRequest, state: &State) -> Result<Self, Problem> {
+        if state.authority.is_open() {
+            return Caller::nobody(state)?.who_may_publish().map(Self::Known);
+        }
+        if let Some(text) = credentials::bearer(request.headers())? {
+            return Caller::new(state.authority.bearer(&text).await?).who_may_publish().map(Self::Known);
+        }
+        match Signature::find(request)? {
+            Some(signature) => Ok(Self::Signed(signature)),
+            None => Caller::nobody(state)?.who_may_publish().map(Self::Known),
+        }
+    }
+}
