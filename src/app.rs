@@ -6,8 +6,11 @@
 //! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the listener stays open while every stream is told
 //! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
 
+mod access;
+mod authority;
 mod facts;
-mod open;
+mod keys;
+mod operators;
 mod store;
 
 use std::{
@@ -29,12 +32,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use self::{facts::AppFacts, open::Open};
+pub use self::keys::{Said, keys};
+use self::{authority::Gate, facts::AppFacts};
 use crate::{
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, CredentialSettings, Following, Guard, InFlight, Openness, Origins, State},
+    http::{self, Console, Following, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
@@ -62,6 +66,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// The service, listening but not yet serving.
 pub struct App {
     server: actix_server::Server,
+    operators: Option<actix_server::Server>,
     address: SocketAddr,
     hubs: Arc<Hubs>,
     in_flight: InFlight,
@@ -81,16 +86,19 @@ impl App {
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
+        let admin_listener = config.server.admin_listen.map(listen).transpose()?;
         let store = store::open(&config.log).await?;
-        let log: Arc<dyn EventLog> = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
+        let on_runtime = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
+        let log: Arc<dyn EventLog> = on_runtime.clone();
+        let (access, tokens) = access::start(on_runtime, &config).await?;
+        config.check_openness(access.is_open())?;
 
         let (backplane, announcements) = Local::new();
         let hubs = Hubs::start(log.clone(), hub_settings(&config), announcements, config.hub.max_tenants).await?;
-        // nobody has settings of its own yet; retention trims nothing before it is told so
-        hubs.configure(Arc::default());
         let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
+        access::spawn(&mut tasks, &access, tokens, &hubs, &stop);
         tasks.spawn(vital("committer", committer.run(stopped(stop.subscribe()))));
         let retention = {
             let (hubs, default) = (hubs.clone(), config.log.retention());
@@ -103,8 +111,10 @@ impl App {
 
         let state = State {
             log: log.clone(),
-            authority: Arc::new(Open),
-            credentials: CredentialSettings::default(),
+            authority: Arc::new(Gate(access.clone())),
+            credentials: access::credential_settings(&config),
+            scrutiny: access::scrutiny(&config, &access, &mut tasks, &stop),
+            deliver_per_second: config.limits.deliver_per_second(),
             logs: hubs.clone(),
             publisher: Arc::new(publisher),
             facts,
@@ -112,9 +122,20 @@ impl App {
             max_selectors: config.hub.max_selectors,
         };
         let in_flight = InFlight::default();
-        let server = serve(listener, &config, state, hubs.clone(), in_flight.clone())?;
-        announce_start(&config, address, &*log, descriptors);
-        Ok(Self { server, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
+        let guard = guard(&config, access.is_open());
+        let console = operators::console(&state, access.clone(), guard.clone());
+        let (console, operators) = match admin_listener {
+            None => (Some(console), None),
+            Some(listener) => {
+                let address = listener.local_addr()?;
+                let server = operators::serve(listener, state.clone(), console, in_flight.clone())?;
+                tracing::info!("operators are served on http://{address}, and nowhere else");
+                (None, Some(server))
+            }
+        };
+        let server = serve(listener, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
+        announce_start(&config, address, &*log, descriptors, access.is_open());
+        Ok(Self { server, operators, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -128,9 +149,10 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, operators, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
+        let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
         tokio::select! {
             ended = &mut serving => {
                 ended.context("the server's task died")??;
@@ -147,6 +169,10 @@ impl App {
         wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
         serving.await.context("the server's task died")??;
+        if let Some((handle, serving)) = operators {
+            handle.stop(true).await;
+            serving.await.context("the operators' server died")??;
+        }
         stop_tasks.send_replace(true);
         let committed = timeout(COMMITS_END_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
         if committed.is_err() {
@@ -176,6 +202,7 @@ fn hub_settings(config: &Config) -> hub::Settings {
     hub::Settings {
         ring: RingBounds { frames: settings.ring_events, bytes: settings.ring_bytes },
         max_connections: settings.max_connections,
+        max_connections_per_log: config.limits.max_connections_per_tenant(),
         heartbeat: settings.heartbeat(),
         retry: settings.retry(),
         no_progress: settings.no_progress(),
@@ -184,16 +211,21 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
+fn guard(config: &Config, open: bool) -> Guard {
+    let openness = if config.access.insecure_open || !open { Openness::Network } else { Openness::Loopback };
+    Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()))
+}
+
 fn serve(
     listener: TcpListener,
     config: &Config,
     state: State,
+    console: Option<Console>,
+    guard: Guard,
     hubs: Arc<Hubs>,
     in_flight: InFlight,
 ) -> anyhow::Result<actix_server::Server> {
-    let openness = if config.access.insecure_open { Openness::Network } else { Openness::Loopback };
-    let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
-    let state = web::Data::new(state);
+    let (state, console) = (web::Data::new(state), console.map(web::Data::new));
     // the shard looks at a blocked connection once a heartbeat, and has the first word
     let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
     let server = actix_server::Server::build()
@@ -205,7 +237,7 @@ fn serve(
         .listen("http", listener, move || {
             // this runs once on each worker's thread
             let following = Following::new(hubs.clone(), socket);
-            let app = http::app(state.clone(), guard.clone(), in_flight.clone()).app_data(following);
+            let app = http::app(state.clone(), console.clone(), guard.clone(), in_flight.clone()).app_data(following);
             fn_service(|stream: TcpStream| async move {
                 prepare_accepted(&stream);
                 let peer = stream.peer_addr().ok();
@@ -239,10 +271,10 @@ async fn wait_until(patience: Duration, condition: impl Fn() -> bool) {
     }
 }
 
-fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, descriptors: u64) {
+fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, descriptors: u64, open: bool) {
     if config.access.insecure_open {
         tracing::warn!("CHAINCAST_INSECURE_OPEN is set: whoever reaches this port can publish and read");
-    } else {
+    } else if open {
         tracing::info!("open mode: no credentials are configured, so only this machine is served");
     }
     let spare = 512 + config.server.workers as u64 * 8;

@@ -1,7 +1,10 @@
 //! The command line: what to do, and every setting as a flag. Flags win over variables, variables over defaults.
 
+mod keys;
+
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+pub use self::keys::{KeysCommand, NewKey};
 use crate::config::{Config, environment};
 
 /// Real-time blockchain events over Server-Sent Events
@@ -24,6 +27,12 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document
     Openapi,
+    /// Look after keys: who may publish, follow and administer
+    Keys {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Look after the log
     Log {
         /// What to do with it.
@@ -104,6 +113,32 @@ mod tests {
         let cli = parse(&["log", "new-epoch", "--cause", "restored", "--database-url", "sqlite://x"]);
         assert_eq!(cli.command_or_serve(), Command::Log { command: LogCommand::NewEpoch { cause: "restored".into() } });
         assert_eq!(cli.config.log.database_url, "sqlite://x".parse().expect("infallible"));
+    }
+
+    #[test]
+    fn a_key_is_asked_for_by_what_it_may_do() {
+        let order = |texts: &[&str]| match try_parse(&[&["keys", "create", "--name", "n"], texts].concat())?.command_or_serve() {
+            Command::Keys { command: KeysCommand::Create(key) } => Ok(*key),
+            other => panic!("{other:?}"),
+        };
+        let asked: Result<NewKey, clap::Error> = order(&["--publish-types", "a.*,b", "--source", "s", "--admin", "--expires-in-days", "9"]);
+        let asked = asked.expect("valid");
+        assert_eq!(
+            (asked.publish_types, asked.source, asked.admin, asked.expires_in_days),
+            (vec!["a.*".to_owned(), "b".to_owned()], Some("s".to_owned()), true, Some(9))
+        );
+        assert_eq!((asked.tenant.as_str(), asked.signing, asked.super_admin), ("default", false, false));
+        let bad: [&[&str]; 6] = [
+            &[],
+            &["--source", "s"],
+            &["--subscribe-all", "--publish-topics", "a"],
+            &["--admin", "--super-admin"],
+            &["--rights", "{}", "--admin"],
+            &["--admin", "--expires-in-days", "0"],
+        ];
+        for texts in bad {
+            assert!(order(texts).is_err(), "{texts:?}");
+        }
     }
 
     #[test]

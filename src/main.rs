@@ -4,7 +4,7 @@ use std::{pin::pin, process::ExitCode};
 
 use chaincast::{
     app::{self, App},
-    cli::{Cli, Command, LogCommand},
+    cli::{Cli, Command, KeysCommand, LogCommand},
     config::Config,
     http::openapi,
     shutdown::Signals,
@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
             print!("{}", openapi::to_json());
             Ok(())
         }
+        Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
     };
     match outcome {
@@ -45,6 +46,26 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         () = &mut stop => return Ok(()),
     };
     app.run_until_stopped(stop).await
+}
+
+async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry)?;
+    let said = app::keys(&config, command, &user()).await?;
+    if let Some(text) = said.err {
+        eprintln!("{text}");
+    }
+    if let Some(text) = said.out {
+        println!("{text}");
+    }
+    Ok(())
+}
+
+/// Who runs this, for the audit trail: a name, else the number of whoever owns the process.
+fn user() -> String {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let uid = || std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |process| process.uid().to_string());
+    std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(uid)
 }
 
 async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {

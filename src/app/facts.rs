@@ -17,10 +17,10 @@ use tokio::time::interval;
 
 use crate::{
     http::{
-        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, LatencyStatistics,
-        LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
+        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
+        LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
     },
-    hub::{Hub, Hubs, Totals},
+    hub::{Hub, Hubs, Spread, Totals},
     ingest::Publisher,
     log::{EventLog, LogId},
 };
@@ -230,6 +230,11 @@ impl Facts for AppFacts {
             memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
             instance: whole_instance.then(|| self.instance_statistics()),
         }
+    }
+
+    fn latency(&self) -> Latency {
+        let Spread { buckets, sum_micros } = self.hubs.latency();
+        Latency { buckets, sum_micros }
     }
 }
 

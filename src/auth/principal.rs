@@ -67,6 +67,16 @@ impl Principal {
         self.rights.role >= Role::SuperAdmin
     }
 
+    /// Whose connections and events are counted together, within its tenant; `None` where nobody can be told apart.
+    #[must_use]
+    pub fn counted_as(&self) -> Option<&str> {
+        match &self.credential {
+            Credential::Open | Credential::Anonymous => None,
+            Credential::Token => self.subject.as_deref().or(self.token_id.as_deref()),
+            Credential::Key(id) | Credential::Signature(id) => Some(id),
+        }
+    }
+
     /// Who it is, for the audit trail.
     #[must_use]
     pub fn actor(&self) -> String {

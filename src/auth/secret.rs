@@ -54,7 +54,7 @@ pub struct SecretTooShort;
 pub struct ShownOnce(String);
 
 impl ShownOnce {
-    pub(super) fn new(text: String) -> Self {
+    pub(crate) fn new(text: String) -> Self {
         Self(text)
     }
 

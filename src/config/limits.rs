@@ -68,6 +68,12 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The connections that one tenant may hold at once, if they are limited.
+    #[must_use]
+    pub fn max_connections_per_tenant(&self) -> Option<usize> {
+        usize::try_from(self.max_connections_per_tenant).ok().filter(|max| *max > 0)
+    }
+
     /// The events a second that one connection is sent, if they are limited.
     #[must_use]
     pub fn deliver_per_second(&self) -> Option<NonZeroU32> {

@@ -71,9 +71,13 @@ pub enum ConfigError {
     /// Everyone who reaches the port could publish and read.
     #[error(
         "refusing to listen on {0} without credentials: everyone who reaches it could publish and read.\n\
-         Listen on 127.0.0.1, or set CHAINCAST_INSECURE_OPEN=1 to serve openly all the same (a container in development)"
+         Listen on 127.0.0.1; or make a key (chaincast keys create) or have tokens checked (CHAINCAST_JWT_SECRET, CHAINCAST_JWT_PUBLIC_KEYS, \
+         CHAINCAST_JWKS_URL); or set CHAINCAST_INSECURE_OPEN=1 to serve openly all the same (a container in development)"
     )]
     OpenToTheNetwork(SocketAddr),
+    /// Whoever set both believes in one of them.
+    #[error("CHAINCAST_INSECURE_OPEN is set, but there are credentials, so the service is not open: unset it")]
+    OpenAndClosed,
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
@@ -99,9 +103,6 @@ impl Config {
     /// # Errors
     /// The first [`ConfigError`]; its text says which setting to change.
     pub fn check(&self) -> Result<(), ConfigError> {
-        if !self.server.listen.ip().is_loopback() && !self.access.insecure_open {
-            return Err(ConfigError::OpenToTheNetwork(self.server.listen));
-        }
         self.jwt.settings().check()?;
         self.log.database()?;
         self.credentials.service_secret()?;
@@ -110,6 +111,20 @@ impl Config {
             return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
         }
         Ok(())
+    }
+
+    /// Finds settings that do not go with there being no credentials (`open`), or with there being some.
+    ///
+    /// # Errors
+    /// Whoever reaches the port of an open service may do everything, so nobody else may reach it, unless the operator says so; and who says so must not
+    /// believe that credentials are asked for.
+    pub fn check_openness(&self, open: bool) -> Result<(), ConfigError> {
+        let beyond = [Some(self.server.listen), self.server.admin_listen].into_iter().flatten().find(|listen| !listen.ip().is_loopback());
+        match (open, self.access.insecure_open, beyond) {
+            (true, false, Some(listen)) => Err(ConfigError::OpenToTheNetwork(listen)),
+            (false, true, _) => Err(ConfigError::OpenAndClosed),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -139,11 +154,18 @@ mod tests {
     #[test]
     fn an_open_service_stays_on_loopback_unless_told_otherwise() {
         let mut config = listening("0.0.0.0:3001");
-        let refusal = config.check().expect_err("refused").to_string();
-        assert!(refusal.contains("CHAINCAST_INSECURE_OPEN=1"), "{refusal}");
+        let refusal = config.check_openness(true).expect_err("refused").to_string();
+        assert!(refusal.contains("CHAINCAST_INSECURE_OPEN=1") && refusal.contains("keys create"), "{refusal}");
+        assert_eq!(config.check_openness(false), Ok(()));
         config.access.insecure_open = true;
-        assert_eq!(config.check(), Ok(()));
-        assert_eq!(listening("[::1]:3001").check(), Ok(()));
+        assert_eq!(config.check_openness(true), Ok(()));
+        assert_eq!(config.check_openness(false), Err(ConfigError::OpenAndClosed));
+        assert_eq!(listening("[::1]:3001").check_openness(true), Ok(()));
+        let mut config = Config::default();
+        config.server.admin_listen = Some("0.0.0.0:3002".parse().expect("address"));
+        assert!(matches!(config.check_openness(true), Err(ConfigError::OpenToTheNetwork(address)) if address.port() == 3002));
+        config.server.admin_listen = Some("127.0.0.1:3002".parse().expect("address"));
+        assert_eq!(config.check_openness(true), Ok(()));
     }
 
     #[test]

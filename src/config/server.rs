@@ -15,6 +15,9 @@ pub struct Server {
     /// Address and port to listen on
     #[arg(long, env = "CHAINCAST_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Server::default().listen)]
     pub listen: SocketAddr,
+    /// Address and port for operators: /admin and /metrics are then served there and nowhere else, and /metrics without a credential
+    #[arg(long, env = "CHAINCAST_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    pub admin_listen: Option<SocketAddr>,
     /// Worker threads; the default is one a core
     #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive, default_value_t = Server::default().workers)]
     pub workers: usize,
@@ -28,6 +31,7 @@ impl Default for Server {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
+            admin_listen: None,
             workers: available_parallelism().map_or(1, usize::from),
             drain_seconds: 10,
         }

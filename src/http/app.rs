@@ -12,23 +12,37 @@ use actix_web::{
 };
 use actix_web_lab::middleware::CatchPanic;
 
-use super::{Guard, InFlight, State, observe::observe, routes};
+use super::{Console, Guard, InFlight, State, observe::observe, routes};
 
-/// The whole service, as one worker runs it.
+/// The whole service, as one worker runs it; with a `console`, what operators ask as well.
 #[must_use]
 pub fn app(
     state: web::Data<State>,
+    console: Option<web::Data<Console>>,
     guard: Guard,
     in_flight: InFlight,
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>> {
     let (cors, origins) = (guard.origins().cors(), guard.origins().clone());
     let named = origins.clone();
     App::new()
-        .configure(|config| routes::configure(config, state))
+        .configure(|config| routes::configure(config, state, console))
         .app_data(origins)
         .wrap(CatchPanic::default())
         .wrap(cors)
         .wrap(from_fn(move |request, next| named.clone().allow_cookies(request, next)))
         .wrap(from_fn(move |request, next| guard.clone().check(request, next)))
+        .wrap(from_fn(move |request, next| observe(request, next, in_flight.clone().enter())))
+}
+
+/// What is served where only operators listen, as its worker runs it. No page is granted anything here, so there is no CORS.
+#[must_use]
+pub fn admin_app(
+    state: web::Data<State>,
+    console: web::Data<Console>,
+    in_flight: InFlight,
+) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>> {
+    App::new()
+        .configure(|config| routes::configure_admin(config, state, console))
+        .wrap(CatchPanic::default())
         .wrap(from_fn(move |request, next| observe(request, next, in_flight.clone().enter())))
 }

@@ -9,8 +9,11 @@ use actix_web::HttpRequest;
 
 use super::{
     authority::{Authority, Registration, Signed, TicketUse},
+    client::ClientNet,
     credentials::{self, Presented, Signature},
+    limits::Place,
     problem::Problem,
+    scrutiny::Scrutiny,
     state::State,
     tenancy::{Reading, Tenancy},
 };
@@ -19,13 +22,19 @@ use crate::{
     domain::{Filter, LogName},
     hub::{Expiry, Right},
     ingest::{Draft, Fault},
-    log::SecretDigest,
+    log::{LogId, SecretDigest},
 };
 
 /// Who sent a request.
 pub(super) struct Caller {
     pub(super) principal: Principal,
     ticket: Option<TicketUse>,
+}
+
+/// Who knows a good signature, and what comes of a bad one.
+pub(super) struct Judges {
+    pub(super) authority: Arc<dyn Authority>,
+    pub(super) scrutiny: Scrutiny,
 }
 
 /// Who publishes.
@@ -42,7 +51,8 @@ impl Caller {
     }
 
     fn nobody(state: &State) -> Result<Self, Problem> {
-        Ok(Self::new(state.authority.nobody()?))
+        let nobody = state.authority.nobody().map_err(|error| state.scrutiny.refuse(None, error))?;
+        Ok(Self::new(nobody))
     }
 
     /// Who reads.
@@ -74,9 +84,9 @@ impl Caller {
             return Self::nobody(state);
         }
         match (credentials::presented(request, &state.credentials, subscription.is_some())?, subscription) {
-            (Presented::Bearer(text), _) => Ok(Self::new(state.authority.bearer(&text).await?)),
+            (Presented::Bearer(text), _) => Ok(Self::new(state.scrutiny.of(request, state.authority.bearer(&text)).await?)),
             (Presented::Ticket(text), Some(subscription)) => {
-                let (principal, ticket) = state.authority.redeem(&text, &subscription()?).await?;
+                let (principal, ticket) = state.scrutiny.of(request, state.authority.redeem(&text, &subscription()?)).await?;
                 Ok(Self { principal, ticket: Some(ticket) })
             }
             (Presented::Nothing | Presented::Ticket(_), _) => Self::nobody(state),
@@ -86,7 +96,7 @@ impl Caller {
     /// Whose credential stands in `Authorization`, and that credential.
     pub(super) async fn bearer(request: &HttpRequest, state: &State) -> Result<(Self, String), Problem> {
         let text = credentials::bearer(request.headers())?.ok_or_else(Problem::unauthenticated)?;
-        Ok((Self::new(state.authority.bearer(&text).await?), text))
+        Ok((Self::new(state.scrutiny.of(request, state.authority.bearer(&text)).await?), text))
     }
 
     /// What its rights leave of `filter`.
@@ -94,10 +104,12 @@ impl Caller {
         self.principal.rights.subscribe.narrow(filter).map_err(|denied| self.refused(Problem::from(denied)))
     }
 
-    /// Whoever signed `body`, if it may publish.
-    pub(super) fn signed(signature: &Signature, body: &[u8], authority: &dyn Authority) -> Result<Self, Problem> {
+    /// Whoever signed `body`, if it may publish; `client` sent it.
+    pub(super) fn signed(signature: &Signature, body: &[u8], client: Option<ClientNet>, by: &Judges) -> Result<Self, Problem> {
         let Signature { key_id, id, timestamp, signature } = signature;
-        Self::new(authority.signed(key_id, &Signed { id, timestamp, signature }, body)?).who_may_publish()
+        by.scrutiny.limits.hear(client)?;
+        let signer = by.authority.signed(key_id, &Signed { id, timestamp, signature }, body);
+        Self::new(signer.map_err(|error| by.scrutiny.refuse(client, error))?).who_may_publish()
     }
 
     /// What of these events it may not publish.
@@ -149,6 +161,19 @@ impl Caller {
         asked.of(&self.principal).map_err(|problem| self.refused(problem))
     }
 
+    /// A place among the connections of its address and of its owner.
+    pub(super) fn place(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+        let owner = self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner));
+        Ok(state.scrutiny.limits.connect(state.scrutiny.client(request), owner)?)
+    }
+
+    /// Whether it may publish so many more events now.
+    pub(super) fn may_publish_now(&self, events: usize, log: LogId, state: &State) -> Result<(), Problem> {
+        let Some(owner) = self.principal.counted_as() else { return Ok(()) };
+        let own = state.logs.settings_of(log).publish_per_second;
+        Ok(state.scrutiny.limits.publish(&format!("{}/{owner}", self.tenant()), events, own, state.ingest.batch_events)?)
+    }
+
     /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
     pub(super) fn enrol(mut self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
         if self.principal.credential == Credential::Open && self.principal.expires_at.is_none() {
@@ -167,7 +192,7 @@ impl Sender {
             return Caller::nobody(state)?.who_may_publish().map(Self::Known);
         }
         if let Some(text) = credentials::bearer(request.headers())? {
-            return Caller::new(state.authority.bearer(&text).await?).who_may_publish().map(Self::Known);
+            return Caller::new(state.scrutiny.of(request, state.authority.bearer(&text)).await?).who_may_publish().map(Self::Known);
         }
         match Signature::find(request)? {
             Some(signature) => Ok(Self::Signed(signature)),

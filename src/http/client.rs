@@ -4,9 +4,15 @@
 //! headers would choose the one that the proxy hands through. The list is read from its end, and the first address that is not a
 //! proxy's own is the client.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Once},
+};
 
-use actix_web::http::header::{self, HeaderMap, HeaderName};
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap, HeaderName},
+};
 use ipnet::IpNet;
 
 /// The header in which the proxies name the client.
@@ -26,6 +32,33 @@ pub struct Proxies {
     pub trusted: Vec<IpNet>,
     /// Where they say it.
     pub header: ForwardedBy,
+}
+
+/// How clients are told apart.
+#[derive(Clone, Debug)]
+pub enum Clients {
+    /// Not at all: an open service serves this machine only.
+    OneMachine,
+    /// By address, behind these proxies.
+    ByAddress(Arc<Proxies>),
+}
+
+impl Clients {
+    /// Who a request is counted for.
+    #[must_use]
+    pub fn of(&self, request: &HttpRequest) -> Option<ClientNet> {
+        let (Self::ByAddress(proxies), Some(peer)) = (self, request.peer_addr()) else { return None };
+        if proxies.ignores(peer.ip(), request.headers()) {
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| {
+                tracing::warn!(
+                    "requests name another client in a header that is not believed, so whoever forwards them is counted as one client: \
+                     if that is a proxy of yours, name its network in CHAINCAST_TRUSTED_PROXIES"
+                );
+            });
+        }
+        Some(ClientNet::of(proxies.client(peer.ip(), request.headers())))
+    }
 }
 
 /// Who is counted as one client: an IPv4 address, or an IPv6 network of 64 bits, since that is what one customer gets.

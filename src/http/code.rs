@@ -77,8 +77,8 @@ codes! {
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The content type is not supported", None;
     /// `Host` is neither a loopback name nor configured.
     HostRefused = "host_refused", MISDIRECTED_REQUEST, "This host name is not served", None;
-    /// Events that break a rule; `errors` points to every fault.
-    Invalid = "invalid", UNPROCESSABLE_ENTITY, "An event is not valid", None;
+    /// Content that breaks a rule; `errors` points to every fault.
+    Invalid = "invalid", UNPROCESSABLE_ENTITY, "The content is not valid", None;
     /// The store does not take this content.
     Refused = "refused", UNPROCESSABLE_ENTITY, "The log refuses this content", None;
     /// A limit of the caller's own is reached.

@@ -57,7 +57,7 @@ impl Guard {
         next.call(request).await
     }
 
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
         if self.openness == Openness::Loopback {
             self.admit_host(host)?;
@@ -79,6 +79,17 @@ impl Guard {
             return Ok(());
         }
         Err(Problem::new(Code::HostRefused).detail("use a loopback name, or add this one to CHAINCAST_ALLOWED_HOSTS"))
+    }
+}
+
+/// Refuses what a page of another site sent, whatever the list of origins says: for routes that no page but the service's own may use.
+pub(super) fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    match headers.get(header::ORIGIN) {
+        Some(from) if !is_own(from.to_str().unwrap_or_default(), host) => {
+            Err(Problem::new(Code::OriginRefused).detail("operators' routes are not for pages"))
+        }
+        _ => Ok(()),
     }
 }
 

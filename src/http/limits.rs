@@ -191,7 +191,20 @@ impl Limit {
         Self::PublishRate,
     ];
 
-    /// The word in metrics and errors.
+    /// What whoever is refused is told.
+    #[must_use]
+    pub const fn detail(self) -> &'static str {
+        match self {
+            Self::AddressConnections => "this address holds as many connections as it may",
+            Self::SubjectConnections => "this credential's owner holds as many connections as it may",
+            Self::AddressRate => "too many new connections from this address",
+            Self::SubjectRate => "too many new connections of this credential's owner",
+            Self::RefusedCredentials => "too many credentials from this address were refused",
+            Self::PublishRate => "too many events were published with this credential",
+        }
+    }
+
+    /// The word in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

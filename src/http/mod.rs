@@ -5,6 +5,7 @@
 //!
 //! Owns no tasks and no data: all that handlers use is in [`State`]. What is a valid event is `ingest`'s, what a cursor means is `domain`'s.
 
+pub mod admin;
 mod app;
 mod authority;
 mod caller;
@@ -18,6 +19,7 @@ mod history;
 mod in_flight;
 mod limits;
 mod media_type;
+mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod origin;
@@ -26,7 +28,9 @@ mod params;
 pub mod problem;
 mod publish;
 pub mod query;
+mod refused;
 pub mod routes;
+mod scrutiny;
 mod session;
 mod state;
 mod stats;
@@ -36,9 +40,10 @@ mod tenancy;
 mod tests;
 mod tickets;
 
-pub use app::app;
+pub use admin::{Admin, Console};
+pub use app::{admin_app, app};
 pub use authority::{Authority, IssuedTicket, Registration, Signed, TicketUse};
-pub use client::{ClientNet, ForwardedBy, Proxies};
+pub use client::{ClientNet, Clients, ForwardedBy, Proxies};
 pub use code::Code;
 pub use cookie::SameSite;
 pub use credentials::CredentialSettings;
@@ -48,8 +53,10 @@ pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
+pub use refused::RefusedCredentials;
+pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
-pub use state::{Facts, Health, HealthStatus, Logs, ServiceHealth, State};
+pub use state::{Facts, Health, HealthStatus, Latency, Logs, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
     Percentiles, QueueStatistics, RingStatistics, Statistics,

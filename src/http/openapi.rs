@@ -11,7 +11,7 @@ use utoipa::{
 };
 
 use self::security::Schemes;
-use super::{code::Code, health, history, problem, publish, query::OnGap, session, state, stats, tickets};
+use super::{admin, code::Code, health, history, metrics, problem, publish, query::OnGap, session, state, stats, tickets};
 use crate::sse::{Names, Shape};
 
 /// Which errors an operation may answer, by its `operationId`; every operation may also answer those of `COMMON`.
@@ -23,6 +23,45 @@ const ERRORS: &[(&str, &[Code])] = &[
     ("issue_ticket", &[Code::InvalidParameter, Code::Unauthorized, Code::Forbidden, Code::Limited, Code::CredentialsUnavailable]),
     ("begin_session", SESSION),
     ("end_session", &[Code::InvalidParameter]),
+    ("metrics", &[Code::Unauthorized, Code::Forbidden, Code::Limited, Code::CredentialsUnavailable]),
+    ("createKey", ADMIN_WRITE),
+    ("listKeys", ADMIN_READ),
+    ("rotateKey", ADMIN_WRITE),
+    ("revokeKey", ADMIN_DELETE),
+    ("revoke", ADMIN_WRITE),
+    ("listRevocations", ADMIN_READ),
+    ("liftRevocation", ADMIN_DELETE),
+    ("listTenants", ADMIN_READ),
+    ("setTenant", ADMIN_WRITE),
+    ("audit", ADMIN_READ),
+];
+
+const ADMIN_READ: &[Code] = &[
+    Code::InvalidParameter,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
+
+const ADMIN_DELETE: &[Code] =
+    &[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable, Code::CredentialsUnavailable];
+
+const ADMIN_WRITE: &[Code] = &[
+    Code::BadRequest,
+    Code::RequestTimeout,
+    Code::Malformed,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::TooLarge,
+    Code::UnsupportedMediaType,
+    Code::Invalid,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
 ];
 
 const HISTORY: &[Code] = &[
@@ -93,12 +132,16 @@ const COMMON: &[Code] = &[Code::OriginRefused, Code::ForwardedRefused, Code::Hos
             Of several credentials the first counts, in the order bearer, cookie, ticket, token: a bad one is 401, whatever else is there. \
             Without credentials configured, the service needs none and serves its own machine only."
     ),
-    paths(publish::publish, history::history, subscribe, tickets::issue, session::begin, session::end, stats::stats, health::health, health::live, health::ready),
+    paths(publish::publish, history::history, subscribe, tickets::issue, session::begin, session::end, stats::stats, health::health, health::live, health::ready,
+        metrics::metrics, admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::revoke, admin::revocations::create,
+        admin::revocations::list, admin::revocations::lift, admin::tenants::list, admin::tenants::set, admin::audit::trail),
     components(schemas(Event, NewEvent, problem::Body<'_>, state::Health)),
     tags(
         (name = "events", description = "Publish, follow, read"),
         (name = "access", description = "Tickets and cookies, for clients that cannot send headers"),
-        (name = "operation", description = "Health and numbers")
+        (name = "operation", description = "Health and numbers"),
+        (name = "admin", description = "Keys, revocations, tenants' settings and the audit trail. `Authorization: Bearer` only, and no pages of \
+            other sites. An admin sees and changes its own tenant, a super admin all. With `CHAINCAST_ADMIN_LISTEN` these are served there only.")
     ),
     modifiers(&ErrorsFromTheTable, &Schemes)
 )]
@@ -117,7 +160,7 @@ struct ErrorsFromTheTable;
 impl Modify for ErrorsFromTheTable {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let id = operation.operation_id.as_deref().unwrap_or_default();
                 let own = ERRORS.iter().find(|(known, _)| *known == id).map_or(&[][..], |(_, codes)| codes);
                 add(operation, &[own, COMMON].concat());

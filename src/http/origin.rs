@@ -16,7 +16,7 @@ use actix_web::{
     middleware::Next,
 };
 
-use super::{observe::REQUEST_ID, tenancy::REASON};
+use super::{admin, observe::REQUEST_ID, tenancy::REASON};
 
 /// The origins that may use the service from a browser.
 #[derive(Clone, Debug)]
@@ -53,11 +53,11 @@ impl Origins {
         self.listed.as_ref().is_some_and(|listed| !listed.is_empty()) && self.may(origin)
     }
 
-    /// CORS for every answer, errors included. Cookies are granted round it, because not every origin that may ask may use them.
+    /// CORS for every answer but operators', errors included. Cookies are granted round it, because not every origin that may ask may use them.
     pub fn cors(&self) -> Cors {
         let origins = self.clone();
         Cors::default()
-            .allowed_origin_fn(move |origin, _| origins.may(origin))
+            .allowed_origin_fn(move |origin, head| origins.may(origin) && !admin::is_below(head.uri.path()))
             .allowed_methods([Method::GET, Method::HEAD, Method::POST, Method::DELETE])
             .allowed_headers([
                 header::AUTHORIZATION,

@@ -41,6 +41,8 @@ struct Extra {
     conflicts: Vec<ConflictMember>,
     gap: Option<Gap>,
     allow: Option<&'static str>,
+    /// When it passes, where the table of codes does not know better.
+    retry_after_seconds: Option<u32>,
     /// A credential was presented, and is bad.
     bad_credential: bool,
 }
@@ -205,6 +207,19 @@ impl Problem {
         self
     }
 
+    /// Says when the same request may succeed.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.extra.retry_after_seconds = Some(u32::try_from(seconds).unwrap_or(u32::MAX));
+        self
+    }
+
+    /// After how many seconds the same request may succeed; `None` when it will not by itself.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u32> {
+        self.extra.retry_after_seconds.or(self.code.retry_after_seconds())
+    }
+
     /// Keeps, for the log of the service only, what lies behind.
     #[must_use]
     pub fn caused_by(mut self, cause: &dyn fmt::Display) -> Self {
@@ -286,7 +301,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponseBuilder::new(self.status_code());
         response.insert_header((header::CONTENT_TYPE, PROBLEM_JSON));
-        if let Some(seconds) = self.code.retry_after_seconds() {
+        if let Some(seconds) = self.retry_after_seconds() {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         if self.code == Code::Unauthorized {

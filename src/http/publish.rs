@@ -22,8 +22,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    authority::Authority,
-    caller::{Caller, Sender},
+    caller::{Caller, Judges, Sender},
+    client::ClientNet,
     code::Code,
     media_type, params,
     params::Once,
@@ -31,7 +31,7 @@ use super::{
     state::State,
 };
 use crate::{
-    domain::{Cursor, LogName},
+    domain::Cursor,
     ingest::{self, MissingIds, PublishError, Published, Publisher},
     log::{AppendRequest, ItemStatus, LogId, OnConflict},
 };
@@ -129,8 +129,11 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let form = body_form(request.headers())?;
     let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
     let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
-    let (tenant, append) = understand(Arrived { sender, form, body, on_conflict }, &state).await?;
-    let published = state.publisher.publish(state.logs.log(&tenant).await?, append).await?;
+    let client = state.scrutiny.client(&request);
+    let (caller, append) = understand(Arrived { sender, client, form, body, on_conflict }, &state).await?;
+    let log = state.log_of(caller.tenant()).await?;
+    caller.may_publish_now(append.events.len(), log, &state)?;
+    let published = state.publisher.publish(log, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
     let status = if news { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))
@@ -181,26 +184,30 @@ async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) 
 /// A request that has arrived whole.
 struct Arrived {
     sender: Sender,
+    client: Option<ClientNet>,
     form: ingest::BodyForm,
     body: Vec<u8>,
     on_conflict: OnConflict,
 }
 
-async fn understand(arrived: Arrived, state: &State) -> Result<(LogName, AppendRequest), Problem> {
+async fn understand(arrived: Arrived, state: &State) -> Result<(Caller, AppendRequest), Problem> {
+    let (by, limits) = (Judges { authority: state.authority.clone(), scrutiny: state.scrutiny.clone() }, state.ingest);
     if arrived.body.len() <= PARSE_ELSEWHERE_BYTES {
-        return arrived.understand(&*state.authority, &state.ingest);
+        return arrived.understand(&by, &limits);
     }
-    let (authority, limits) = (state.authority.clone(), state.ingest);
-    let understood = web::block(move || arrived.understand(&*authority, &limits)).await;
+    let understood = web::block(move || arrived.understand(&by, &limits)).await;
     understood.map_err(|error| Problem::new(Code::Overloaded).caused_by(&error))?
 }
 
 impl Arrived {
-    /// What is to be appended to whose log; nothing of an unsigned body is told to whoever sent it.
-    fn understand(self, authority: &dyn Authority, limits: &ingest::Limits) -> Result<(LogName, AppendRequest), Problem> {
+    /// What is to be appended, and for whom; nothing of an unsigned body is told to whoever sent it.
+    fn understand(self, by: &Judges, limits: &ingest::Limits) -> Result<(Caller, AppendRequest), Problem> {
         let (caller, request) = match self.sender {
             Sender::Known(caller) => (caller, None),
-            Sender::Signed(signature) => (Caller::signed(&signature, &self.body, authority)?, Some(signature.id)),
+            // the key's id in front: two senders that share a source need not agree on ids
+            Sender::Signed(signature) => {
+                (Caller::signed(&signature, &self.body, self.client, by)?, Some(format!("{}:{}", signature.key_id, signature.id)))
+            }
         };
         // whoever sends a signed request again, its sender or a thief, publishes nothing new
         let missing = request.as_deref().map_or(Ok(MissingIds::MADE), MissingIds::numbered);
@@ -210,6 +217,7 @@ impl Arrived {
         if !faults.is_empty() {
             return Err(Problem::not_yours(faults));
         }
-        Ok((caller.tenant().clone(), ingest::request(caller.principal.rights.source(), drafts, self.on_conflict)))
+        let append = ingest::request(caller.principal.rights.source(), drafts, self.on_conflict);
+        Ok((caller, append))
     }
 }

@@ -8,19 +8,54 @@ use actix_web::{
     web::{self, ServiceConfig},
 };
 
-use super::{code::Code, health, history, pages, problem::Problem, publish, session, state::State, stats, subscribe, tickets};
+use super::{
+    Console, admin, code::Code, health, history, metrics, pages, problem::Problem, publish, session, state::State, stats, subscribe,
+    tickets,
+};
 
 /// The prefix under which every route is served as well.
 pub const PREFIX: &str = "/v1";
 
-const READ: &str = "GET, HEAD";
+pub(super) const READ: &str = "GET, HEAD";
 
-/// Registers every route, and `state` for their handlers.
-pub fn configure(config: &mut ServiceConfig, state: web::Data<State>) {
+/// Registers every route, and `state` for their handlers; those of operators only with a `console`.
+pub fn configure(config: &mut ServiceConfig, state: web::Data<State>, console: Option<web::Data<Console>>) {
+    let operated = console.is_some();
     config.app_data(state);
-    config.service(web::scope(PREFIX).configure(table).default_service(web::to(nothing)));
-    config.configure(table);
+    console.map(|console| config.app_data(console));
+    twice(config, move |config| {
+        table(config);
+        if operated {
+            operators(config);
+        }
+    });
+}
+
+/// Registers what is served where only operators listen.
+pub fn configure_admin(config: &mut ServiceConfig, state: web::Data<State>, console: web::Data<Console>) {
+    config.app_data(state).app_data(console);
+    twice(config, |config| {
+        probes(config);
+        operators(config);
+    });
+}
+
+fn twice(config: &mut ServiceConfig, table: impl Fn(&mut ServiceConfig)) {
+    config.service(web::scope(PREFIX).configure(&table).default_service(web::to(nothing)));
+    config.configure(&table);
     config.default_service(web::to(nothing));
+}
+
+fn operators(config: &mut ServiceConfig) {
+    admin::table(config);
+    config.service(at("/metrics", READ).route(read(metrics::metrics)));
+}
+
+fn probes(config: &mut ServiceConfig) {
+    config
+        .service(at("/health", READ).route(read(health::health)))
+        .service(at("/health/live", READ).route(read(health::live)))
+        .service(at("/health/ready", READ).route(read(health::ready)));
 }
 
 fn table(config: &mut ServiceConfig) {
@@ -30,9 +65,7 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/events/stats", READ).route(read(stats::stats)))
         .service(at("/events/tickets", "POST").route(web::post().to(tickets::issue)))
         .service(at("/events/session", "POST, DELETE").route(web::post().to(session::begin)).route(web::delete().to(session::end)))
-        .service(at("/health", READ).route(read(health::health)))
-        .service(at("/health/live", READ).route(read(health::live)))
-        .service(at("/health/ready", READ).route(read(health::ready)))
+        .configure(probes)
         .service(at("/openapi.json", READ).route(read(pages::document)))
         .service(at("/docs", READ).route(read(pages::to_docs)))
         .service(at("/docs/{file:.*}", READ).route(read(pages::docs)))
@@ -40,12 +73,12 @@ fn table(config: &mut ServiceConfig) {
 }
 
 /// A path that refuses all methods but those that routes are added for, which `allow` lists.
-fn at(path: &str, allow: &'static str) -> Resource {
+pub(super) fn at(path: &str, allow: &'static str) -> Resource {
     web::resource(path).default_service(web::to(move || async move { Err::<&str, _>(Problem::not_allowed(allow)) }))
 }
 
 /// GET, and HEAD with the same headers.
-fn read<F, Args>(handler: F) -> Route
+pub(super) fn read<F, Args>(handler: F) -> Route
 where
     F: Handler<Args>,
     Args: actix_web::FromRequest + 'static,

@@ -1,12 +1,14 @@
 //! What handlers share: made once by the composition root, cloned to every worker.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{authority::Authority, credentials::CredentialSettings, publish::Publish, stats::Statistics};
+use super::{
+    authority::Authority, credentials::CredentialSettings, problem::Problem, publish::Publish, scrutiny::Scrutiny, stats::Statistics,
+};
 use crate::{
     domain::LogName,
     hub::{Hubs, OpenError},
@@ -29,10 +31,26 @@ pub struct State {
     pub publisher: Arc<dyn Publish>,
     /// How the instance is doing.
     pub facts: Arc<dyn Facts>,
+    /// What every credential goes through, and how much one client may ask for.
+    pub scrutiny: Scrutiny,
+    /// The events a second that one connection is sent, where its tenant has no setting of its own.
+    pub deliver_per_second: Option<NonZeroU32>,
     /// What a publish request may hold.
     pub ingest: ingest::Limits,
     /// The most selectors of a filter.
     pub max_selectors: usize,
+}
+
+impl State {
+    /// The log of a tenant.
+    pub(super) async fn log_of(&self, tenant: &LogName) -> Result<LogId, Problem> {
+        Ok(self.logs.log(tenant).await?)
+    }
+
+    /// The events a second that a connection to this log is sent.
+    pub(super) fn deliver_per_second(&self, log: LogId) -> Option<NonZeroU32> {
+        self.logs.settings_of(log).deliver_per_second.map_or(self.deliver_per_second, NonZeroU32::new)
+    }
 }
 
 /// Which log is whose; a fake one in tests.
@@ -71,6 +89,18 @@ pub trait Facts: Send + Sync + 'static {
 
     /// Statistics for dashboards, of this log only; with `whole_instance` also what all logs share, from which one tenant could learn another's volume.
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
+
+    /// How long events of all logs took from commit to write.
+    fn latency(&self) -> Latency;
+}
+
+/// How long events took from commit to write, since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latency {
+    /// How many took at most so many microseconds, and more than those of the bucket before; the last one has no bound.
+    pub buckets: Vec<(Option<u64>, u64)>,
+    /// Of all of them, in microseconds.
+    pub sum_micros: u64,
 }
 
 /// How the instance is doing.

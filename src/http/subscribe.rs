@@ -3,7 +3,7 @@
 //! Everything that can be refused is refused here, while there is still a status line to do it with. A refusal that will pass is 200 with
 //! `hub.closing` to whoever accepts `text/event-stream`: an EventSource gives up for good on any other status (HTML Standard §9.2.3).
 
-use std::{convert::Infallible, num::NonZeroU32, rc::Rc, sync::Arc};
+use std::{convert::Infallible, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -24,9 +24,7 @@ use super::{
     state::State,
 };
 use crate::{
-    domain::LogName,
-    hub::{self, Attached, CloseReason, Hub, Hubs, Request},
-    log::LogId,
+    hub::{self, Attached, CloseReason, Hubs, Request},
     sse::{self, Connection, DetachHandle, Handover, SocketSettings, Style, Transport},
 };
 
@@ -70,48 +68,35 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     }
     let assembled = || Problem::new(Code::Internal).caused_by(&"the service was assembled without its hub");
     let following = request.app_data::<Following>().ok_or_else(assembled)?;
-    let tenant = match reading.recorded(&caller.principal, "GET /events/subscribe", &state).await {
-        Ok(tenant) => tenant,
-        Err(problem) => return refuse(&request, problem, query.style),
-    };
-    let (log, hub) = match hub_of(&following.hubs, &tenant).await {
-        Ok(found) => found,
-        Err(problem) => return refuse(&request, problem, query.style),
-    };
-    let mut permit = match hub.admit() {
-        Ok(permit) => permit,
-        Err(reason) => return refuse(&request, Problem::from(reason), query.style),
-    };
-    let beginning = match hub::resolve(query.start, hub.view(), &*state.log, log).await {
-        Ok(beginning) => beginning,
-        Err(error) => return refuse(&request, error.into(), query.style),
-    };
-    if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
-        return Err(Problem::gap(gap.into()));
-    }
-    let chunked = request.version() >= Version::HTTP_11;
-    let transport = Transport { style: query.style, chunked, socket: following.socket };
     let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
-    // last: what is revoked from here on ends the stream
-    let right = match caller.enrol(&state) {
-        Ok(enrolled) => enrolled.map(|(right, registration)| {
+    let admitted = async {
+        let place = caller.place(&request, &state)?;
+        let tenant = reading.recorded(&caller.principal, "GET /events/subscribe", &state).await?;
+        let log = state.log_of(&tenant).await?;
+        let hub = following.hubs.hub(log).await?;
+        let mut permit = hub.admit()?;
+        permit.keep(Box::new(place));
+        let beginning = hub::resolve(query.start, hub.view(), &*state.log, log).await?;
+        if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
+            return Err(Problem::gap(gap.into()));
+        }
+        // last: what is revoked from here on ends the stream
+        let right = caller.enrol(&state)?.map(|(right, registration)| {
             permit.keep(registration.into_guard());
             right
-        }),
+        });
+        Ok((hub, Request { filter, beginning, permit, right, deliver_per_second: state.deliver_per_second(log) }))
+    };
+    let (hub, subscription) = match admitted.await {
+        Ok(admitted) => admitted,
         Err(problem) => return refuse(&request, problem, query.style),
     };
-    let deliver_per_second = state.logs.settings_of(log).deliver_per_second.and_then(NonZeroU32::new);
-    let subscription = Request { filter, beginning, permit, right, deliver_per_second };
+    let chunked = request.version() >= Version::HTTP_11;
+    let transport = Transport { style: query.style, chunked, socket: following.socket };
     let body = Handover::new(socket.clone(), transport, following.shards.shard_of(&hub), subscription);
     let mut response = stream_head().force_close().body(body);
     response.head_mut().no_chunking(!chunked);
     Ok(response.map_into_boxed_body())
-}
-
-/// A tenant's log, and its hub.
-async fn hub_of(hubs: &Hubs, tenant: &LogName) -> Result<(LogId, Arc<Hub>), Problem> {
-    let log = hubs.log(tenant).await?;
-    Ok((log, hubs.hub(log).await?))
 }
 
 fn stream_head() -> HttpResponseBuilder {
@@ -135,8 +120,10 @@ fn refuse(request: &HttpRequest, problem: Problem, style: Style) -> Result<HttpR
     let accepts =
         request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
     let (true, Some(following)) = (accepts, request.app_data::<Following>()) else { return Err(problem) };
+    // not before its limit lets it, and not in step with others
+    let wait = problem.retry_after_seconds().unwrap_or_default().saturating_sub(1).saturating_mul(1000);
     if let Some(cause) = problem.cause() {
         tracing::debug!(cause, reason = reason.as_str(), "a subscription was refused");
     }
-    Ok(stream_head().force_close().body(sse::refusal(reason, following.hubs.settings().jittered_retry(), style)))
+    Ok(stream_head().force_close().body(sse::refusal(reason, following.hubs.settings().jittered_retry().saturating_add(wait), style)))
 }

@@ -4,7 +4,7 @@ mod access;
 mod authority;
 mod cors;
 mod exchange;
-mod fake;
+pub(super) mod fake;
 mod stream;
 
 use std::sync::Arc;
@@ -26,19 +26,19 @@ use crate::ingest::PublishError;
 use fake::Fakes;
 
 /// What came back.
-struct Answer {
-    status: StatusCode,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
     headers: HeaderMap,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Answer {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.text).expect("JSON")
     }
 
     /// The code of a problem, after a look at what all problems have.
-    fn code(&self) -> String {
+    pub(super) fn code(&self) -> String {
         let body = self.json();
         assert_eq!(self.header("content-type"), PROBLEM_JSON);
         assert_eq!(body["status"], self.status.as_u16());
@@ -46,7 +46,7 @@ impl Answer {
         body["code"].as_str().expect("a code").to_owned()
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 }
@@ -58,11 +58,11 @@ async fn ask(fakes: &Fakes, request: TestRequest) -> Answer {
 /// Asks a service that pages of these origins may use.
 async fn ask_of(fakes: &Fakes, origins: &[&str], request: TestRequest) -> Answer {
     let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new(origins));
-    let service = init_service(app(web::Data::new(fakes.state()), guard, InFlight::default())).await;
+    let service = init_service(app(web::Data::new(fakes.state()), None, guard, InFlight::default())).await;
     send(&service, request).await
 }
 
-async fn send<S, B>(service: &S, request: TestRequest) -> Answer
+pub(super) async fn send<S, B>(service: &S, request: TestRequest) -> Answer
 where
     S: Service<actix_http::Request, Response = ServiceResponse<B>, Error = actix_web::Error>,
     B: MessageBody,
@@ -325,9 +325,18 @@ async fn pages_run_nothing_from_elsewhere() {
 #[actix_web::test]
 async fn the_document_lists_every_path_and_the_codes_of_the_table() {
     let document = ask(&Fakes::default(), get("/openapi.json")).await.json();
-    for path in
-        ["/events", "/events/subscribe", "/events/tickets", "/events/session", "/events/stats", "/health", "/health/live", "/health/ready"]
-    {
+    for path in [
+        "/events",
+        "/events/subscribe",
+        "/events/tickets",
+        "/events/session",
+        "/events/stats",
+        "/health",
+        "/health/live",
+        "/health/ready",
+        "/metrics",
+        "/admin/keys/{id}/rotate",
+    ] {
         assert!(document["paths"][path].is_object(), "{path}");
     }
     let conflict = &document["paths"]["/events"]["post"]["responses"]["409"];
@@ -338,7 +347,7 @@ async fn the_document_lists_every_path_and_the_codes_of_the_table() {
 #[actix_web::test]
 async fn head_is_answered_like_get() {
     let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
-    let service = init_service(app(web::Data::new(Fakes::default().state()), guard, InFlight::default())).await;
+    let service = init_service(app(web::Data::new(Fakes::default().state()), None, guard, InFlight::default())).await;
     let response = call_service(&service, get("/health").method(Method::HEAD).to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }

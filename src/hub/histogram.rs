@@ -63,6 +63,49 @@ impl Histogram {
     }
 }
 
+/// Observations by size, coarsely: one bucket a power of two, as dashboards take them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// How many took at most so many microseconds, and more than those of the bucket before; the last one has no bound.
+    pub buckets: Vec<(Option<u64>, u64)>,
+    /// Of all observations, in microseconds, taking each for the middle of its bucket: at most an eighth off.
+    pub sum_micros: u64,
+}
+
+/// The powers of two between which [`Spread`] tells apart: 64 µs to a minute.
+const SPREAD_POWERS: std::ops::Range<u32> = 6..27;
+
+impl Spread {
+    /// The observations of both.
+    #[must_use]
+    pub(super) fn plus(self, mut other: Self) -> Self {
+        other.sum_micros = other.sum_micros.saturating_add(self.sum_micros);
+        // both have the same bounds, but for one that has seen nothing at all
+        for ((_, count), (_, more)) in other.buckets.iter_mut().zip(self.buckets) {
+            *count += more;
+        }
+        other
+    }
+}
+
+impl Histogram {
+    /// The observations in `parts`.
+    #[must_use]
+    pub(super) fn spread(parts: &[&Self]) -> Spread {
+        let bounds = SPREAD_POWERS.map(|power| Some((1 << power) - 1)).chain([None]);
+        let mut spread = Spread { buckets: bounds.map(|bound| (bound, 0)).collect(), sum_micros: 0 };
+        for bucket in 0..BUCKETS {
+            let count: u64 = parts.iter().map(|part| part.counts[bucket].load(Ordering::Relaxed)).sum();
+            let (most, least) = (ceiling(bucket), if bucket == 0 { 0 } else { ceiling(bucket - 1) });
+            let found = spread.buckets.iter_mut().find(|(bound, _)| bound.is_none_or(|bound| most <= bound));
+            let (_, of_bound) = found.expect("the last bucket has no bound");
+            *of_bound += count;
+            spread.sum_micros = spread.sum_micros.saturating_add(count.saturating_mul(least.midpoint(most)));
+        }
+        spread
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +119,18 @@ mod tests {
             assert!(p >= micros && p as f64 <= (micros.max(4) as f64) * 1.25, "{micros} became {p}");
         }
         assert_eq!(Histogram::percentiles(&[&Histogram::default()], [0.5]), [0]);
+    }
+
+    #[test]
+    fn a_spread_counts_every_observation_once_and_sums_them_within_an_eighth() {
+        let histogram = Histogram::default();
+        let observed = [1, 63, 64, 1000, 1024, 3_000_000, 90_000_000];
+        observed.iter().for_each(|micros| histogram.record(Duration::from_micros(*micros), 2));
+        let Spread { buckets, sum_micros } = Histogram::spread(&[&histogram]);
+        let of = |wanted: Option<u64>| buckets.iter().find(|(bound, _)| *bound == wanted).map(|(_, count)| *count);
+        assert_eq!([of(Some(63)), of(Some(127)), of(Some(1023)), of(Some(2047)), of(None)], [Some(4), Some(2), Some(2), Some(2), Some(2)]);
+        assert_eq!(buckets.iter().map(|(_, count)| count).sum::<u64>(), 2 * observed.len() as u64);
+        let exact = 2 * observed.iter().sum::<u64>();
+        assert!(sum_micros.abs_diff(exact) <= exact / 8, "{sum_micros} for {exact}");
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    Admission, Hub, Settings,
+    Admission, Hub, Settings, Spread,
     lookout::Lookout,
     reach::Reach,
     roster::{Place, Roster},
@@ -215,6 +215,13 @@ impl Hubs {
     #[must_use]
     pub fn followed(&self) -> usize {
         self.roster().all_running().count()
+    }
+
+    /// How long events took from commit to write, over the logs that are followed.
+    #[must_use]
+    pub fn latency(&self) -> Spread {
+        let hubs: Vec<_> = self.roster().all_running().map(|(_, hub)| hub.clone()).collect();
+        hubs.iter().map(|hub| hub.latency()).fold(Spread::default(), Spread::plus)
     }
 
     /// The log that is always followed.

@@ -66,6 +66,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use admission::{Admission, Permit};
 pub use attached::Attached;
 pub use frame::{Encoded, Form, Frame};
+pub use histogram::Spread;
 pub use hubs::{Hubs, OpenError};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
@@ -171,9 +172,9 @@ impl Hub {
         &self.admission
     }
 
-    /// Changes this log's own limit; `None`: only the instance's holds.
+    /// Changes this log's own limit; `None`: the one of all logs, if there is one.
     pub fn set_max_connections(&self, max: Option<usize>) {
-        self.admission.set_max(max);
+        self.admission.set_max(max.or(self.settings.max_connections_per_log));
     }
 
     /// The settings.
@@ -192,6 +193,12 @@ impl Hub {
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.statistics.delivered()
+    }
+
+    /// How long events took from commit to write.
+    #[must_use]
+    pub fn latency(&self) -> Spread {
+        self.statistics.latency()
     }
 
     /// Closes every connection over `window`.

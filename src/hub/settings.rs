@@ -14,6 +14,8 @@ pub struct Settings {
     pub ring: RingBounds,
     /// The most connections of this instance.
     pub max_connections: usize,
+    /// The most connections of one log, where it has no limit of its own. `None`: as many as the instance takes.
+    pub max_connections_per_log: Option<usize>,
     /// A silent connection hears something after this at the latest, and after two thirds of it at the earliest.
     pub heartbeat: Duration,
     /// What clients are told to wait before they reconnect, before jitter.
@@ -37,6 +39,7 @@ impl Default for Settings {
         Self {
             ring: RingBounds::default(),
             max_connections: 16_384,
+            max_connections_per_log: None,
             heartbeat: Duration::from_secs(15),
             retry: Duration::from_millis(2500),
             no_progress: Duration::from_secs(60),

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::{CloseReason, histogram::Histogram};
+use super::{
+    CloseReason,
+    histogram::{Histogram, Spread},
+};
 
 /// What a connection can follow; one that follows several kinds counts for each.
 pub(super) const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
@@ -88,6 +91,13 @@ impl Statistics {
     pub(super) fn delivered(&self) -> u64 {
         let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         shards.iter().map(|shard| shard.delivered.load(Ordering::Relaxed)).sum()
+    }
+
+    /// From commit to write, over all shards.
+    #[must_use]
+    pub(super) fn latency(&self) -> Spread {
+        let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        Histogram::spread(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>())
     }
 
     /// The sums now.

@@ -17,7 +17,7 @@ const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
 const HTTP: &[&str] = &["domain", "log", "auth", "ingest", "hub", "sse"];
-const APP: &[&str] = &["auth", "backplane", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
+const APP: &[&str] = &["auth", "backplane", "cli", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),

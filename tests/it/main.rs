@@ -4,6 +4,7 @@ mod access_leaks;
 mod access_matrix;
 mod access_publish;
 mod access_streams;
+mod admin;
 mod append_before_deliver;
 mod architecture;
 mod bad_input;

@@ -203,6 +203,15 @@ impl Access {
         Ok(self.state.load().keys_of(tenant))
     }
 
+    /// The keys of every log, oldest first, as of the last look.
+    ///
+    /// # Errors
+    /// [`AuthError::Forbidden`].
+    pub fn all_keys(&self, actor: &Actor) -> Result<Vec<KeyRecord>, AuthError> {
+        actor.check(None)?;
+        Ok(self.state.load().keys_where(|_| true))
+    }
+
     /// The revocations that the actor may lift, oldest first, as of the last look.
     ///
     /// # Errors

@@ -43,8 +43,12 @@ impl Loaded {
 
     /// The keys of a log, oldest first.
     pub(super) fn keys_of(&self, tenant: &LogName) -> Vec<KeyRecord> {
-        let mut keys: Vec<KeyRecord> =
-            self.keys.values().filter(|key| key.record().tenant == *tenant).map(|key| key.record().clone()).collect();
+        self.keys_where(|key| key.tenant == *tenant)
+    }
+
+    /// The keys that `wanted` selects, oldest first.
+    pub(super) fn keys_where(&self, wanted: impl Fn(&KeyRecord) -> bool) -> Vec<KeyRecord> {
+        let mut keys: Vec<KeyRecord> = self.keys.values().map(|key| key.record()).filter(|key| wanted(key)).cloned().collect();
         keys.sort_unstable_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         keys
     }

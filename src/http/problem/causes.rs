@@ -3,7 +3,7 @@
 use super::Problem;
 use crate::{
     auth::{AuthError, Denied},
-    http::code::Code,
+    http::{code::Code, limits::Limited},
     hub::{CloseReason, OpenError},
     ingest::{ParseError, PublishError},
     log::LogError,
@@ -43,9 +43,18 @@ impl From<AuthError> for Problem {
             AuthError::Expired | AuthError::Revoked | AuthError::Superseded => Self::bad_credential(error.to_string()),
             AuthError::Forbidden(why) => Self::new(Code::Forbidden).detail(why),
             AuthError::NotFound(_) => Self::new(Code::NotFound).detail(error.to_string()),
-            AuthError::Refused { .. } => Self::new(Code::Invalid).detail(error.to_string()),
+            AuthError::Refused { member, problem } => {
+                let pointer = format!("/{}", member.replace('.', "/"));
+                Self::invalid(vec![crate::ingest::Fault { pointer, code: "invalid", detail: problem }])
+            }
             AuthError::Unavailable(cause) => Self::new(Code::CredentialsUnavailable).caused_by(&cause),
         }
+    }
+}
+
+impl From<Limited> for Problem {
+    fn from(limited: Limited) -> Self {
+        Self::new(Code::Limited).detail(limited.by.detail()).retry_after(limited.retry_after.as_secs())
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) const SIGNATURE: &str = "v1,secret";
 pub(super) const LASTS_SECONDS: i64 = 3600;
 
 #[derive(Default)]
-pub(super) struct FakeAuthority {
+pub(in crate::http) struct FakeAuthority {
     pub(super) open: bool,
     /// What is granted to everyone, as JSON.
     pub(super) anonymous: Option<&'static str>,

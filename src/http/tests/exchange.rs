@@ -143,8 +143,8 @@ async fn events_of_a_signed_request_have_the_same_ids_whenever_it_is_sent_again(
         )
     };
     let batch = r#"[{"type":"stream.a"},{"type":"stream.a","id":"own"},{"type":"stream.b"}]"#;
-    assert_eq!(ids(r#"{"type":"stream.a"}"#, "m-1".into()).await, (201, "m-1#0".into()));
-    assert_eq!(ids(batch, "m-1".into()).await, (201, "m-1#0 own m-1#2".into()));
+    assert_eq!(ids(r#"{"type":"stream.a"}"#, "m-1".into()).await, (201, "signer:m-1#0".into()));
+    assert_eq!(ids(batch, "m-1".into()).await, (201, "signer:m-1#0 own signer:m-1#2".into()));
     assert_eq!(ids(batch, format!("m-1{}", "0".repeat(300))).await, (400, String::new()));
 }
 

@@ -10,9 +10,12 @@ use async_trait::async_trait;
 use super::authority::FakeAuthority;
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
-    http::{CredentialSettings, Facts, Health, HealthStatus, LogStatistics, Logs, MemoryStatistics, Publish, State, Statistics},
+    http::{
+        Clients, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs, MemoryStatistics,
+        Publish, Scrutiny, State, Statistics,
+    },
     hub::OpenError,
-    ingest::{ConflictingId, Limits, PublishError, Published, PublishedItem},
+    ingest::{self, ConflictingId, PublishError, Published, PublishedItem},
     log::{
         AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, TenantSettings,
         Trimmed,
@@ -20,30 +23,30 @@ use crate::{
 };
 
 /// A body that is one valid event.
-pub(super) const EVENT: &str = r#"{"id":"1","type":"a.b","streams":["1"],"data":{}}"#;
+pub(in crate::http) const EVENT: &str = r#"{"id":"1","type":"a.b","streams":["1"],"data":{}}"#;
 /// The limit of a body.
-pub(super) const BATCH_BYTES: usize = 1024;
+pub(in crate::http) const BATCH_BYTES: usize = 1024;
 
 const EPOCH: Epoch = Epoch::new(1);
 const HEAD: Seq = Seq::new(3);
 
 /// What the fakes do.
 #[derive(Clone)]
-pub(super) struct Fakes {
-    pub(super) earliest: Seq,
+pub(in crate::http) struct Fakes {
+    pub(in crate::http) earliest: Seq,
     /// How many times the chain is answered without the epoch that the position is of.
-    pub(super) stale_chains: Arc<AtomicUsize>,
-    pub(super) unreachable: bool,
+    pub(in crate::http) stale_chains: Arc<AtomicUsize>,
+    pub(in crate::http) unreachable: bool,
     /// There is no room for another tenant.
-    pub(super) full: bool,
-    pub(super) panics: bool,
-    pub(super) ready: bool,
-    pub(super) draining: bool,
-    pub(super) publisher: Arc<FakePublisher>,
-    pub(super) authority: Arc<FakeAuthority>,
-    pub(super) credentials: CredentialSettings,
+    pub(in crate::http) full: bool,
+    pub(in crate::http) panics: bool,
+    pub(in crate::http) ready: bool,
+    pub(in crate::http) draining: bool,
+    pub(in crate::http) publisher: Arc<FakePublisher>,
+    pub(in crate::http) authority: Arc<FakeAuthority>,
+    pub(in crate::http) credentials: CredentialSettings,
     /// How many questions the log was asked.
-    pub(super) reads: Arc<AtomicUsize>,
+    pub(in crate::http) reads: Arc<AtomicUsize>,
 }
 
 impl Default for Fakes {
@@ -66,23 +69,25 @@ impl Default for Fakes {
 }
 
 impl Fakes {
-    pub(super) fn publishing(outcome: Result<Published, PublishError>) -> Self {
+    pub(in crate::http) fn publishing(outcome: Result<Published, PublishError>) -> Self {
         Self { publisher: Arc::new(FakePublisher { outcome: Some(outcome), ..FakePublisher::default() }), ..Self::default() }
     }
 
-    pub(super) fn trimmed_below(earliest: u64) -> Self {
+    pub(in crate::http) fn trimmed_below(earliest: u64) -> Self {
         Self { earliest: Seq::new(earliest), ..Self::default() }
     }
 
-    pub(super) fn state(&self) -> State {
+    pub(in crate::http) fn state(&self) -> State {
         State {
             log: Arc::new(self.clone()),
             authority: Arc::<FakeAuthority>::clone(&self.authority),
             credentials: self.credentials.clone(),
+            scrutiny: Scrutiny { limits: Limits::new(LimitSettings::default()), clients: Clients::OneMachine, refused: Arc::default() },
+            deliver_per_second: None,
             logs: Arc::new(self.clone()),
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
-            ingest: Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
+            ingest: ingest::Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
             max_selectors: 10,
         }
     }
@@ -96,25 +101,25 @@ impl Fakes {
     }
 }
 
-pub(super) fn conflict(index: usize) -> ConflictingId {
+pub(in crate::http) fn conflict(index: usize) -> ConflictingId {
     ConflictingId { index, id: EventId::new("1"), seq: Some(Seq::new(1)) }
 }
 
 /// Stores the first request, and finds all others to repeat it; or answers what it was given.
 #[derive(Default)]
-pub(super) struct FakePublisher {
+pub(in crate::http) struct FakePublisher {
     outcome: Option<Result<Published, PublishError>>,
     requests: AtomicUsize,
     sources: Mutex<Vec<String>>,
 }
 
 impl FakePublisher {
-    pub(super) fn requests(&self) -> usize {
+    pub(in crate::http) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
     }
 
     /// Under which sources was published.
-    pub(super) fn sources(&self) -> Vec<String> {
+    pub(in crate::http) fn sources(&self) -> Vec<String> {
         self.sources.lock().expect("lock").clone()
     }
 }
@@ -161,6 +166,10 @@ impl Facts for Fakes {
         assert!(!self.panics, "on purpose");
         let log = LogStatistics { epoch: EPOCH.to_string(), head: HEAD.get(), ..LogStatistics::default() };
         Statistics { log, memory: whole_instance.then(MemoryStatistics::default), ..Statistics::default() }
+    }
+
+    fn latency(&self) -> Latency {
+        Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 }
     }
 }
 

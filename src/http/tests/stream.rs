@@ -51,7 +51,7 @@ impl Served {
                 let socket = SocketSettings::patient_for(PATIENCE);
                 let following = Following::new(of_workers.clone(), socket);
                 let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
-                let app = app(state.clone(), guard, InFlight::default()).app_data(following);
+                let app = app(state.clone(), None, guard, InFlight::default()).app_data(following);
                 fn_service(|stream: TcpStream| async move {
                     let peer = stream.peer_addr().ok();
                     Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream), peer))
