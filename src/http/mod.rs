@@ -7,6 +7,7 @@
 
 mod app;
 pub mod code;
+mod exchange;
 pub mod gap;
 pub mod guard;
 mod health;
@@ -21,6 +22,7 @@ mod params;
 pub mod problem;
 mod publish;
 pub mod query;
+mod refusals;
 pub mod routes;
 mod state;
 mod stats;
@@ -35,6 +37,7 @@ pub use in_flight::InFlight;
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
+pub use refusals::refusals;
 pub use state::{Facts, Health, HealthStatus, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles,

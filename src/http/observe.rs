@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use super::{
     code::Code,
+    exchange::Exchange,
     in_flight::Handled,
     problem::{PROBLEM_JSON, Problem},
 };
@@ -57,10 +58,11 @@ impl RequestId {
 
 /// The middleware; wrap it last, so that it is outermost.
 pub(super) async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
     handled: Handled,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let exchange = Exchange::begin(&mut request);
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
@@ -76,7 +78,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
                 }
                 None => with_common_headers(response, &id).map_into_left_body(),
             };
-            if handled.closes() {
+            if handled.closes() || exchange.is_unread() {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             log_request(&method, route.as_deref(), response.status(), began, &id);

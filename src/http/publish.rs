@@ -4,8 +4,6 @@
 //! (`publishing_does_not_wait_for_a_client_that_never_reads`). A client
 //! that hangs up cancels nothing: what was handed to the publisher is committed all the same. Rules of events are `ingest`'s.
 
-use std::time::Duration;
-
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
@@ -19,7 +17,7 @@ use futures::StreamExt as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{code::Code, media_type, params, params::Once, problem::Problem, state::State};
+use super::{code::Code, exchange, media_type, params, params::Once, problem::Problem, state::State};
 use crate::{
     domain::{Cursor, Source},
     ingest::{self, PublishError, Published, Publisher},
@@ -28,9 +26,6 @@ use crate::{
 
 /// Bodies above this many bytes are parsed on a thread of their own: a worker that parses 4 MiB delivers nothing meanwhile.
 const PARSE_ELSEWHERE_BYTES: usize = 64 * 1024;
-
-/// How long a body may take to arrive: a client that trickles holds memory and a connection.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most bytes that are set aside because a client announced them.
 const MAX_PREPARED_BYTES: usize = 64 * 1024;
@@ -111,8 +106,7 @@ impl From<Published> for Answer {
 pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let on_conflict = parse_on_conflict(request.query_string())?;
     let form = body_form(request.headers())?;
-    let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
-    let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
+    let body = read_within(body, request.headers(), state.ingest.batch_bytes).await?;
     let append = parse(form, body, state.ingest, on_conflict).await?;
     let published = state.publisher.publish(state.log_id, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
@@ -149,8 +143,10 @@ async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) 
     }
     let mut read = Vec::with_capacity(announced.unwrap_or_default().min(MAX_PREPARED_BYTES));
     while let Some(chunk) = body.next().await {
-        let chunk = chunk
-            .map_err(|error| Problem::new(Code::BadRequest).detail("the body ended early, or its encoding is broken").caused_by(&error))?;
+        let chunk = chunk.map_err(|error| match exchange::is_late(&error) {
+            true => Problem::new(Code::RequestTimeout),
+            false => Problem::new(Code::BadRequest).detail("the body ended early, or its encoding is broken").caused_by(&error),
+        })?;
         if read.len() + chunk.len() > limit {
             return Err(too_large());
         }

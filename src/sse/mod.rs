@@ -8,12 +8,16 @@
 mod connection;
 mod detach;
 mod encode;
+mod io;
 #[cfg(feature = "bench-internals")]
 #[doc(hidden)]
 pub mod measure;
 mod socket;
+mod terms;
 
 pub use connection::Connection;
-pub use detach::{DetachHandle, DetachIo, Handover, Transport};
+pub use detach::{Handover, Transport};
 pub use encode::{Names, Shape, Style, event_block, refusal};
+pub use io::{DetachHandle, DetachIo};
 pub use socket::{SocketSettings, prepare_accepted};
+pub use terms::{Patience, Refusals, Terms};

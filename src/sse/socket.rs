@@ -5,6 +5,8 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use super::Patience;
+
 /// What the kernel may do for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketSettings {
@@ -25,9 +27,11 @@ impl SocketSettings {
 }
 
 /// Options of every accepted connection.
-pub fn prepare_accepted(socket: &TcpStream) {
+pub fn prepare_accepted(socket: &TcpStream, patience: Patience) {
     // a socket that is already reset refuses options; whoever reads from it will see that
     let _ = socket.set_nodelay(true);
+    // an answer that fitted into the kernel whole must not stay there for a client that takes nothing of it
+    let _ = SockRef::from(socket).set_tcp_user_timeout(Some(patience.answer + patience.unread));
 }
 
 /// Options of a connection that becomes a stream.

@@ -13,6 +13,7 @@ mod publish;
 mod resume;
 mod resume_gaps;
 mod slow_consumers;
+mod socket_patience;
 mod sse_disconnects;
 mod sse_manners;
 mod sse_wire;
