@@ -9,6 +9,7 @@ mod durability;
 mod failover;
 mod log_contract;
 mod outage;
+mod proxies;
 mod publish;
 mod resume;
 mod resume_gaps;
