@@ -15,9 +15,11 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, Waker, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -247,6 +249,10 @@ impl Slot {
         let deadline = self.stalled.get().unwrap_or_else(|| Instant::now() + self.terms.patience.answer);
         self.stalled.set(Some(deadline));
         ready!(self.alarm.poll_until(deadline, cx));
+        if let Some(socket) = &*self.socket.borrow() {
+            // else the kernel goes on holding what was not taken; a socket that is gone already refuses
+            let _ = SockRef::from(socket).set_linger(Some(Duration::ZERO));
+        }
         Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not take its answer")))
     }
 

@@ -13,6 +13,7 @@ mod proxies;
 mod publish;
 mod resume;
 mod resume_gaps;
+mod slow_attacks;
 mod slow_consumers;
 mod socket_patience;
 mod sse_disconnects;
