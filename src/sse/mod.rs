@@ -12,6 +12,7 @@ mod io;
 #[cfg(feature = "bench-internals")]
 #[doc(hidden)]
 pub mod measure;
+mod slot;
 mod socket;
 mod terms;
 
