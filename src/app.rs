@@ -14,8 +14,9 @@ mod operators;
 mod store;
 
 use std::{
-    future::Future,
+    future::{Future, ready},
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
@@ -42,7 +43,7 @@ use crate::{
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
-    sse::{DetachIo, SocketSettings, prepare_accepted},
+    sse::{DetachIo, Patience, SocketSettings, Terms, prepare_accepted},
     vital::vital,
 };
 
@@ -56,12 +57,14 @@ const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
 /// How often retention looks for what may go.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
-/// How long a client may take to send the head of a request.
-const REQUEST_HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// The most bytes of a request's head: room for tokens, cookies and a long filter.
+const HEAD_BYTES: usize = 32 * 1024;
 /// How long what is left of a refused body is read, so that the refusal is not lost to a reset.
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept: longer than proxies and publishers keep theirs, so that they close first and lose no request.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// How much longer our own patience with an idle connection is than actix's, which ends it more politely.
+const KEEP_ALIVE_SLACK: Duration = Duration::from_secs(5);
 
 /// The service, listening but not yet serving.
 pub struct App {
@@ -128,7 +131,7 @@ impl App {
             None => (Some(console), None),
             Some(listener) => {
                 let address = listener.local_addr()?;
-                let server = operators::serve(listener, state.clone(), console, in_flight.clone())?;
+                let server = operators::serve(listener, state.clone(), console, in_flight.clone(), config.server.request_head())?;
                 tracing::info!("operators are served on http://{address}, and nowhere else");
                 (None, Some(server))
             }
@@ -211,6 +214,18 @@ fn hub_settings(config: &Config) -> hub::Settings {
     }
 }
 
+/// What clients are held to until they follow a stream.
+fn terms(config: &Config) -> Terms {
+    let patience = Patience {
+        head: config.server.request_head(),
+        body: config.server.request_body(),
+        idle: KEEP_ALIVE + KEEP_ALIVE_SLACK,
+        unread: DISCONNECT_WITHIN,
+        answer: config.server.answer(),
+    };
+    Terms { patience, head_bytes: HEAD_BYTES, refusals: http::refusals(HEAD_BYTES) }
+}
+
 fn guard(config: &Config, open: bool) -> Guard {
     let openness = if config.access.insecure_open || !open { Openness::Network } else { Openness::Loopback };
     Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()))
@@ -228,6 +243,7 @@ fn serve(
     let (state, console) = (web::Data::new(state), console.map(web::Data::new));
     // the shard looks at a blocked connection once a heartbeat, and has the first word
     let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
+    let terms = terms(config);
     let server = actix_server::Server::build()
         .workers(config.server.workers)
         // streams are counted by the hubs; this bounds what has not become one
@@ -238,14 +254,16 @@ fn serve(
             // this runs once on each worker's thread
             let following = Following::new(hubs.clone(), socket);
             let app = http::app(state.clone(), console.clone(), guard.clone(), in_flight.clone()).app_data(following);
-            fn_service(|stream: TcpStream| async move {
-                prepare_accepted(&stream);
+            let terms = Rc::new(terms.clone());
+            fn_service(move |stream: TcpStream| {
+                prepare_accepted(&stream, terms.patience);
                 let peer = stream.peer_addr().ok();
-                Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream), peer))
+                ready(Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream, terms.clone()), peer)))
             })
             .and_then(
                 HttpService::build()
-                    .client_request_timeout(REQUEST_HEAD_WITHIN)
+                    // the socket's own patience answers late heads, and not only the first
+                    .client_request_timeout(Duration::ZERO)
                     .client_disconnect_timeout(DISCONNECT_WITHIN)
                     .keep_alive(KEEP_ALIVE)
                     .on_connect_ext(|io: &DetachIo, connection: &mut actix_http::Extensions| {

@@ -25,6 +25,18 @@ pub struct Server {
     #[arg(long, env = "CHAINCAST_DRAIN_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(..=86_400), default_value_t = Server::default().drain_seconds)]
     pub drain_seconds: u64,
+    /// How many seconds a client may take to send the head of a request
+    #[arg(long, env = "CHAINCAST_REQUEST_HEAD_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=300), default_value_t = Server::default().request_head_seconds)]
+    pub request_head_seconds: u64,
+    /// How many seconds a client may take to send the body of a request
+    #[arg(long, env = "CHAINCAST_REQUEST_BODY_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3600), default_value_t = Server::default().request_body_seconds)]
+    pub request_body_seconds: u64,
+    /// How many seconds a client may take nothing of an answer; streams have CHAINCAST_NO_PROGRESS_SECONDS
+    #[arg(long, env = "CHAINCAST_ANSWER_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=300), default_value_t = Server::default().answer_seconds)]
+    pub answer_seconds: u64,
 }
 
 impl Default for Server {
@@ -34,6 +46,9 @@ impl Default for Server {
             admin_listen: None,
             workers: available_parallelism().map_or(1, usize::from),
             drain_seconds: 10,
+            request_head_seconds: 10,
+            request_body_seconds: 30,
+            answer_seconds: 30,
         }
     }
 }
@@ -43,5 +58,23 @@ impl Server {
     #[must_use]
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
+    }
+
+    /// How long a client may take to send the head of a request.
+    #[must_use]
+    pub fn request_head(&self) -> Duration {
+        Duration::from_secs(self.request_head_seconds)
+    }
+
+    /// How long a client may take to send the body of a request.
+    #[must_use]
+    pub fn request_body(&self) -> Duration {
+        Duration::from_secs(self.request_body_seconds)
+    }
+
+    /// How long a client may take nothing of an answer.
+    #[must_use]
+    pub fn answer(&self) -> Duration {
+        Duration::from_secs(self.answer_seconds)
     }
 }

@@ -67,6 +67,8 @@ codes! {
     MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The method is not allowed here", None;
     /// The request did not arrive in time.
     RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long to arrive", None;
+    /// The request line and the headers together are above their limit.
+    HeadTooLarge = "head_too_large", REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large", None;
     /// Ids that are known with other content; `conflicts` lists all of them.
     IdConflict = "id_conflict", CONFLICT, "An id is known with other content", None;
     /// The cursor's events are gone, and `on_gap=fail` asked to be told so; `gap` says which.
@@ -109,6 +111,7 @@ impl Code {
             StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::HeadTooLarge,
             StatusCode::TOO_MANY_REQUESTS => Self::Limited,
             StatusCode::SERVICE_UNAVAILABLE => Self::Overloaded,
             other if other.is_client_error() => Self::BadRequest,

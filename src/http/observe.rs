@@ -20,12 +20,23 @@ use uuid::Uuid;
 
 use super::{
     code::Code,
+    exchange::Exchange,
     in_flight::Handled,
     problem::{PROBLEM_JSON, Problem},
 };
 
 /// The header that carries the id of a request, both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every answer has, unless it has something of its own. An answer that is opened as a page can do nothing and be framed nowhere. Other sites
+/// get it through CORS, which resource policies do not touch, or not at all. HTTPS is the proxy's, and so is making browsers insist on it.
+const COMMON_HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
+];
 
 /// The longest id that is taken from a client.
 const MAX_ID_BYTES: usize = 64;
@@ -57,10 +68,11 @@ impl RequestId {
 
 /// The middleware; wrap it last, so that it is outermost.
 pub(super) async fn observe<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
     handled: Handled,
 ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let exchange = Exchange::begin(&mut request);
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
@@ -76,7 +88,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
                 }
                 None => with_common_headers(response, &id).map_into_left_body(),
             };
-            if handled.closes() {
+            if handled.closes() || exchange.is_unread() {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             log_request(&method, route.as_deref(), response.status(), began, &id);
@@ -113,9 +125,10 @@ fn present<B>(response: HttpResponse<B>, problem: &Problem, id: &RequestId) -> H
 fn with_common_headers<B>(mut response: HttpResponse<B>, id: &RequestId) -> HttpResponse<B> {
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id.0.clone());
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    for (name, value) in COMMON_HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     response
 }

@@ -121,7 +121,7 @@ const PUBLISH: &[Code] = &[
     Code::Draining,
 ];
 
-const COMMON: &[Code] = &[Code::OriginRefused, Code::ForwardedRefused, Code::HostRefused, Code::Internal];
+const COMMON: &[Code] = &[Code::HeadTooLarge, Code::OriginRefused, Code::ForwardedRefused, Code::HostRefused, Code::Internal];
 
 #[derive(OpenApi)]
 #[openapi(

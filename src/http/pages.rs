@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::{
     HttpResponse,
-    http::header::{self, HeaderName, HeaderValue},
+    http::header::{self, HeaderValue},
     web,
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -20,6 +20,9 @@ const INDEX: &str = include_str!("../../test-client/index.html");
 /// Swagger UI styles its elements in place; its scripts are files.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// What no page here has any use for.
+const NO_PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
 static INDEX_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let (scripts, styles) = (hashes(INDEX, "script"), hashes(INDEX, "style"));
@@ -37,8 +40,10 @@ static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::to_json);
 fn page(policy: HeaderValue, content_type: &str, body: impl Into<web::Bytes>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_SECURITY_POLICY, policy))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
-        .insert_header((HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .insert_header((header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"))
+        .insert_header((header::PERMISSIONS_POLICY, NO_PERMISSIONS))
+        // for browsers that do not know `frame-ancestors`
+        .insert_header((header::X_FRAME_OPTIONS, "DENY"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type(content_type)
         .body(body.into())

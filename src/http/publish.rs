@@ -6,8 +6,6 @@
 //!
 //! Who may not publish at all is refused before the body is read; a signature is over the body, so its sender is known only after.
 
-use std::time::Duration;
-
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
@@ -25,7 +23,7 @@ use super::{
     caller::{Caller, Judges, Sender},
     client::ClientNet,
     code::Code,
-    media_type, params,
+    exchange, media_type, params,
     params::Once,
     problem::Problem,
     state::State,
@@ -38,9 +36,6 @@ use crate::{
 
 /// Bodies above this many bytes are parsed on a thread of their own: a worker that parses 4 MiB delivers nothing meanwhile.
 const PARSE_ELSEWHERE_BYTES: usize = 64 * 1024;
-
-/// How long a body may take to arrive: a client that trickles holds memory and a connection.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
 
 /// The most bytes that are set aside because a client announced them.
 const MAX_PREPARED_BYTES: usize = 64 * 1024;
@@ -127,8 +122,7 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let sender = Sender::of(&request, &state).await?;
     let on_conflict = parse_on_conflict(request.query_string())?;
     let form = body_form(request.headers())?;
-    let reading = read_within(body, request.headers(), state.ingest.batch_bytes);
-    let body = tokio::time::timeout(BODY_DEADLINE, reading).await.map_err(|_| Problem::new(Code::RequestTimeout))??;
+    let body = read_within(body, request.headers(), state.ingest.batch_bytes).await?;
     let client = state.scrutiny.client(&request);
     let (caller, append) = understand(Arrived { sender, client, form, body, on_conflict }, &state).await?;
     let log = state.log_of(caller.tenant()).await?;
@@ -171,8 +165,10 @@ async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) 
     }
     let mut read = Vec::with_capacity(announced.unwrap_or_default().min(MAX_PREPARED_BYTES));
     while let Some(chunk) = body.next().await {
-        let chunk = chunk
-            .map_err(|error| Problem::new(Code::BadRequest).detail("the body ended early, or its encoding is broken").caused_by(&error))?;
+        let chunk = chunk.map_err(|error| match exchange::is_late(&error) {
+            true => Problem::new(Code::RequestTimeout),
+            false => Problem::new(Code::BadRequest).detail("the body ended early, or its encoding is broken").caused_by(&error),
+        })?;
         if read.len() + chunk.len() > limit {
             return Err(too_large());
         }

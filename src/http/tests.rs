@@ -351,3 +351,25 @@ async fn head_is_answered_like_get() {
     let response = call_service(&service, get("/health").method(Method::HEAD).to_request()).await;
     assert_eq!(response.status(), StatusCode::OK);
 }
+
+#[actix_web::test]
+async fn no_answer_can_be_framed_sniffed_embedded_elsewhere_or_tell_where_it_was() {
+    let fakes = Fakes::default();
+    let own_pages = ["/", "/docs/", "/v1/docs/index.css"];
+    for uri in ["/health/live", "/events?all=true", "/events", "/nothing", "/openapi.json", "/docs"].into_iter().chain(own_pages) {
+        let answer = ask(&fakes, get(uri)).await;
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{uri}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{uri}");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin", "{uri}");
+        assert!(!answer.header("cache-control").is_empty(), "{uri}");
+        let policy = answer.header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none';") && policy.ends_with("frame-ancestors 'none'"), "{uri}: {policy}");
+        assert_eq!(answer.header("strict-transport-security"), "", "{uri}: it is the proxy's");
+        if own_pages.contains(&uri) {
+            assert_eq!(answer.status, StatusCode::OK, "{uri}");
+            assert_eq!(answer.header("x-frame-options"), "DENY", "{uri}");
+            assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin", "{uri}");
+            assert!(answer.header("permissions-policy").contains("camera=()"), "{uri}");
+        }
+    }
+}

@@ -1,88 +1,21 @@
 //! Takes a socket out of actix once the head of its response is on the wire.
 //!
-//! actix parses, routes and answers over [`DetachIo`], a wrapper that shares its socket with the handler through a [`DetachHandle`]. The response's
+//! actix parses, routes and answers over [`super::DetachIo`], a wrapper that shares its socket with the handler through a [`DetachHandle`]. The response's
 //! body, [`Handover`], writes nothing: it waits until everything before it was flushed, takes the socket and gives it to the worker's
 //! shard. From then on the wrapper fails every read and flush, and the body stays pending, so that actix's dispatcher ends, with its two 8 KiB
 //! buffers, before it executes a request that was pipelined behind this one.
 
 use std::{
-    cell::{Cell, RefCell},
     convert::Infallible,
-    io,
     pin::Pin,
-    rc::Rc,
     task::{Context, Poll},
 };
 
 use actix_web::body::{BodySize, MessageBody};
 use bytes::Bytes;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
 
-use super::{Connection, SocketSettings, Style, socket::prepare_stream};
+use super::{Connection, DetachHandle, SocketSettings, Style, socket::prepare_stream};
 use crate::hub::{Request, ShardHandle};
-
-#[derive(Debug)]
-struct Slot {
-    socket: RefCell<Option<TcpStream>>,
-    /// Everything that was written has been handed to the kernel.
-    flushed: Cell<bool>,
-}
-
-/// The socket as actix sees it.
-#[derive(Debug)]
-pub struct DetachIo(Rc<Slot>);
-
-/// The socket as a handler sees it.
-#[derive(Clone, Debug)]
-pub struct DetachHandle(Rc<Slot>);
-
-impl DetachIo {
-    /// Wraps an accepted connection.
-    #[must_use]
-    pub fn new(socket: TcpStream) -> Self {
-        Self(Rc::new(Slot { socket: RefCell::new(Some(socket)), flushed: Cell::new(false) }))
-    }
-
-    /// The handler's side.
-    #[must_use]
-    pub fn handle(&self) -> DetachHandle {
-        DetachHandle(self.0.clone())
-    }
-
-    fn with<T>(&self, act: impl FnOnce(Pin<&mut TcpStream>) -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match self.0.socket.borrow_mut().as_mut() {
-            Some(socket) => act(Pin::new(socket)),
-            None => Poll::Ready(Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was handed over to a stream"))),
-        }
-    }
-}
-
-impl AsyncRead for DetachIo {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        self.with(|socket| socket.poll_read(cx, buf))
-    }
-}
-
-impl AsyncWrite for DetachIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.with(|socket| socket.poll_write(cx, buf))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.with(|socket| socket.poll_flush(cx));
-        if let Poll::Ready(Ok(())) = flushed {
-            self.0.flushed.set(true);
-        }
-        flushed
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|socket| socket.poll_shutdown(cx))
-    }
-}
 
 /// How the stream on the socket is to be written.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,11 @@ use std::{io, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+use super::Patience;
+
+/// Bytes that may wait in the kernel for one client. Linux doubles what it is asked for, to account for its own bookkeeping.
+const SEND_BUFFER: usize = 128 * 1024;
+
 /// What the kernel may do for a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketSettings {
@@ -20,20 +25,24 @@ impl SocketSettings {
     /// The kernel's part of the hub's patience with a client that takes nothing.
     #[must_use]
     pub fn patient_for(no_progress: Duration) -> Self {
-        Self { send_buffer: 128 * 1024, user_timeout: no_progress + Duration::from_secs(5), keepalive: Duration::from_secs(30) }
+        Self { send_buffer: SEND_BUFFER, user_timeout: no_progress + Duration::from_secs(5), keepalive: Duration::from_secs(30) }
     }
 }
 
 /// Options of every accepted connection.
-pub fn prepare_accepted(socket: &TcpStream) {
+pub fn prepare_accepted(socket: &TcpStream, patience: Patience) {
     // a socket that is already reset refuses options; whoever reads from it will see that
     let _ = socket.set_nodelay(true);
+    let socket = SockRef::from(socket);
+    // an answer must not fit into the kernel whole, where nobody sees how slowly it is taken
+    let _ = socket.set_send_buffer_size(SEND_BUFFER / 2);
+    // and one that does must not stay there for a client that takes nothing of it
+    let _ = socket.set_tcp_user_timeout(Some(patience.answer + patience.unread));
 }
 
 /// Options of a connection that becomes a stream.
 pub(super) fn prepare_stream(socket: &TcpStream, settings: SocketSettings) -> io::Result<()> {
     let socket = SockRef::from(socket);
-    // Linux doubles what is asked for, to account for its own bookkeeping
     socket.set_send_buffer_size(settings.send_buffer / 2)?;
     let probes = TcpKeepalive::new().with_time(settings.keepalive).with_interval(Duration::from_secs(10)).with_retries(3);
     socket.set_tcp_keepalive(&probes)?;

@@ -219,7 +219,7 @@ async fn a_foreign_host_or_origin_or_a_forwarded_request_is_refused_before_its_b
 #[tokio::test]
 async fn a_filter_that_breaks_a_rule_is_refused_and_its_parameter_named() {
     let bench = Bench::start().await;
-    let ten_thousand = format!("streams={}", (0..10_000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
+    let thousands = format!("streams={}", (0..5_000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
     let long = format!("streams={}", "x".repeat(129));
     for (query, parameter) in [
         ("streams=a%0D%0Adata:%20x", "streams"),
@@ -244,7 +244,7 @@ async fn a_filter_that_breaks_a_rule_is_refused_and_its_parameter_named() {
         assert_eq!(answer.problem(400), "invalid_parameter", "{query}");
         assert_eq!(answer.json()["parameter"], parameter, "{query}: {answer:?}");
     }
-    for query in ["", &ten_thousand[..]] {
+    for query in ["", &thousands[..]] {
         SseClient::refused(bench.service().addr(), query, None).await.problem(400);
     }
     bench.end_unharmed().await;

@@ -1,7 +1,9 @@
 //! Streams over a real socket: the right that a stream has, and what a refusal looks like to an EventSource.
 
 use std::{
+    future::ready,
     net::{SocketAddr, TcpListener},
+    rc::Rc,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -19,9 +21,9 @@ use tokio::{
 use super::{authority::FakeAuthority, fake::Fakes};
 use crate::{
     backplane::Announcement,
-    http::{Following, Guard, InFlight, Openness, Origins, app},
+    http::{Following, Guard, InFlight, Openness, Origins, app, refusals},
     hub::{Hubs, Settings},
-    sse::{DetachIo, SocketSettings},
+    sse::{DetachIo, Patience, SocketSettings, Terms},
 };
 
 /// How long anything may take here before the test fails.
@@ -52,9 +54,11 @@ impl Served {
                 let following = Following::new(of_workers.clone(), socket);
                 let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new::<&str>(&[]));
                 let app = app(state.clone(), None, guard, InFlight::default()).app_data(following);
-                fn_service(|stream: TcpStream| async move {
+                let patience = Patience { head: PATIENCE, body: PATIENCE, idle: PATIENCE, unread: PATIENCE, answer: PATIENCE };
+                let terms = Rc::new(Terms { patience, head_bytes: 8192, refusals: refusals(8192) });
+                fn_service(move |stream: TcpStream| {
                     let peer = stream.peer_addr().ok();
-                    Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream), peer))
+                    ready(Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream, terms.clone()), peer)))
                 })
                 .and_then(
                     HttpService::build()

@@ -11,6 +11,7 @@ pub(crate) mod model;
 pub(crate) mod naive_filter;
 pub(crate) mod postgres;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod publisher;
 pub(crate) mod raw;
 pub(crate) mod sse_client;

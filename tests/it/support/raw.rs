@@ -129,6 +129,35 @@ impl RawConnection {
         }
     }
 
+    /// Sends the piece again and again until the service closes, and returns what it said.
+    pub(crate) async fn trickle_to_end(mut self, piece: &str) -> String {
+        const PAUSE: Duration = Duration::from_millis(20);
+        let trickling = async {
+            loop {
+                self.write(piece).await;
+                if let Ok(Ok(0) | Err(_)) = timeout(PAUSE, self.stream.read_buf(&mut self.read)).await {
+                    break;
+                }
+            }
+        };
+        assert!(timeout(PATIENCE, trickling).await.is_ok(), "still open after {PATIENCE:?}");
+        text(&self.read)
+    }
+
+    /// Whether the service still holds its end, as the kernel sees it: to look does not take anything that waits to be read.
+    pub(crate) fn is_held_by_the_service(&self) -> bool {
+        // a connection that was reset has no peer
+        let (Ok(ours), Ok(theirs)) = (self.stream.local_addr(), self.stream.peer_addr()) else { return false };
+        let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+        // local address, remote address, state, of which 01 is established and 08 waits for this end to close
+        connections.lines().skip(1).any(|line| {
+            let mut words = line.split_whitespace().skip(1);
+            let (local, remote, state) = (words.next(), words.next(), words.next());
+            let is = |word: Option<&str>, port: u16| word.is_some_and(|word| word.ends_with(&format!(":{port:04X}")));
+            is(local, theirs.port()) && is(remote, ours.port()) && matches!(state, Some("01" | "08"))
+        })
+    }
+
     async fn read_some(&mut self) -> usize {
         match timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await {
             Ok(found) => found.unwrap_or(0),
