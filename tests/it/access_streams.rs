@@ -38,7 +38,8 @@ async fn publish(http: &Http, token: &str, kind: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_is_warned_and_ends_when_its_token_does() {
     let issuer = Issuer::new();
-    let settings = issuer.trusted_by(Settings::on(&Store::sqlite())).with("CHAINCAST_JWT_LEEWAY_SECONDS", 0);
+    let store = Store::sqlite();
+    let settings = issuer.trusted_by(Settings::on(&store)).with("CHAINCAST_JWT_LEEWAY_SECONDS", 0);
     let service = Service::start(settings).await;
     let (http, writer) = (Http::new(service.addr()), all(&issuer, "acme", "writer"));
     let expires = now() + 3;
