@@ -134,7 +134,7 @@ fn dependencies_point_down() {
 }
 
 /// The promises of the design, each bold in the `//!` of a module that keeps it, with the name of a test that shows it.
-const PROMISES: [&str; 10] = [
+const PROMISES: [&str; 11] = [
     "Append before deliver",
     "Acknowledged is durable",
     "Exactly the matching events, once each, in order",
@@ -144,6 +144,7 @@ const PROMISES: [&str; 10] = [
     "The backplane can vanish",
     "The database can vanish",
     "A publish is idempotent",
+    "Authorisation holds for a stream's whole life",
     "Drain, don't drop",
 ];
 
@@ -168,6 +169,29 @@ fn every_promise_names_a_test_that_exists() {
         }
     }
     assert_eq!(kept, BTreeSet::from(PROMISES), "a promise without a test");
+}
+
+#[test]
+fn what_security_md_is_shown_by_exists() {
+    let mut files = Vec::new();
+    sources(Path::new("src"), &mut files);
+    sources(Path::new("tests"), &mut files);
+    let texts: Vec<String> = files.iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
+    let page = fs::read_to_string("SECURITY.md").expect("readable");
+    let mut missing = Vec::new();
+    let mut shown = 0;
+    for row in page.lines().filter(|line| line.starts_with("| ") && line.contains('`')) {
+        let cells: Vec<&str> = row.trim_end_matches('|').split(" | ").collect();
+        let Some([_, _, shown_by]) = cells.first_chunk() else { continue };
+        for name in shown_by.split('`').skip(1).step_by(2).filter(|name| !name.contains(['/', '.'])) {
+            shown += 1;
+            if !texts.iter().any(|text| text.contains(&format!("fn {name}"))) {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+    assert!(shown > 30, "only {shown} names were found: the page has another form");
 }
 
 #[test]
