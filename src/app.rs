@@ -131,6 +131,10 @@ impl App {
             None => (Some(console), None),
             Some(listener) => {
                 let address = listener.local_addr()?;
+                // metrics need no credential there: a page must not reach them by a name of its own
+                let openness = if address.ip().is_loopback() { Openness::Loopback } else { Openness::Network };
+                let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
+                let console = Console { guard, ..console };
                 let server = operators::serve(listener, state.clone(), console, in_flight.clone(), config.server.request_head())?;
                 tracing::info!("operators are served on http://{address}, and nowhere else");
                 (None, Some(server))

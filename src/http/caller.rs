@@ -107,7 +107,6 @@ impl Caller {
     /// Whoever signed `body`, if it may publish; `client` sent it.
     pub(super) fn signed(signature: &Signature, body: &[u8], client: Option<ClientNet>, by: &Judges) -> Result<Self, Problem> {
         let Signature { key_id, id, timestamp, signature } = signature;
-        by.scrutiny.limits.hear(client)?;
         let signer = by.authority.signed(key_id, &Signed { id, timestamp, signature }, body);
         Self::new(signer.map_err(|error| by.scrutiny.refuse(client, error))?).who_may_publish()
     }
@@ -161,10 +160,18 @@ impl Caller {
         asked.of(&self.principal).map_err(|problem| self.refused(problem))
     }
 
-    /// A place among the connections of its address and of its owner.
-    pub(super) fn place(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
-        let owner = self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner));
-        Ok(state.scrutiny.limits.connect(state.scrutiny.client(request), owner)?)
+    /// Takes a new connection of what its owner may begin.
+    pub(super) fn begin(&self, state: &State) -> Result<(), Problem> {
+        Ok(state.scrutiny.limits.begin(self.owner())?)
+    }
+
+    /// A place among what its address and its owner hold.
+    pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.owner())?)
+    }
+
+    fn owner(&self) -> Option<(&str, &str)> {
+        self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner))
     }
 
     /// Whether it may publish so many more events now.
@@ -195,7 +202,15 @@ impl Sender {
             return Caller::new(state.scrutiny.of(request, state.authority.bearer(&text)).await?).who_may_publish().map(Self::Known);
         }
         match Signature::find(request)? {
-            Some(signature) => Ok(Self::Signed(signature)),
+            Some(signature) => {
+                // before a body of megabytes is read for it
+                let client = state.scrutiny.client(request);
+                state.scrutiny.limits.hear(client)?;
+                if !state.authority.has_signing_key(&signature.key_id) {
+                    return Err(state.scrutiny.refuse(client, AuthError::Invalid("the signing key is not known")));
+                }
+                Ok(Self::Signed(signature))
+            }
             None => Caller::nobody(state)?.who_may_publish().map(Self::Known),
         }
     }

@@ -36,7 +36,9 @@ struct Scrape {
     responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"))
 )]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    if !console.open_metrics {
+    if console.open_metrics {
+        console.guard.admit(request.headers())?;
+    } else {
         Caller::of(&request).await?.of_all()?;
     }
     let scrape = Scrape {

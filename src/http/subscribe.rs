@@ -54,6 +54,10 @@ impl Following {
 
 /// Follows events.
 pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let arrived = state.scrutiny.limits.arrive(state.scrutiny.client(&request));
+    if let Err(limited) = arrived {
+        return refuse(&request, limited.into(), Style::default());
+    }
     let parse = || FollowQuery::parse(request.query_string(), request.headers(), state.max_selectors);
     let caller = match Caller::follower(&request, &state, || parse().map(|query| query.digest())).await {
         Ok(caller) => caller,
@@ -70,7 +74,8 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let following = request.app_data::<Following>().ok_or_else(assembled)?;
     let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
     let admitted = async {
-        let place = caller.place(&request, &state)?;
+        caller.begin(&state)?;
+        let place = caller.hold(&request, &state)?;
         let tenant = reading.recorded(&caller.principal, "GET /events/subscribe", &state).await?;
         let log = state.log_of(&tenant).await?;
         let hub = following.hubs.hub(log).await?;

@@ -145,6 +145,13 @@ impl Access {
         self.admit(principal)
     }
 
+    /// Whether there is a signing key of this id that was not revoked.
+    #[must_use]
+    pub fn has_signing_key(&self, key_id: &str) -> bool {
+        let state = self.state.load();
+        state.key(key_id).is_some_and(|key| key.record().kind == KeyKind::Signing && key.record().revoked_at.is_none())
+    }
+
     /// Who signed this request, with the signing key that it names.
     ///
     /// # Errors

@@ -104,6 +104,10 @@ impl Authority for FakeAuthority {
         if self.away { Err(away()) } else { person(text) }
     }
 
+    fn has_signing_key(&self, key_id: &str) -> bool {
+        key_id == "signer"
+    }
+
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError> {
         assert!(!body.is_empty(), "a signature is over the body");
         assert!(signed.id.starts_with("m-1"));
