@@ -12,8 +12,8 @@ use tokio::{
 use super::stopped;
 use crate::{
     auth::{Access, AccessSettings, Jwt, Tokens},
-    config::{Config, ForwardedHeader},
-    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, Scrutiny},
+    config::{Config, CookieSameSite, ForwardedHeader},
+    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, SameSite, Scrutiny},
     hub::Hubs,
     log::AccessStore,
     vital::vital,
@@ -63,7 +63,12 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
 /// How credentials may come.
 pub(super) fn credential_settings(config: &Config) -> CredentialSettings {
     let settings = &config.credentials;
-    let cookie = CookieSettings { name: settings.cookie_name.as_str().into(), ..CookieSettings::default() };
+    let same_site = match settings.cookie_same_site {
+        CookieSameSite::Strict => SameSite::Strict,
+        CookieSameSite::Lax => SameSite::Lax,
+        CookieSameSite::None => SameSite::None,
+    };
+    let cookie = CookieSettings { name: settings.cookie_name.as_str().into(), same_site, ..CookieSettings::default() };
     CredentialSettings { cookie, token_parameter: settings.token_parameter }
 }
 

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use crate::auth::JwtConfigError;
 
 pub use access::Access;
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
