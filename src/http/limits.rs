@@ -43,6 +43,8 @@ pub enum Limit {
     AddressConnections,
     /// Connections that one subject holds.
     SubjectConnections,
+    /// Connections that one tenant holds; the hub counts them.
+    TenantConnections,
     /// New connections of one address.
     AddressRate,
     /// New connections of one subject.
@@ -174,6 +176,13 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 }
 
 impl Limited {
+    /// How long a client waits where as many connections are held as may be.
+    const HELD_RETRY: Duration = Duration::from_secs(5);
+
+    fn full(by: Limit) -> Self {
+        Self { by, retry_after: Self::HELD_RETRY }
+    }
+
     fn after(by: Limit, wait: Duration) -> Self {
         // a header of whole seconds
         Self { by, retry_after: Duration::from_secs(wait.as_secs() + 1) }
@@ -182,9 +191,10 @@ impl Limited {
 
 impl Limit {
     /// Every limit, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AddressConnections,
         Self::SubjectConnections,
+        Self::TenantConnections,
         Self::AddressRate,
         Self::SubjectRate,
         Self::RefusedCredentials,
@@ -197,6 +207,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "this address holds as many connections as it may",
             Self::SubjectConnections => "this credential's owner holds as many connections as it may",
+            Self::TenantConnections => "this tenant holds as many connections as it may",
             Self::AddressRate => "too many new connections from this address",
             Self::SubjectRate => "too many new connections of this credential's owner",
             Self::RefusedCredentials => "too many credentials from this address were refused",
@@ -210,6 +221,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "address_connections",
             Self::SubjectConnections => "subject_connections",
+            Self::TenantConnections => "tenant_connections",
             Self::AddressRate => "address_rate",
             Self::SubjectRate => "subject_rate",
             Self::RefusedCredentials => "refused_credentials",
@@ -219,9 +231,6 @@ impl Limit {
 }
 
 impl Limits {
-    /// How long a client waits that has as many connections as it may.
-    const HELD_RETRY: Duration = Duration::from_secs(5);
-
     /// Limits as set; `default()` settings are none.
     #[must_use]
     pub fn new(settings: LimitSettings) -> Arc<Self> {
@@ -269,6 +278,13 @@ impl Limits {
         self.count(self.try_connect(address, subject))
     }
 
+    /// Notes that a tenant had no room for a connection, and says it as the other limits do.
+    pub fn tenant_is_full(&self) -> Limited {
+        let full = Limited::full(Limit::TenantConnections);
+        self.counts[full.by as usize].fetch_add(1, Ordering::Relaxed);
+        full
+    }
+
     fn try_connect(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
         let subject: Option<Subject> = subject.map(|(tenant, subject)| (tenant.into(), subject.into()));
         if let Some((rate, address)) = self.addresses.as_ref().zip(address) {
@@ -277,16 +293,15 @@ impl Limits {
         if let Some((rate, subject)) = self.subjects.as_ref().zip(subject.as_ref()) {
             rate.take(subject, Limit::SubjectRate)?;
         }
-        let full = |by| Limited { by, retry_after: Self::HELD_RETRY };
         let mut place = Place { address: None, subject: None };
         if let Some(address) = address {
             let most = self.settings.connections_per_address;
-            self.held_by_address.take(&address, most).ok_or(full(Limit::AddressConnections))?;
+            self.held_by_address.take(&address, most).ok_or(Limited::full(Limit::AddressConnections))?;
             place.address = Some((self.held_by_address.clone(), address));
         }
         if let Some(subject) = subject {
             let most = self.settings.connections_per_subject;
-            self.held_by_subject.take(&subject, most).ok_or(full(Limit::SubjectConnections))?;
+            self.held_by_subject.take(&subject, most).ok_or(Limited::full(Limit::SubjectConnections))?;
             place.subject = Some((self.held_by_subject.clone(), subject));
         }
         Ok(place)
