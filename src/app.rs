@@ -28,7 +28,7 @@ use anyhow::Context as _;
 use tokio::{
     net::TcpStream,
     runtime::Handle,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -55,6 +55,8 @@ const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
+/// How many of the largest publish requests may be read at once before it is known who signed them.
+const UNVERIFIED_BODIES: usize = 12;
 /// How often retention looks for what may go.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
 /// The most bytes of a request's head: room for tokens, cookies and a long filter.
@@ -122,6 +124,8 @@ impl App {
             publisher: Arc::new(publisher),
             facts,
             ingest: config.ingest.limits(),
+            // a dozen of the largest requests at once, whatever else the instance has to hold
+            unverified: Arc::new(Semaphore::new((config.ingest.limits().batch_bytes / 1024 + 1) * UNVERIFIED_BODIES)),
             max_selectors: config.hub.max_selectors,
         };
         let in_flight = InFlight::default();

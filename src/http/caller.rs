@@ -176,9 +176,9 @@ impl Caller {
 
     /// Whether it may publish so many more events now.
     pub(super) fn may_publish_now(&self, events: usize, log: LogId, state: &State) -> Result<(), Problem> {
-        let Some(owner) = self.principal.counted_as() else { return Ok(()) };
+        let Some(owner) = self.owner() else { return Ok(()) };
         let own = state.logs.settings_of(log).publish_per_second;
-        Ok(state.scrutiny.limits.publish(&format!("{}/{owner}", self.tenant()), events, own, state.ingest.batch_events)?)
+        Ok(state.scrutiny.limits.publish(owner, events, own, state.ingest.batch_events)?)
     }
 
     /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
@@ -207,7 +207,7 @@ impl Sender {
                 let client = state.scrutiny.client(request);
                 state.scrutiny.limits.hear(client)?;
                 if !state.authority.has_signing_key(&signature.key_id) {
-                    return Err(state.scrutiny.refuse(client, AuthError::Invalid("the signing key is not known")));
+                    return Err(state.scrutiny.refuse(client, AuthError::Invalid("the signing key is not known".into())));
                 }
                 Ok(Self::Signed(signature))
             }

@@ -43,6 +43,8 @@ pub enum Limit {
     AddressConnections,
     /// Connections that one subject holds.
     SubjectConnections,
+    /// Connections that one tenant holds; the hub counts them.
+    TenantConnections,
     /// New connections of one address.
     AddressRate,
     /// New connections of one subject.
@@ -75,7 +77,7 @@ pub struct Limits {
     /// Addresses that are not heard, and until when.
     unheard: Mutex<HashMap<ClientNet, Instant>>,
     /// One limiter for each rate that a tenant has.
-    publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>>,
+    publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Subject>>>>,
     held_by_address: Arc<Held<ClientNet>>,
     held_by_subject: Arc<Held<Subject>>,
     counts: [AtomicU64; Limit::ALL.len()],
@@ -174,6 +176,13 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 }
 
 impl Limited {
+    /// How long a client waits where as many connections are held as may be.
+    const HELD_RETRY: Duration = Duration::from_secs(5);
+
+    fn full(by: Limit) -> Self {
+        Self { by, retry_after: Self::HELD_RETRY }
+    }
+
     fn after(by: Limit, wait: Duration) -> Self {
         // a header of whole seconds
         Self { by, retry_after: Duration::from_secs(wait.as_secs() + 1) }
@@ -182,9 +191,10 @@ impl Limited {
 
 impl Limit {
     /// Every limit, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AddressConnections,
         Self::SubjectConnections,
+        Self::TenantConnections,
         Self::AddressRate,
         Self::SubjectRate,
         Self::RefusedCredentials,
@@ -197,6 +207,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "this address holds as many connections as it may",
             Self::SubjectConnections => "this credential's owner holds as many connections as it may",
+            Self::TenantConnections => "this tenant holds as many connections as it may",
             Self::AddressRate => "too many new connections from this address",
             Self::SubjectRate => "too many new connections of this credential's owner",
             Self::RefusedCredentials => "too many credentials from this address were refused",
@@ -210,6 +221,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "address_connections",
             Self::SubjectConnections => "subject_connections",
+            Self::TenantConnections => "tenant_connections",
             Self::AddressRate => "address_rate",
             Self::SubjectRate => "subject_rate",
             Self::RefusedCredentials => "refused_credentials",
@@ -219,9 +231,6 @@ impl Limit {
 }
 
 impl Limits {
-    /// How long a client waits that has as many connections as it may.
-    const HELD_RETRY: Duration = Duration::from_secs(5);
-
     /// Limits as set; `default()` settings are none.
     #[must_use]
     pub fn new(settings: LimitSettings) -> Arc<Self> {
@@ -287,35 +296,41 @@ impl Limits {
         self.count(self.try_hold(address, subject))
     }
 
+    /// Notes that a tenant had no room for a connection, and says it as the other limits do.
+    pub fn tenant_is_full(&self) -> Limited {
+        let full = Limited::full(Limit::TenantConnections);
+        self.counts[full.by as usize].fetch_add(1, Ordering::Relaxed);
+        full
+    }
+
     fn try_hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
         let subject: Option<Subject> = subject.map(|(tenant, subject)| (tenant.into(), subject.into()));
-        let full = |by| Limited { by, retry_after: Self::HELD_RETRY };
         let mut place = Place { address: None, subject: None };
         if let Some(address) = address {
             let most = self.settings.connections_per_address;
-            self.held_by_address.take(&address, most).ok_or(full(Limit::AddressConnections))?;
+            self.held_by_address.take(&address, most).ok_or(Limited::full(Limit::AddressConnections))?;
             place.address = Some((self.held_by_address.clone(), address));
         }
         if let Some(subject) = subject {
             let most = self.settings.connections_per_subject;
-            self.held_by_subject.take(&subject, most).ok_or(full(Limit::SubjectConnections))?;
+            self.held_by_subject.take(&subject, most).ok_or(Limited::full(Limit::SubjectConnections))?;
             place.subject = Some((self.held_by_subject.clone(), subject));
         }
         Ok(place)
     }
 
-    /// Takes `events` of what `credential` may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
+    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
     ///
     /// # Errors
     /// [`Limited`], with nothing taken.
-    pub fn publish(&self, credential: &str, events: usize, own: Option<u32>, largest: usize) -> Result<(), Limited> {
+    pub fn publish(&self, subject: (&str, &str), events: usize, own: Option<u32>, largest: usize) -> Result<(), Limited> {
         let events = NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX));
         let Some((rate, events)) = NonZeroU32::new(own.unwrap_or(self.settings.publish_per_second)).zip(events) else { return Ok(()) };
         let limiter = self.publishers().entry(rate).or_insert_with(|| Arc::new(Rate::per_second(rate, largest))).clone();
-        self.count(limiter.take_many(&credential.into(), events, Limit::PublishRate))
+        self.count(limiter.take_many(&(subject.0.into(), subject.1.into()), events, Limit::PublishRate))
     }
 
-    fn publishers(&self) -> MutexGuard<'_, HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>> {
+    fn publishers(&self) -> MutexGuard<'_, HashMap<NonZeroU32, Arc<Rate<Subject>>>> {
         // an insertion leaves a whole map
         self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -185,7 +185,7 @@ mod tests {
         statistics.connections.closed.insert("lagging", 3);
         statistics.connections.by_selector.insert("topics", 2);
         let refused = RefusedCredentials::default();
-        refused.count(&AuthError::Invalid("cck_never_shown"));
+        refused.count(&AuthError::invalid("cck_never_shown"));
         refused.count(&AuthError::Forbidden("of shop".to_owned()));
         Scrape {
             statistics,

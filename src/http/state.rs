@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::{
@@ -37,6 +38,8 @@ pub struct State {
     pub deliver_per_second: Option<NonZeroU32>,
     /// What a publish request may hold.
     pub ingest: ingest::Limits,
+    /// Room, in KiB, for bodies that are read before it is known who sent them.
+    pub unverified: Arc<Semaphore>,
     /// The most selectors of a filter.
     pub max_selectors: usize,
 }

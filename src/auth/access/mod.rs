@@ -137,9 +137,9 @@ impl Access {
             let presented = PresentedKey::parse(text)?;
             Key::bearer(self.state.load().key(presented.id), &presented, now)?
         } else if text.starts_with(TICKET_PREFIX) {
-            return Err(AuthError::Invalid("a ticket opens a stream, and is sent as `ticket` in the query"));
+            return Err(AuthError::invalid("a ticket opens a stream, and is sent as `ticket` in the query"));
         } else {
-            let tokens = self.tokens.as_ref().ok_or(AuthError::Invalid("tokens are not taken here"))?;
+            let tokens = self.tokens.as_ref().ok_or(AuthError::invalid("tokens are not taken here"))?;
             tokens.verify(text, now).await?
         };
         self.admit(principal)
@@ -160,7 +160,7 @@ impl Access {
         let now = self.now();
         let state = self.state.load();
         let key = state.key(key_id).filter(|key| key.record().kind == KeyKind::Signing);
-        let key = key.ok_or(AuthError::Invalid("the signing key is not known"))?;
+        let key = key.ok_or(AuthError::invalid("the signing key is not known"))?;
         let service =
             self.settings.secret.as_ref().ok_or_else(|| AuthError::Unavailable(format!("signing key {key_id} needs CHAINCAST_SECRET")))?;
         signed.check(body, &key.signing_secrets(service, now), now)?;

@@ -54,12 +54,14 @@ fn new_connections_have_a_rate_and_say_when_to_come_back() {
 #[test]
 fn a_refused_batch_takes_nothing_and_the_largest_request_always_fits_once() {
     let limits = limits(|settings| settings.publish_per_second = 10);
-    assert_eq!(limits.publish("key:a", 1000, None, 1000), Ok(()));
-    assert_eq!(limits.publish("key:a", 1, None, 1000).expect_err("spent").by, Limit::PublishRate);
-    assert_eq!(limits.publish("key:b", 1, None, 1000), Ok(()));
+    assert_eq!(limits.publish(("t", "key:a"), 1000, None, 1000), Ok(()));
+    assert_eq!(limits.publish(("t", "key:a"), 1, None, 1000).expect_err("spent").by, Limit::PublishRate);
+    assert_eq!(limits.publish(("t", "key:b"), 1, None, 1000), Ok(()));
+    // no text of a tenant and an owner is that of two others
+    assert_eq!(limits.publish(("t/key", ":a"), 1, None, 1000), Ok(()));
     // a tenant's own rate, and none at all
-    assert_eq!(limits.publish("key:a", 1000, Some(5000), 1000), Ok(()));
-    assert_eq!(limits.publish("key:a", 100_000, Some(0), 1000), Ok(()));
+    assert_eq!(limits.publish(("t", "key:a"), 1000, Some(5000), 1000), Ok(()));
+    assert_eq!(limits.publish(("t", "key:a"), 100_000, Some(0), 1000), Ok(()));
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn zero_is_no_limit_and_quiet_keys_are_forgotten() {
     let limits = limits(|_| {});
     let places: Vec<_> = (0..100).map(|_| connect(&limits, address(1), Some(("a", "alice"))).expect("no limit")).collect();
     assert_eq!((places.len(), limits.held()), (100, (1, 1)));
-    limits.publish("key:a", 1, Some(u32::MAX), 1).expect("within");
+    limits.publish(("t", "key:a"), 1, Some(u32::MAX), 1).expect("within");
     drop(places);
     limits.forget_quiet();
     assert_eq!(limits.held(), (0, 0));

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use self::fake::{BANK, FakeAdmin, NOBODY_OF_NOTE, SHOP, SUPER};
 use crate::http::{
-    Clients, Console, Guard, InFlight, LimitSettings, Limits, Openness, Origins, Scrutiny, admin_app, app,
+    Clients, Console, Guard, InFlight, LimitSettings, Limits, Openness, Origins, Proxies, Scrutiny, admin_app, app,
     tests::{Answer, fake::Fakes, send},
 };
 
@@ -32,7 +32,7 @@ impl Desk {
             guard: Guard::new::<&str>(openness, &[], Origins::new::<&str>(&[])),
             scrutiny: Scrutiny {
                 limits: Limits::new(LimitSettings { refused_per_address: 3, ..LimitSettings::default() }),
-                clients: Clients::ByAddress(Arc::default()),
+                clients: Clients::new(Proxies::default(), || false),
                 refused: Arc::default(),
             },
             open_metrics: false,
