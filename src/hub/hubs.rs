@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    Admission, Hub, Settings, Spread,
+    Admission, CloseReason, Hub, Settings, Spread,
     lookout::Lookout,
     reach::Reach,
     roster::{Place, Roster},
@@ -281,9 +281,12 @@ impl Hubs {
     /// Admits nobody any more, and closes every connection over `window`.
     pub fn drain(&self, window: Duration) {
         self.admission.drain();
-        let mut roster = self.roster();
-        roster.draining = Some(window);
-        roster.all_running().for_each(|(_, hub)| hub.drain(window));
+        self.roster().order(|orders| orders.drain = Some(window));
+    }
+
+    /// Ends for `reason` every connection that was opened without a right, and those that come without one from now on: what allowed them is over.
+    pub fn end_unowned(&self, reason: CloseReason) {
+        self.roster().order(|orders| orders.unowned = Some(reason));
     }
 
     /// Hands an announcement to the hub of its log, if there is one.

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Hub, hubs::OpenError, underway::Underway, view::Asked};
+use super::{Hub, hubs::OpenError, orders::Orders, underway::Underway, view::Asked};
 use crate::{
     backplane::Announcement,
     domain::LogName,
@@ -37,7 +37,8 @@ pub(super) struct Roster {
     pub(super) is_resolving: bool,
     /// Where all logs of the store stood at the last look.
     pub(super) positions: HashMap<LogId, Position>,
-    pub(super) draining: Option<Duration>,
+    /// What holds for connections of all logs.
+    orders: Orders,
 }
 
 impl Roster {
@@ -80,10 +81,14 @@ impl Roster {
     /// Puts a hub that has started where all find it, as everything that was decided meanwhile wants it.
     pub(super) fn add_hub(&mut self, id: LogId, hub: Arc<Hub>) {
         hub.set_max_connections(max_connections(&self.settings_of(id)));
-        if let Some(window) = self.draining {
-            hub.drain(window);
-        }
+        hub.order(self.orders);
         self.places.insert(id, Place::Running { hub, idle_since: None });
+    }
+
+    /// Changes what holds from now on, for hubs that run and those that start later.
+    pub(super) fn order(&mut self, change: impl FnOnce(&mut Orders)) {
+        change(&mut self.orders);
+        self.all_running().for_each(|(_, hub)| hub.order(self.orders));
     }
 
     /// Who hears of a log's growth, if anyone follows it.
