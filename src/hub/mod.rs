@@ -194,15 +194,13 @@ impl Hub {
         self.statistics.delivered()
     }
 
-    /// How long events took from commit to write.
-    #[must_use]
-    pub fn latency(&self) -> Spread {
-        self.statistics.latency()
-    }
-
     /// Has every shard do what holds from now on.
     fn order(&self, orders: Orders) {
         self.orders.send_replace(orders);
+    }
+
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 
     fn inbox(&self) -> &mpsc::Sender<Announcement> {

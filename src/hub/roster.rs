@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Hub, hubs::OpenError, orders::Orders, underway::Underway, view::Asked};
+use super::{Hub, hubs::OpenError, orders::Orders, stats::Statistics, underway::Underway, view::Asked};
 use crate::{
     backplane::Announcement,
     domain::LogName,
@@ -37,6 +37,8 @@ pub(super) struct Roster {
     pub(super) is_resolving: bool,
     /// Where all logs of the store stood at the last look.
     pub(super) positions: HashMap<LogId, Position>,
+    /// What hubs have counted that were stopped.
+    retired: Statistics,
     /// What holds for connections of all logs.
     orders: Orders,
 }
@@ -118,7 +120,16 @@ impl Roster {
             }
         }
         let taken = over.into_iter().filter_map(|id| self.places.remove(&id));
-        taken.filter_map(|place| if let Place::Running { hub, .. } = place { Some(hub) } else { None }).collect()
+        let taken: Vec<_> = taken.filter_map(|place| if let Place::Running { hub, .. } = place { Some(hub) } else { None }).collect();
+        taken.iter().for_each(|hub| self.retired.settle(hub.statistics()));
+        taken
+    }
+
+    /// What was counted of all logs: that of a hub which is stopped later is counted once all the same.
+    pub(super) fn statistics(&self) -> Statistics {
+        let all = self.retired.settled();
+        self.all_running().for_each(|(_, hub)| all.join(hub.statistics()));
+        all
     }
 
     pub(super) fn configure(&mut self, tenants: &[(LogName, TenantSettings)]) {

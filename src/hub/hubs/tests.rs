@@ -266,6 +266,45 @@ async fn those_without_a_right_end_on_every_hub_and_nobody_comes_without_one_lat
 }
 
 #[tokio::test]
+async fn what_was_counted_of_a_log_is_still_counted_when_its_hub_is_stopped_and_when_it_is_followed_again() {
+    let run = async {
+        let instance = Instance::start(hasty()).await;
+        let (one, other) = (instance.log("one").await, instance.log("other").await);
+        let counted = || {
+            let (totals, spread) = instance.hubs.totals();
+            let revoked = totals.closed.iter().find(|(reason, _)| *reason == "revoked").map(|(_, count)| *count);
+            (totals.delivered, revoked, spread.buckets.iter().map(|(_, count)| count).sum::<u64>())
+        };
+        let follow_and_end = async |log, events: usize| {
+            let hub = instance.hub(log).await;
+            let (client, right) = (Client::default(), Right::new(None));
+            let ended = Request { right: Some(right.clone()), ..request(Beginning::Now, hub.admit().expect("room")) };
+            instance.shards.shard_of(&hub).subscribe(ended, client.clone());
+            until(|| client.heard().contains(&"live".to_owned())).await;
+            (0..events).for_each(|_| instance.publish(log));
+            until(|| client.events().len() == events).await;
+            right.end(CloseReason::Revoked);
+            until(|| client.heard().contains(&"revoked".to_owned())).await;
+        };
+        let stays = instance.follow(one, Start::Now).await;
+        instance.publish(one);
+        until(|| stays.events().len() == 1).await;
+        follow_and_end(other, 3).await;
+        until(|| instance.hubs.running(other).is_none()).await;
+        assert_eq!(counted(), (4, Some(1), 4));
+        assert_eq!(instance.hubs.followed(), 2, "the default, and one");
+        follow_and_end(other, 2).await;
+        assert_eq!(counted(), (6, Some(2), 6), "once each while it runs");
+        until(|| instance.hubs.running(other).is_none()).await;
+        assert_eq!(counted(), (6, Some(2), 6));
+        let (totals, _) = instance.hubs.totals();
+        let everything = totals.by_selector.iter().find(|(kind, _)| *kind == "all").map(|(_, count)| *count);
+        assert!(everything <= Some(1), "who has gone is held no more: {totals:?}");
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
 async fn nothing_runs_on_after_a_hub_is_stopped() {
     let run = async {
         let instance = Instance::start(hasty()).await;
