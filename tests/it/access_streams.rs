@@ -198,6 +198,13 @@ for_each_store! {
         for instance in ["memory", "queues"] {
             assert!(stats.get(instance).is_none_or(Value::is_null), "{instance} tells of others: {stats}");
         }
+        // the instance's numbers are sums, and name nobody
+        let root = issuer.rights("default", "root", &json!({"role": "super_admin"}));
+        let metrics = http.bare("GET", "/metrics", Some(&root), "").await.body;
+        for line in ["chaincast_events_published_total 6", "chaincast_log_head 0", "chaincast_tenants 3", "chaincast_tenants_followed 1"] {
+            assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
+        }
+        assert!(!metrics.contains("acme") && !metrics.contains("globex"), "{metrics}");
         let mut follower = SseClient::live(service.addr(), &with_token(&all(&issuer, "globex", "reader"))).await;
         acme.publish_ok(&json!({"type": "stream.theirs"})).await;
         globex.publish_ok(&json!({"type": "stream.ours"})).await;
