@@ -14,7 +14,7 @@ use crate::{
     auth::{Access, AccessSettings, Jwt, Tokens},
     config::{Config, CookieSameSite, ForwardedHeader},
     http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, SameSite, Scrutiny},
-    hub::Hubs,
+    hub::{CloseReason, Hubs},
     log::AccessStore,
     vital::vital,
 };
@@ -42,6 +42,7 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
     if let Some(tokens) = tokens {
         tasks.spawn(vital("token keys", tokens.run(stopped(stop.subscribe()))));
     }
+    tasks.spawn(vital("open mode", end_with_open_mode(access.closed(), hubs.clone(), stopped(stop.subscribe()))));
     let (mut tenants, hubs, stopped) = (access.tenants(), hubs.clone(), stopped(stop.subscribe()));
     let configuring = async move {
         loop {
@@ -58,6 +59,18 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
             () = stopped => {}
         }
     });
+}
+
+/// Ends the streams that needed no credential once there is one, wherever the first was made.
+async fn end_with_open_mode(mut closed: watch::Receiver<bool>, hubs: Arc<Hubs>, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        found = closed.wait_for(|closed| *closed) => {
+            if found.is_ok() {
+                hubs.end_unowned(CloseReason::Revoked);
+            }
+        }
+        () = stop => {}
+    }
 }
 
 /// How credentials may come.

@@ -181,10 +181,11 @@ impl Caller {
         Ok(state.scrutiny.limits.publish(owner, events, own, state.ingest.batch_events)?)
     }
 
-    /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
+    /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode streams have none: they end
+    /// together when it does, and that includes one that is under way.
     pub(super) fn enrol(mut self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
         if self.principal.credential == Credential::Open && self.principal.expires_at.is_none() {
-            return Ok(None);
+            return if state.authority.is_open() { Ok(None) } else { Err(AuthError::Missing.into()) };
         }
         let right = Right::new(self.principal.expires_at.map(Expiry::at));
         let registration = state.authority.register(&self.principal, self.ticket.take(), right.clone())?;

@@ -93,8 +93,17 @@ pub trait Facts: Send + Sync + 'static {
     /// Statistics for dashboards, of this log only; with `whole_instance` also what all logs share, from which one tenant could learn another's volume.
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
 
-    /// How long events of all logs took from commit to write.
-    fn latency(&self) -> Latency;
+    /// All logs together, for whoever may see the whole instance; what is counted never grows less.
+    fn overall(&self) -> Overall;
+}
+
+/// Numbers of an instance.
+#[derive(Clone, Debug, Default)]
+pub struct Overall {
+    /// The sums over all logs; of the default one where there is no sum (`log`). Rates are left to whoever asks again.
+    pub statistics: Statistics,
+    /// From commit to write.
+    pub latency: Latency,
 }
 
 /// How long events took from commit to write, since the start.

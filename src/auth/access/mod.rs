@@ -16,10 +16,7 @@ mod tickets;
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -64,7 +61,7 @@ pub struct Access {
     /// Held while a state replaces an older one.
     installing: Mutex<()>,
     /// Whether there is any credential; never taken back.
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
     streams: Arc<Streams>,
     tenants: watch::Sender<Arc<Vec<(LogName, TenantSettings)>>>,
 }
@@ -85,7 +82,7 @@ impl Access {
         };
         let state = store.access().await?;
         let access = Self {
-            closed: AtomicBool::new(tokens.is_some()),
+            closed: watch::Sender::new(tokens.is_some()),
             store,
             tokens,
             settings,
@@ -112,7 +109,13 @@ impl Access {
     /// Whether there is no credential at all, so that everyone who reaches the service may do everything.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Acquire)
+        !*self.closed.borrow()
+    }
+
+    /// Whether there is any credential, now and when it comes to be: from then on nobody is let in without, and who was must go.
+    #[must_use]
+    pub fn closed(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     /// How many streams are registered.

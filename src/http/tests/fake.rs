@@ -12,7 +12,7 @@ use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
     http::{
         Clients, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs, MemoryStatistics,
-        Proxies, Publish, Scrutiny, State, Statistics,
+        Overall, Proxies, Publish, Scrutiny, State, Statistics,
     },
     hub::OpenError,
     ingest::{self, ConflictingId, PublishError, Published, PublishedItem},
@@ -173,8 +173,9 @@ impl Facts for Fakes {
         Statistics { log, memory: whole_instance.then(MemoryStatistics::default), ..Statistics::default() }
     }
 
-    fn latency(&self) -> Latency {
-        Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 }
+    fn overall(&self) -> Overall {
+        let latency = Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 };
+        Overall { statistics: self.statistics(LogId::new(1), true), latency }
     }
 }
 
