@@ -206,6 +206,12 @@ impl Hub {
         self.drain.send_replace(Some(window));
     }
 
+    /// Admits nobody any more, and closes every connection: its log is not what it was.
+    fn close(&self) {
+        self.admission.drain();
+        self.drain(Duration::ZERO);
+    }
+
     fn inbox(&self) -> &mpsc::Sender<Announcement> {
         &self.inbox
     }
