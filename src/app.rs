@@ -314,19 +314,26 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
     tracing::info!(workers = config.server.workers, store = log.kind(), "listening on http://{address}");
 }
 
-/// Starts a new numbering of the log that the settings name, which must exist: what a restore from a backup has to end with. Says what it did.
+/// Starts a new numbering of every log in the store that the settings name, which must exist: what a restore from a backup has to end with. Says what
+/// it did.
 ///
 /// # Errors
 /// When the store can't be opened or written.
 pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
     let log = store::open_existing(&config.log).await?;
-    let id = log.open(&LogName::new(LogName::DEFAULT)).await?;
-    let epoch = log.new_epoch(id, cause).await?;
-    let position = log.position(id).await?;
+    let default = log.open(&LogName::new(LogName::DEFAULT)).await?;
+    let positions = log.positions().await?;
+    for (done, position) in positions.iter().enumerate() {
+        let numbered = log.new_epoch(position.log, cause).await;
+        numbered.with_context(|| format!("{done} of {} logs are numbered anew; run this again", positions.len()))?;
+    }
+    let position = log.position(default).await?;
     log.close().await;
-    let store = config.log.database()?;
+    let (store, logs) = (config.log.database()?, positions.len());
     Ok(format!(
-        "the log in {store} is numbered in epoch {epoch} from {} on; cursors beyond that are told that they are rewound",
+        "{logs} {} in {store} numbered in a new epoch, the default one in {} from {} on; cursors beyond that are told that they are rewound",
+        if logs == 1 { "log is" } else { "logs are" },
+        position.epoch,
         position.head.next()
     ))
 }

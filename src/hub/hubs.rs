@@ -7,16 +7,23 @@
 //! All tasks here run on the runtime on which [`Hubs::start`] was called, whoever asks. Two serve all logs: the [`lookout`](super::lookout) looks
 //! at the store, and the [`router`](super::router) hands announcements to the hub of their log. **Every list is bounded**: logs by `max_logs`
 //! (`logs_are_opened_once_and_no_more_of_them_than_may_be`), hubs by logs. Whoever holds a [`Permit`](super::Permit) or a hub keeps it.
+//!
+//! A store that was put back may have another log under a number that was seen before: what a look calls otherwise than this instance does is
+//! forgotten, and its streams are closed (`a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are_closed`).
 
 #[cfg(test)]
 mod fake;
+mod misplaced;
 mod tenants;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicI32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -45,7 +52,7 @@ use crate::{
 /// Why a log is not open.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OpenError {
-    /// This instance has as many as it may.
+    /// This instance has as many in use as it may.
     #[error("this instance has as many logs as it may")]
     TooMany,
     /// The store could not be asked.
@@ -59,8 +66,8 @@ pub struct Hubs {
     log: Arc<dyn EventLog>,
     settings: Arc<Settings>,
     max_logs: usize,
-    /// The log that is always followed.
-    default: LogId,
+    /// The log that is always followed, as a column.
+    default: AtomicI32,
     admission: Arc<Admission>,
     reach: Arc<Reach>,
     /// Pages of replay, and starts of hubs, that are read at once.
@@ -87,13 +94,13 @@ impl Hubs {
         let default = log.open(&name).await?;
         let look = log.look().await?;
         let mut roster = Roster::default();
-        roster.add(name, default);
+        drop(roster.add(name, default));
         roster.positions = by_log(&look);
         let this = Arc::new_cyclic(|me| Self {
             me: me.clone(),
             log,
             max_logs,
-            default,
+            default: AtomicI32::new(default.to_column()),
             admission: Admission::new(settings.max_connections),
             reach: Arc::default(),
             reads: Arc::new(Semaphore::new(settings.replay_permits.max(1))),
@@ -122,15 +129,22 @@ impl Hubs {
     }
 
     async fn open(&self, name: &LogName, max_logs: usize) -> Result<LogId, OpenError> {
+        // let go of only when the roster is not locked any more
+        let mut _unfollowed = Vec::new();
         let opening = {
-            let mut roster = self.roster();
-            if let Some(id) = roster.id(name) {
+            let (mut roster, default) = (self.roster(), self.default_log());
+            if let Some(id) = roster.used(name) {
                 return Ok(id);
             }
             match roster.opening.get(name) {
                 Some(opening) => opening.clone(),
-                None if roster.known() >= max_logs => return Err(OpenError::TooMany),
                 None => {
+                    if !roster.make_room(max_logs, default) {
+                        _unfollowed = roster.take_idle(default, Duration::ZERO, Instant::now());
+                        if !roster.make_room(max_logs, default) {
+                            return Err(OpenError::TooMany);
+                        }
+                    }
                     let opening = self.ask_for(name);
                     roster.opening.insert(name.clone(), opening.clone());
                     opening
@@ -148,7 +162,9 @@ impl Hubs {
                 let mut roster = this.roster();
                 roster.opening.remove(&name);
                 if let Ok(id) = &outcome {
-                    roster.add(name, *id);
+                    let over = roster.add(name, *id);
+                    drop(roster);
+                    over.into_iter().for_each(misplaced::close);
                 }
             }
             outcome
@@ -197,6 +213,8 @@ impl Hubs {
             if let Some(this) = me.upgrade() {
                 let mut roster = this.roster();
                 match &outcome {
+                    // what the log was called proved wrong meanwhile
+                    Ok(hub) if !roster.places.contains_key(&id) => hub.close(),
                     Ok(hub) => roster.add_hub(id, hub.clone()),
                     Err(_) => drop(roster.places.remove(&id)),
                 }
@@ -234,7 +252,7 @@ impl Hubs {
     /// The log that is always followed.
     #[must_use]
     pub fn default_log(&self) -> LogId {
-        self.default
+        LogId::new(self.default.load(Ordering::Acquire))
     }
 
     /// The name of a log that is open.
@@ -312,8 +330,10 @@ impl Hubs {
     pub(super) fn take_look(&self, asked: Vec<(Weak<Hub>, Asked)>, outcome: Result<Look, LogError>) {
         self.reach.note(outcome.as_ref().map(|_| ()));
         let positions = outcome.as_ref().ok().map(by_log);
+        // first: what the look says of a number that is another log's now is none of its hub's business
+        let closed = outcome.as_ref().map_or_else(|_| HashSet::new(), |look| self.close_misplaced(&look.names));
         for (hub, asked) in asked {
-            let Some(hub) = hub.upgrade() else { continue };
+            let Some(hub) = hub.upgrade().filter(|hub| !closed.contains(&hub.id())) else { continue };
             hub.tell(match &positions {
                 Some(positions) => Looked::At { position: positions.get(&hub.id()).copied(), asked },
                 None => Looked::Failed,
@@ -323,12 +343,13 @@ impl Hubs {
             self.roster().positions = positions;
             self.access.send_if_modified(|version| std::mem::replace(version, look.access) != look.access);
             self.resolve_tenants();
+            self.keep_default();
         }
     }
 
     /// Lets go of hubs that nobody follows.
     pub(super) fn sweep(&self, now: Instant) {
-        let taken = self.roster().take_idle(self.default, self.settings.idle, now);
+        let taken = self.roster().take_idle(self.default_log(), self.settings.idle, now);
         for hub in taken {
             tracing::debug!(log = hub.id().to_column(), "nobody follows it: held in memory no more");
         }

@@ -57,7 +57,10 @@ mod view;
 mod wheel;
 mod worker;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -201,6 +204,12 @@ impl Hub {
 
     fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// Admits nobody any more, and closes every connection: its log is not what it was.
+    fn close(&self) {
+        self.admission.drain();
+        self.orders.send_modify(|orders| orders.drain = Some(Duration::ZERO));
     }
 
     fn inbox(&self) -> &mpsc::Sender<Announcement> {

@@ -1,6 +1,8 @@
 //! Which logs an instance knows, which of them it follows, and what their tenants' settings are: all that stands under one lock.
 //!
-//! Nothing here waits or calls anything that does. Names are bounded by whoever opens logs; hubs by names.
+//! Nothing here waits or calls anything that does. Names are bounded, hubs by names: to make room the name that was used longest ago is forgotten, but
+//! none whose log is followed or has settings of its own. What is known of a name is not for ever: a store can be put back, and then has another
+//! log under a number, or none.
 
 use std::{
     collections::HashMap,
@@ -23,10 +25,27 @@ pub(super) enum Place {
     Running { hub: Arc<Hub>, idle_since: Option<Instant> },
 }
 
+/// What is known of a name.
+#[derive(Clone, Copy)]
+struct Known {
+    id: LogId,
+    /// How many looks had been asked for when the store said so.
+    since: u64,
+    /// Higher than that of every name which was used before.
+    used: u64,
+}
+
+/// A name that is not its log's any more, and the hub that was.
+pub(super) struct Misplaced {
+    pub(super) name: LogName,
+    pub(super) id: LogId,
+    pub(super) hub: Option<Arc<Hub>>,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(super) struct Roster {
-    ids: HashMap<LogName, LogId>,
+    ids: HashMap<LogName, Known>,
     names: HashMap<LogId, LogName>,
     /// Logs that the store is being asked for.
     pub(super) opening: HashMap<LogName, Underway<LogId, OpenError>>,
@@ -41,11 +60,23 @@ pub(super) struct Roster {
     retired: Statistics,
     /// What holds for connections of all logs.
     orders: Orders,
+    /// Looks that were asked for.
+    looks: u64,
+    /// Uses of names.
+    uses: u64,
 }
 
 impl Roster {
     pub(super) fn id(&self, name: &LogName) -> Option<LogId> {
-        self.ids.get(name).copied()
+        self.ids.get(name).map(|known| known.id)
+    }
+
+    /// As [`Roster::id`], for someone who uses the log.
+    pub(super) fn used(&mut self, name: &LogName) -> Option<LogId> {
+        self.uses += 1;
+        let known = self.ids.get_mut(name)?;
+        known.used = self.uses;
+        Some(known.id)
     }
 
     pub(super) fn name(&self, id: LogId) -> Option<&LogName> {
@@ -56,14 +87,61 @@ impl Roster {
         self.names.keys().copied()
     }
 
-    /// Logs that are known, or about to be.
-    pub(super) fn known(&self) -> usize {
-        self.ids.len() + self.opening.len()
+    /// Forgets names until there is room for one more, if there can be; those that are kept for their settings alone take up none.
+    pub(super) fn make_room(&mut self, max: usize, keep: LogId) -> bool {
+        loop {
+            let is_free = |known: &Known| !self.places.contains_key(&known.id) && known.id != keep;
+            let takes_room = |(name, known): &(&LogName, &Known)| !is_free(known) || !self.has_settings(name);
+            if self.ids.iter().filter(takes_room).count() + self.opening.len() < max {
+                return true;
+            }
+            let free = self.ids.iter().filter(|(name, known)| is_free(known) && !self.has_settings(name));
+            let Some(name) = free.min_by_key(|(_, known)| known.used).map(|(name, _)| name.clone()) else { return false };
+            self.forget(&name);
+        }
     }
 
-    pub(super) fn add(&mut self, name: LogName, id: LogId) {
-        self.ids.insert(name.clone(), id);
+    fn has_settings(&self, name: &LogName) -> bool {
+        self.tenants.as_ref().is_some_and(|tenants| tenants.contains_key(name))
+    }
+
+    fn forget(&mut self, name: &LogName) -> Option<LogId> {
+        let id = self.ids.remove(name)?.id;
+        if self.names.get(&id) == Some(name) {
+            self.names.remove(&id);
+        }
+        Some(id)
+    }
+
+    /// Notes which log a name is; what that proves to be over is given back.
+    pub(super) fn add(&mut self, name: LogName, id: LogId) -> Vec<Misplaced> {
+        let before = self.names.get(&id).filter(|before| **before != name).cloned();
+        let moved = self.id(&name).filter(|before| *before != id).map(|_| name.clone());
+        let over = before.into_iter().chain(moved).filter_map(|name| self.misplaced(name)).collect();
+        self.uses += 1;
+        self.ids.insert(name.clone(), Known { id, since: self.looks, used: self.uses });
         self.names.insert(id, name);
+        if let Some(hub) = self.running(id) {
+            hub.set_max_connections(max_connections(&self.settings_of(id)));
+        }
+        over
+    }
+
+    /// Takes out what a look shows to be over, of what was known when the look was asked for.
+    pub(super) fn take_misplaced(&mut self, found: &HashMap<LogId, LogName>) -> Vec<Misplaced> {
+        let is_over = |(name, known): &(&LogName, &Known)| known.since < self.looks && found.get(&known.id) != Some(*name);
+        let over: Vec<_> = self.ids.iter().filter(is_over).map(|(name, _)| name.clone()).collect();
+        over.into_iter().filter_map(|name| self.misplaced(name)).collect()
+    }
+
+    fn misplaced(&mut self, name: LogName) -> Option<Misplaced> {
+        let id = self.forget(&name)?;
+        // one that is starting finds that it has no place any more
+        let hub = match self.places.remove(&id) {
+            Some(Place::Running { hub, .. }) => Some(hub),
+            Some(Place::Starting { .. }) | None => None,
+        };
+        Some(Misplaced { name, id, hub })
     }
 
     pub(super) fn running(&self, id: LogId) -> Option<&Arc<Hub>> {
@@ -102,7 +180,8 @@ impl Roster {
     }
 
     /// Where each hub stands now: what a look that is about to be asked for has to remember.
-    pub(super) fn asked(&self) -> Vec<(Weak<Hub>, Asked)> {
+    pub(super) fn asked(&mut self) -> Vec<(Weak<Hub>, Asked)> {
+        self.looks += 1;
         self.all_running().map(|(_, hub)| (Arc::downgrade(hub), hub.view().asked())).collect()
     }
 

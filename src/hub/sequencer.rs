@@ -60,7 +60,8 @@ pub(crate) struct Feeds {
 
 /// What a task of the sequencer brought back.
 enum Brought {
-    Page(Result<Page, LogError>),
+    /// And how often the log had gone back when it was asked for.
+    Page(Result<Page, LogError>, u32),
     Epochs(Result<EpochChain, LogError>),
 }
 
@@ -95,7 +96,7 @@ impl Sequencer {
         loop {
             match track.want() {
                 Want::Nothing => break,
-                Want::Events { after } => track.on_page(read(&*log, id, after).await?),
+                Want::Events { after } => track.on_page(read(&*log, id, after).await?, track.rewinds()),
                 Want::Epochs => track.on_epochs(log.epochs(id).await?),
             }
         }
@@ -182,10 +183,10 @@ impl Sequencer {
             return;
         }
         self.read_not_before = None;
-        let (log, id) = (self.log.clone(), self.id);
+        let (log, id, asked_in) = (self.log.clone(), self.id, self.track.rewinds());
         match self.track.want() {
             Want::Nothing => return,
-            Want::Events { after } => self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await) }),
+            Want::Events { after } => self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await, asked_in) }),
             Want::Epochs => self.tasks.spawn(async move { Brought::Epochs(log.epochs(id).await) }),
         };
         self.reading = true;
@@ -193,7 +194,7 @@ impl Sequencer {
 
     fn take(&mut self, brought: Brought) {
         let outcome = match brought {
-            Brought::Page(page) => page.map(|page| self.track.on_page(page)),
+            Brought::Page(page, asked_in) => page.map(|page| self.track.on_page(page, asked_in)),
             Brought::Epochs(chain) => chain.map(|chain| self.track.on_epochs(chain)),
         };
         self.view.set_reachable(outcome.is_ok());

@@ -157,8 +157,12 @@ impl Track {
         self.rewind(common.min(self.position()));
     }
 
-    /// Events that were read behind the position.
-    pub(crate) fn on_page(&mut self, page: Page) {
+    /// Events that were read behind the position; `asked_in` is how often this track had gone back when they were asked for.
+    pub(crate) fn on_page(&mut self, page: Page, asked_in: u32) {
+        if asked_in != self.rewinds {
+            // they may be of what was lost since, under the same epoch
+            return;
+        }
         if page.position.epoch != self.chain.current() {
             self.stale = true;
             return;
@@ -265,7 +269,7 @@ impl Track {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Epoch, EpochStart},
+        domain::{Epoch, EpochStart, Timestamp},
         log::LogId,
     };
 
@@ -278,7 +282,36 @@ mod tests {
         // announced, lost, and gone with the file that was replaced by its backup
         track.on_announcement(Announcement { log: LogId::new(1), epoch, head: Seq::new(11), events: Vec::new() }, Instant::now());
         assert_eq!(track.want(), Want::Events { after: Seq::new(8) });
-        track.on_page(Page { events: Vec::new(), through: Seq::new(8), position });
+        track.on_page(Page { events: Vec::new(), through: Seq::new(8), position }, track.rewinds());
         assert_eq!(track.want(), Want::Nothing);
+    }
+
+    #[test]
+    fn a_page_that_was_asked_for_before_the_log_went_back_is_void() {
+        let epoch = Epoch::new(1);
+        let chain = EpochChain::new(vec![EpochStart { epoch, first: Seq::new(1) }]).expect("not empty");
+        let at = |head| Position { log: LogId::new(1), epoch, head: Seq::new(head), earliest: Seq::new(1) };
+        let event = |seq, id| {
+            let envelope = format!(r#"{{"id":"{id}","type":"a.b","streams":["1"],"data":{{}}}}"#);
+            Event::from_row(Seq::new(seq), Timestamp::from_micros(0), envelope).expect("well formed")
+        };
+        let page = |events: Vec<Event>, head| Page { events, through: Seq::new(head), position: at(head) };
+        let mut track = Track::new(chain, at(0), RingBounds::default());
+        track.add_shard();
+        let asked_in = track.rewinds();
+        track.on_page(page((1..=4).map(|seq| event(seq, "kept")).collect(), 4), asked_in);
+        track.on_look(at(6), Seq::new(4));
+        assert_eq!(track.want(), Want::Events { after: Seq::new(4) });
+        // read, and lost with the numbers 3 and 4 before it arrives
+        let late = page(vec![event(5, "lost"), event(6, "lost")], 6);
+        track.on_look(at(2), Seq::new(4));
+        track.on_page(late, asked_in);
+        assert_eq!((track.position(), track.stashed(), track.want()), (Seq::new(2), 0, Want::Nothing));
+        // what has those numbers now
+        track.on_look(at(6), Seq::new(2));
+        track.on_page(page((3..=6).map(|seq| event(seq, "new")).collect(), 6), track.rewinds());
+        let update = track.next_update(0).expect("news");
+        let told: Vec<_> = update.frames.iter().map(|frame| frame.event().envelope.as_str().contains("lost")).collect();
+        assert_eq!(told, [false; 6]);
     }
 }

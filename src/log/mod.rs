@@ -29,7 +29,7 @@ pub use postgres::{PostgresLog, PostgresSettings};
 pub use retention::run_retention;
 pub use sqlite::{SqliteLog, SqliteSettings};
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
@@ -161,6 +161,8 @@ pub struct Position {
 pub struct Look {
     /// Where every log stands.
     pub positions: Vec<Position>,
+    /// What every log is called: a store that was put back may have another log under a number that was seen before.
+    pub names: HashMap<LogId, LogName>,
     /// How often who may do what was changed.
     pub access: AccessVersion,
 }
@@ -247,6 +249,9 @@ pub trait EventLog: Send + Sync + 'static {
     fn kind(&self) -> &'static str;
 
     /// The log of this name, made empty with a first epoch when there is none.
+    ///
+    /// It gets a number that no other log had, as far as that can be known: those that a restore took out of the store are remembered by who uses
+    /// them.
     async fn open(&self, name: &LogName) -> Result<LogId, LogError>;
 
     /// Numbers and stores what is new in `requests`, in their order, in one transaction.

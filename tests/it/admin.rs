@@ -1,11 +1,19 @@
 //! What operators do, over real HTTP and with the real command line.
 
-use std::process::{Command, Output};
+use std::{
+    process::{Command, Output},
+    sync::Arc,
+};
 
+use chaincast::{
+    domain::LogName,
+    log::{EventLog, PostgresLog, SqliteLog, SqliteSettings},
+};
 use serde_json::{Value, json};
 
 use crate::support::{
     http::{Answer, Http},
+    postgres,
     process::{Service, Settings, free_port},
     store::{Store, for_each_store},
     wait::eventually,
@@ -31,6 +39,23 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 for_each_store! {
+    async fn after_a_restore_every_log_is_numbered_anew(store: Store) {
+        let log: Arc<dyn EventLog> = match &store {
+            Store::Sqlite(_) => Arc::new(SqliteLog::open_file(&store.sqlite_file(), SqliteSettings::default()).await.expect("opens")),
+            Store::Postgres(_) => Arc::new(PostgresLog::connect(&store.url(), postgres::settings()).await.expect("connects")),
+        };
+        let mut logs = Vec::new();
+        for name in [LogName::DEFAULT, "one", "other"] {
+            logs.push(log.open(&LogName::new(name)).await.expect("opens"));
+        }
+        let done = chaincast(&store, &["log", "new-epoch", "--cause", "restored"]);
+        assert!(done.status.success(), "{done:?}");
+        assert!(text(&done.stdout).starts_with("3 logs in "), "{done:?}");
+        for id in logs {
+            assert_eq!(log.epochs(id).await.expect("reads").links().len(), 2);
+        }
+    }
+
     async fn a_key_lives_until_it_is_revoked(store: Store) {
         let service = Service::start(Settings::on(&store)).await;
         let http = Http::new(service.addr());

@@ -111,6 +111,13 @@ impl Fake {
         contents.chain.push(EpochStart { epoch, first: Seq::new(head + 1) });
     }
 
+    /// The store is put back to before this log, which was its last, was opened.
+    pub(super) fn lose(&self, name: &LogName) {
+        let mut state = self.state();
+        let id = state.ids.remove(name).expect("open");
+        state.logs.remove(&id);
+    }
+
     fn contents(&self, log: LogId) -> Result<Contents, LogError> {
         let state = self.state();
         if state.is_away {
@@ -155,7 +162,9 @@ impl EventLog for Fake {
         let found = {
             let state = self.state();
             let positions = state.logs.iter().map(|(id, contents)| contents.position(*id)).collect();
-            if state.is_away { Err(LogError::Unavailable("as told".to_owned())) } else { Ok(Look { positions, access: state.access }) }
+            let names = state.ids.iter().map(|(name, id)| (*id, name.clone())).collect();
+            let look = Look { positions, names, access: state.access };
+            if state.is_away { Err(LogError::Unavailable("as told".to_owned())) } else { Ok(look) }
         };
         self.looked.fetch_add(1, Ordering::SeqCst);
         self.looks.acquire().await.expect("open").forget();

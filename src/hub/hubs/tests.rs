@@ -14,7 +14,7 @@ use crate::{
     backplane::{Backplane, Local},
     domain::{Cursor, Epoch, Filter, LogName, Seq, Start},
     hub::{Attached, Beginning, CloseReason, Hub, Hubs, OpenError, Permit, Request, Right, Settings, resolve},
-    log::{AccessVersion, LogError, LogId, Retention, TenantSettings},
+    log::{AccessVersion, EventLog as _, LogError, LogId, Retention, TenantSettings},
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -410,10 +410,95 @@ async fn logs_are_opened_once_and_no_more_of_them_than_may_be() {
     let (one, again) = tokio::join!(instance.log("one"), instance.log("one"));
     assert_eq!((one, instance.fake.opened()), (again, opened + 1));
     assert_eq!(instance.hubs.name(one), Some(name("one")));
-    instance.log("two").await;
+    let two = instance.log("two").await;
+    let _in_use = [instance.hub(one).await, instance.hub(two).await];
     assert!(matches!(instance.hubs.log(&name("three")).await, Err(OpenError::TooMany)));
     assert_eq!((instance.log("one").await, instance.log(LogName::DEFAULT).await), (one, instance.hubs.default_log()));
     assert_eq!(instance.fake.opened(), opened + 2);
+}
+
+#[tokio::test]
+async fn of_logs_that_nobody_follows_the_one_used_longest_ago_is_forgotten_to_make_room() {
+    let instance = Instance::on(Fake::new(), patient(), 4).await;
+    let kept = TenantSettings { retention_days: Some(365), ..TenantSettings::default() };
+    let settled = instance.log("settled").await;
+    instance.hubs.configure(Arc::new(vec![(name("settled"), kept)]));
+    let (one, two, three) = (instance.log("one").await, instance.log("two").await, instance.log("three").await);
+    instance.log("one").await;
+    let opened = instance.fake.opened();
+    for n in 0..100 {
+        instance.log("one").await;
+        instance.log(&format!("more-{n}")).await;
+    }
+    assert_eq!(instance.fake.opened(), opened + 100, "what is used is remembered");
+    assert_eq!([settled, one, two, three].map(|id| instance.hubs.name(id)), [Some(name("settled")), Some(name("one")), None, None]);
+    assert_eq!(instance.hubs.open_logs().len(), 5, "settings take up no room");
+    assert_eq!(instance.log("two").await, two);
+
+    // a hub that nobody follows makes room as well, one that somebody follows does not
+    let (_held, unfollowed) = (instance.hub(two).await, instance.log("three").await);
+    drop(instance.hub(unfollowed).await);
+    let more = instance.log("more-1").await;
+    drop(instance.hub(more).await);
+    instance.log("more-2").await;
+    assert!(instance.hubs.running(two).is_some() && instance.hubs.running(unfollowed).is_none());
+    assert!(instance.hubs.running(instance.hubs.default_log()).is_some());
+}
+
+#[tokio::test]
+async fn a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are_closed() {
+    let run = async {
+        let instance = Instance::start(patient()).await;
+        let log = instance.log("lost").await;
+        let client = instance.follow(log, Start::Now).await;
+        instance.publish(log);
+        until(|| client.events().len() == 1).await;
+        instance.fake.lose(&name("lost"));
+        // another process's, which this instance hears of by looking
+        assert_eq!(instance.fake.open(&name("new")).await.expect("opens"), log);
+        let told = [instance.fake.append(log), instance.fake.append(log)];
+        until(|| client.heard().last().is_some_and(|word| word == "draining")).await;
+        for announcement in told {
+            instance.announcer.announce(announcement);
+        }
+        assert!(instance.hubs.running(log).is_none());
+        assert_eq!((instance.hubs.name(log), client.events().len()), (None, 1));
+        until(|| instance.hubs.admission().now() == 0).await;
+        // opened anew, and apart
+        let again = instance.log("lost").await;
+        assert_ne!(again, log);
+        assert_eq!(instance.log("new").await, log);
+        let client = instance.follow(again, Start::Now).await;
+        instance.publish(again);
+        until(|| client.events() == ["3:00000001-1"]).await;
+        instance.outlast_looks(3).await;
+        assert!(instance.hubs.running(again).is_some(), "what was opened since the look was asked for is not held against it");
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_name_that_this_instance_finds_under_anothers_number_needs_no_look() {
+    // the only look is over by then
+    let instance = Instance::start(Settings { look: Duration::from_secs(3600), ..patient() }).await;
+    let log = instance.log("lost").await;
+    let hub = instance.hub(log).await;
+    instance.fake.lose(&name("lost"));
+    assert_eq!(instance.log("new").await, log);
+    assert_eq!(hub.admit().err(), Some(CloseReason::Draining));
+    assert_ne!(instance.log("lost").await, log);
+    assert_eq!(instance.hubs.name(log), Some(name("new")));
+}
+
+#[tokio::test]
+async fn the_default_log_is_followed_again_under_its_new_number() {
+    let instance = Instance::start(patient()).await;
+    let before = instance.hubs.default_log();
+    instance.fake.lose(&name(LogName::DEFAULT));
+    assert_eq!(instance.fake.open(&name("other")).await.expect("opens"), before);
+    until(|| instance.hubs.default_log() != before).await;
+    until(|| instance.hubs.running(instance.hubs.default_log()).is_some()).await;
+    assert!(instance.hubs.running(before).is_none());
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ impl Following {
     pub fn read(&mut self, events: Vec<Event>) -> usize {
         let through = events.last().map_or(self.track.position(), |event| event.seq);
         let position = Position { log: LOG, epoch: EPOCH, head: through, earliest: Seq::new(1) };
-        self.track.on_page(Page { events, through, position });
+        self.track.on_page(Page { events, through, position }, self.track.rewinds());
         self.hand_on()
     }
 

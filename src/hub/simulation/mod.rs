@@ -51,7 +51,7 @@ struct World {
     announcements: Vec<Announcement>,
     /// A look, an epochs read and a page read that were answered, but have not arrived.
     looks: VecDeque<(Position, Seq)>,
-    reads: Option<Result<Page, EpochChain>>,
+    reads: Option<Result<(Page, u32), EpochChain>>,
     nodes: Vec<Node>,
     clients: Vec<(Rc<RefCell<Client>>, Arc<Filter>)>,
     admission: Arc<Admission>,
@@ -157,12 +157,12 @@ impl World {
 
     fn read(&mut self) {
         match self.reads.take() {
-            Some(Ok(page)) => self.track.on_page(page),
+            Some(Ok((page, asked_in))) => self.track.on_page(page, asked_in),
             Some(Err(chain)) => self.track.on_epochs(chain),
             None => {
                 self.reads = match self.track.want() {
                     Want::Nothing => None,
-                    Want::Events { after } => Some(Ok(self.model.page(&Filter::everything(), after, 4))),
+                    Want::Events { after } => Some(Ok((self.model.page(&Filter::everything(), after, 4), self.track.rewinds()))),
                     Want::Epochs => Some(Err(self.model.chain())),
                 };
             }

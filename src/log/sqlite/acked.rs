@@ -3,6 +3,8 @@
 //! A database file that was put back from a backup looks like any other, but its head is behind what clients have seen. This note was not
 //! put back with it, and so gives it away. One line a log, of one length, rewritten in place: epoch, then the highest acknowledged seq.
 //!
+//! Its length tells which numbers of logs were given out, so that none is given out again that the file was put back to before.
+//!
 //! The note is not flushed to disk: after a loss of power it may lag behind, which can hide a restore but never invents one. If several
 //! processes write one database, the last one to note wins, so the note may lag by the commits that were under way together.
 
@@ -49,6 +51,15 @@ impl Acked {
         }
     }
 
+    /// The highest log of which anything was ever noted; zero when there is none.
+    pub(super) fn highest(&self) -> io::Result<LogId> {
+        match std::fs::metadata(&self.path) {
+            Ok(file) => Ok(LogId::new(i32::try_from(file.len().div_ceil(LINE as u64)).unwrap_or(i32::MAX))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(LogId::new(0)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Notes that everything up to `head` was acknowledged.
     pub(super) fn note(&self, log: LogId, epoch: Epoch, head: Seq) -> io::Result<()> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(OWNERS_FILE).open(&self.path)?;
@@ -75,7 +86,9 @@ mod tests {
         let path = std::env::temp_dir().join(format!("chaincast-acked-{}", fastrand::u64(..)));
         let acked = Acked::beside(&path);
         assert_eq!(acked.last(LogId::new(1)).expect("readable"), None);
+        assert_eq!(acked.highest().expect("readable"), LogId::new(0));
         acked.note(LogId::new(3), Epoch::new(7), Seq::new(17)).expect("writable");
+        assert_eq!(acked.highest().expect("readable"), LogId::new(3));
         assert_eq!(acked.last(LogId::new(3)).expect("readable"), Some((Epoch::new(7), Seq::new(17))));
         assert_eq!(acked.last(LogId::new(2)).expect("readable"), None);
         std::fs::remove_file(&acked.path).expect("it is there");

@@ -18,6 +18,13 @@ use crate::{
 /// Rows a statement: with at most six values a row well below what SQLite can bind (32,766).
 const CHUNK: usize = 1000;
 
+/// Makes a log. Its number is behind all that were ever noted: a file that was put back from a backup may have lost some, which are still
+/// remembered. `default`'s is the first, which nobody else gets.
+const MAKE: &str = "
+    INSERT INTO logs (id, name, epoch)
+    SELECT CASE WHEN $3 AND NOT EXISTS (SELECT 1 FROM logs WHERE id = 1) THEN 1 ELSE max(coalesce((SELECT max(id) FROM logs), 1), $4, 1) + 1 END, $1, $2
+    RETURNING id";
+
 /// The head row under the write lock.
 struct Head {
     seq: Seq,
@@ -80,8 +87,9 @@ async fn open_in(store: &SqliteLog, connection: &mut SqliteConnection, name: &Lo
         Some(id) => LogId::new(id),
         None => {
             let epoch = Epoch::new(fastrand::u32(..));
-            let made = sqlx::query_scalar("INSERT INTO logs (name, epoch) VALUES ($1, $2) RETURNING id");
-            let log = LogId::new(made.bind(name.as_str()).bind(epoch.to_column()).fetch_one(&mut *transaction).await?);
+            let made = sqlx::query_scalar(MAKE).bind(name.as_str()).bind(epoch.to_column());
+            let made = made.bind(name.as_str() == LogName::DEFAULT).bind(store.acked.highest()?.to_column());
+            let log = LogId::new(made.fetch_one(&mut *transaction).await?);
             start_epoch(&mut transaction, log, epoch, "created").await?;
             log
         }

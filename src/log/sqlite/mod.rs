@@ -17,7 +17,10 @@ mod read;
 mod settings;
 mod trim;
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -156,13 +159,15 @@ impl EventLog for SqliteLog {
     async fn look(&self) -> Result<Look, LogError> {
         let rows = self.read_rows(sqlx::query(statements::LOOK)).await?;
         let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
-        let mut positions = Vec::with_capacity(rows.len());
+        let (mut positions, mut names) = (Vec::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
         for row in &rows {
             // the one row of a store without logs
             let Some(id) = column(row, 0)? else { continue };
-            positions.push(page::position(LogId::new(id), (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+            let id = LogId::new(id);
+            positions.push(page::position(id, (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
+            names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
-        Ok(Look { positions, access: AccessVersion(version.unsigned_abs()) })
+        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()) })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

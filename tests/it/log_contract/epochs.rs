@@ -1,5 +1,7 @@
 //! Numberings and positions.
 
+use std::collections::HashMap;
+
 use chaincast::{
     domain::{LogName, Seq},
     log::Position,
@@ -42,4 +44,26 @@ pub(crate) async fn positions_tell_of_every_log(place: Place) {
     ];
     assert_eq!(log.positions().await.expect("reads"), expected);
     assert!(log.size_bytes().await.expect("measures") > 0);
+}
+
+pub(crate) async fn a_look_says_what_every_log_is_called(place: Place) {
+    let (log, id) = place.open().await;
+    let tenant = LogName::new("tenant");
+    let other = log.open(&tenant).await.expect("opens");
+    assert_eq!(log.look().await.expect("looks").names, HashMap::from([(id, default_log()), (other, tenant)]));
+}
+
+pub(crate) async fn a_number_that_a_restore_took_away_is_not_given_out_again(place: Place) {
+    let (log, id) = place.open().await;
+    let lost = log.open(&LogName::new("lost")).await.expect("opens");
+    // as if the store were put back to the moment before
+    place.tamper("DELETE FROM epochs WHERE log <> 1; DELETE FROM logs WHERE id <> 1").await;
+    // with where it counts from, if it does
+    let _ = place.try_tamper("ALTER TABLE logs ALTER COLUMN id RESTART WITH 2").await;
+    let new = log.open(&LogName::new("new")).await.expect("opens");
+    assert_ne!(new, lost);
+    let again = log.open(&LogName::new("lost")).await.expect("opens");
+    assert!(![id, lost, new].contains(&again));
+    publish(&log, again, request(plains(0, 3))).await;
+    assert_eq!(log.open(&default_log()).await.expect("opens"), id);
 }

@@ -64,7 +64,9 @@ contract! {
     epochs:
         a_log_has_an_epoch_from_its_first_moment_and_keeps_it,
         a_new_epoch_starts_behind_the_head,
-        positions_tell_of_every_log;
+        positions_tell_of_every_log,
+        a_look_says_what_every_log_is_called,
+        a_number_that_a_restore_took_away_is_not_given_out_again;
     access:
         a_store_begins_with_nothing_changed,
         a_key_reads_back_as_it_was_stored,
