@@ -14,7 +14,7 @@ use crate::{
     domain::LogName,
     hub::{Hubs, OpenError},
     ingest,
-    log::{EventLog, LogId, TenantSettings},
+    log::{EventLog, LogError, LogId, TenantSettings},
 };
 
 /// Everything a handler may use.
@@ -62,6 +62,9 @@ pub trait Logs: Send + Sync + 'static {
     /// See [`Hubs::log`].
     async fn log(&self, name: &LogName) -> Result<LogId, OpenError>;
 
+    /// See [`Hubs::has_log`].
+    async fn has_log(&self, name: &LogName) -> Result<bool, LogError>;
+
     /// See [`Hubs::settings_of`].
     fn settings_of(&self, id: LogId) -> TenantSettings;
 }
@@ -70,6 +73,10 @@ pub trait Logs: Send + Sync + 'static {
 impl Logs for Hubs {
     async fn log(&self, name: &LogName) -> Result<LogId, OpenError> {
         Self::log(self, name).await
+    }
+
+    async fn has_log(&self, name: &LogName) -> Result<bool, LogError> {
+        Self::has_log(self, name).await
     }
 
     fn settings_of(&self, id: LogId) -> TenantSettings {

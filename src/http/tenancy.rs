@@ -88,6 +88,10 @@ impl Reading {
     /// Whose log it is, once it is written down that `target` is about to be read, where it has to be.
     pub(super) async fn recorded(self, principal: &Principal, target: &'static str, state: &State) -> Result<LogName, Problem> {
         if let Some(reason) = &self.reason {
+            // to look is not to make: a misspelt name would be a tenant from then on
+            if !state.logs.has_log(&self.tenant).await? {
+                return Err(Problem::new(Code::NotFound).detail("there is no such tenant"));
+            }
             let recorded = state.authority.record_read(principal, &self.tenant, target, reason).await;
             recorded.map_err(|error| match error {
                 AuthError::Unavailable(cause) => {

@@ -128,6 +128,17 @@ impl Hubs {
         self.open(name, self.max_logs).await
     }
 
+    /// Whether the store has a log of this name; none is made.
+    ///
+    /// # Errors
+    /// [`LogError`] when the store can't be asked.
+    pub async fn has_log(&self, name: &LogName) -> Result<bool, LogError> {
+        if self.roster().used(name).is_some() {
+            return Ok(true);
+        }
+        Ok(self.log.look().await?.names.values().any(|known| known == name))
+    }
+
     async fn open(&self, name: &LogName, max_logs: usize) -> Result<LogId, OpenError> {
         // let go of only when the roster is not locked any more
         let mut _unfollowed = Vec::new();

@@ -177,6 +177,9 @@ async fn a_super_admin_reads_another_tenant_for_a_reason_that_is_on_record() {
     let store = Store::sqlite();
     let service = Service::start(issuer.trusted_by(Settings::on(&store))).await;
     let (http, root) = (Http::new(service.addr()), credential(&issuer, "super").expect("a token"));
+    let nowhere = http.bare("GET", "/events?all=true&tenant=acme&reason=why", Some(&root), "").await;
+    assert_eq!(nowhere.problem(404), "not_found", "nobody has used it yet");
+    assert_eq!(http.bare("GET", "/events?all=true", credential(&issuer, "reader").as_deref(), "").await.status, 200);
     for target in ["/events?all=true&tenant=acme", "/events/stats?tenant=acme", "/events?all=true&tenant=acme&reason=%20"] {
         let answer = http.bare("GET", target, Some(&root), "").await;
         assert_eq!(answer.problem(400), "reason_required", "{target}");

@@ -169,6 +169,9 @@ async fn a_read_of_another_tenants_log_is_recorded_before_it_happens() {
     assert_eq!(ask(&fakes, header).await.status, StatusCode::OK);
     let expected = ["token:GALICE default GET /events an audit", "token:GALICE default GET /events/stats numbers"];
     assert_eq!(*fakes.authority.recorded.lock().expect("lock"), expected);
+    // a name that was misspelt is no tenant, and is not made one
+    let misspelt = ask(&fakes, get("/events?all=true&tenant=no-such&reason=why").insert_header(OPS)).await;
+    assert_eq!((misspelt.code().as_str(), fakes.authority.recorded.lock().expect("lock").len()), ("not_found", 2));
 }
 
 #[actix_web::test]

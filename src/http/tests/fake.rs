@@ -149,6 +149,10 @@ impl Logs for Fakes {
         if self.full { Err(OpenError::TooMany) } else { Ok(LogId::new(1)) }
     }
 
+    async fn has_log(&self, name: &LogName) -> Result<bool, LogError> {
+        Ok(!name.as_str().starts_with("no-"))
+    }
+
     fn settings_of(&self, _id: LogId) -> TenantSettings {
         TenantSettings::default()
     }
