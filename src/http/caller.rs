@@ -163,7 +163,8 @@ impl Caller {
 
     /// A place among the connections of its address and of its owner.
     pub(super) fn place(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
-        let owner = self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner));
+        let owner = self.principal.counted_as();
+        let owner = owner.as_deref().map(|owner| (self.tenant().as_str(), owner));
         Ok(state.scrutiny.limits.connect(state.scrutiny.client(request), owner)?)
     }
 
