@@ -1,10 +1,6 @@
 //! From the store's state to this instance's, and from there to its streams.
 
-use std::{
-    future::Future,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -56,7 +52,7 @@ impl Access {
     pub(super) fn install(&self, state: AccessState) {
         let loaded = Loaded::new(state, &self.state.load());
         if loaded.has_keys() {
-            self.closed.store(true, Ordering::Release);
+            self.closed.send_if_modified(|closed| !std::mem::replace(closed, true));
         }
         let tenants = Arc::clone(&loaded.tenants);
         self.state.store(Arc::new(loaded));
