@@ -49,6 +49,10 @@ impl Authority for Gate {
         self.0.signed(key_id, &auth::Signed::parse(signed.id, signed.timestamp, signed.signature)?, body)
     }
 
+    fn recheck(&self, principal: &Principal) -> Result<(), AuthError> {
+        self.0.recheck(principal)
+    }
+
     async fn issue_ticket(&self, principal: &Principal) -> Result<IssuedTicket, AuthError> {
         let auth::IssuedTicket { text, first_use_by, expires_at } = self.0.issue_ticket(principal).await?;
         Ok(IssuedTicket { text: text.expose().to_owned(), first_use_by, expires_at })

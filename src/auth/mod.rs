@@ -18,8 +18,8 @@ mod ticket;
 mod webhook;
 
 pub use access::{
-    Access, AccessSettings, Actor, Clock, Ending, IssuedTicket, LiveStream, NewKey, NewRevocation, Registration, TicketUse, Tokens,
-    anonymous_rights,
+    Access, AccessSettings, Actor, Clock, Ending, IssuedTicket, LiveStream, MAX_OVERLAP, NewKey, NewRevocation, Registration, TicketUse,
+    Tokens, anonymous_rights,
 };
 pub use error::AuthError;
 pub use jwt::{Authorities, Claims, JwksSettings, Jwt, JwtConfigError, JwtSettings, KeyFault, TokenError};

@@ -67,13 +67,18 @@ impl Principal {
         self.rights.role >= Role::SuperAdmin
     }
 
-    /// Whose connections and events are counted together, within its tenant; `None` where nobody can be told apart.
+    /// Whose connections and events are counted together, within its tenant; `None` where nobody can be told apart. Its kind stands in front: a user
+    /// that bears the name of a key does not share its count. Tokens that name neither user nor token are one, so that they are counted at all.
     #[must_use]
-    pub fn counted_as(&self) -> Option<&str> {
+    pub fn counted_as(&self) -> Option<String> {
         match &self.credential {
             Credential::Open | Credential::Anonymous => None,
-            Credential::Token => self.subject.as_deref().or(self.token_id.as_deref()),
-            Credential::Key(id) | Credential::Signature(id) => Some(id),
+            Credential::Token => Some(match (&self.subject, &self.token_id) {
+                (Some(subject), _) => format!("sub:{subject}"),
+                (None, Some(id)) => format!("jti:{id}"),
+                (None, None) => "token:".to_owned(),
+            }),
+            Credential::Key(id) | Credential::Signature(id) => Some(format!("key:{id}")),
         }
     }
 
@@ -86,5 +91,30 @@ impl Principal {
             Credential::Token => format!("token:{}", self.subject.as_deref().unwrap_or("-")),
             Credential::Key(id) | Credential::Signature(id) => format!("key:{id}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_a_credential_is_counted_and_never_as_another_kind() {
+        let anyone = Principal::anonymous(Rights::default());
+        let counted = |credential: Credential, subject: Option<&str>, token_id: Option<&str>| {
+            let (subject, token_id) = (subject.map(Into::into), token_id.map(Into::into));
+            Principal { credential, subject, token_id, ..anyone.clone() }.counted_as()
+        };
+        let owners = [
+            counted(Credential::Key("x".into()), None, None),
+            counted(Credential::Token, Some("x"), Some("x")),
+            counted(Credential::Token, None, Some("x")),
+            counted(Credential::Token, None, None),
+        ];
+        let different: std::collections::HashSet<_> = owners.iter().flatten().collect();
+        assert_eq!(different.len(), owners.len(), "{owners:?}");
+        assert_eq!(counted(Credential::Token, Some("x"), Some("t1")), counted(Credential::Token, Some("x"), Some("t2")));
+        assert_eq!(counted(Credential::Signature("x".into()), None, None), owners[0]);
+        assert_eq!([Principal::open().counted_as(), anyone.counted_as()], [None, None]);
     }
 }

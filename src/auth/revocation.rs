@@ -1,6 +1,7 @@
 //! Which credentials are not taken any more.
 //!
-//! A revocation strikes a credential that matches all that it names. Of those that name a token or a subject only the ones in question are
+//! A revocation strikes a credential that matches all that it names; a super admin's only if it names no tenant, because an admin's own names
+//! its tenant, and who looks after one tenant shall not end those who look after all. Of those that name a token or a subject only the ones in question are
 //! looked at, because there may be one for every user who has signed out.
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ pub(super) struct Marks<'a> {
     pub(super) subject: Option<&'a str>,
     pub(super) token_id: Option<&'a str>,
     pub(super) issued_at: Option<Timestamp>,
+    pub(super) is_super_admin: bool,
 }
 
 /// All revocations, by the narrowest of what they name.
@@ -63,7 +65,7 @@ impl Revocations {
 fn strikes(revocation: &Revocation, marks: &Marks<'_>, now: Timestamp) -> bool {
     let Revocation { id: _, tenant, subject, token_id, issued_before, created_at: _, expires_at } = revocation;
     let is = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|wanted| found == Some(wanted));
-    tenant.as_ref().is_none_or(|tenant| tenant == marks.tenant)
+    tenant.as_ref().is_none_or(|tenant| tenant == marks.tenant && !marks.is_super_admin)
         && is(subject, marks.subject)
         && is(token_id, marks.token_id)
         // one that does not say when it was issued could be old
@@ -87,29 +89,35 @@ mod tests {
     #[test]
     fn a_revocation_strikes_what_matches_all_that_it_names_and_spares_the_rest() {
         let (shop, bank) = (LogName::new("shop"), LogName::new("bank"));
-        let alice = Marks { tenant: &shop, subject: Some("alice"), token_id: Some("t1"), issued_at: Some(at(10)) };
+        let alice = Marks { tenant: &shop, subject: Some("alice"), token_id: Some("t1"), issued_at: Some(at(10)), is_super_admin: false };
         let undated = Marks { issued_at: None, ..alice };
         let elsewhere = Marks { tenant: &bank, ..alice };
         let key = Marks { subject: None, token_id: None, ..alice };
+        let above = Marks { is_super_admin: true, ..alice };
         let cases = [
-            ("the tenant", Revocation { tenant: Some(shop.clone()), ..any() }, [true, true, false, true]),
-            ("the subject", Revocation { subject: Some("alice".into()), ..any() }, [true, true, true, false]),
-            ("another subject", Revocation { subject: Some("bob".into()), ..any() }, [false; 4]),
-            ("the token", Revocation { token_id: Some("t1".into()), ..any() }, [true, true, true, false]),
-            ("another's token", Revocation { token_id: Some("t1".into()), subject: Some("bob".into()), ..any() }, [false; 4]),
+            ("the tenant", Revocation { tenant: Some(shop.clone()), ..any() }, [true, true, false, true, false]),
+            ("the subject", Revocation { subject: Some("alice".into()), ..any() }, [true, true, true, false, true]),
+            ("another subject", Revocation { subject: Some("bob".into()), ..any() }, [false; 5]),
+            ("the token", Revocation { token_id: Some("t1".into()), ..any() }, [true, true, true, false, true]),
+            ("another's token", Revocation { token_id: Some("t1".into()), subject: Some("bob".into()), ..any() }, [false; 5]),
+            (
+                "the token here",
+                Revocation { token_id: Some("t1".into()), tenant: Some(shop.clone()), ..any() },
+                [true, true, false, false, false],
+            ),
             (
                 "subject there",
                 Revocation { subject: Some("alice".into()), tenant: Some(bank.clone()), ..any() },
-                [false, false, true, false],
+                [false, false, true, false, false],
             ),
-            ("issued at it", Revocation { issued_before: Some(at(10)), ..any() }, [false, true, false, false]),
-            ("issued before", Revocation { issued_before: Some(at(11)), ..any() }, [true; 4]),
-            ("over", Revocation { expires_at: Some(at(20)), ..any() }, [false; 4]),
-            ("not yet over", Revocation { expires_at: Some(at(21)), ..any() }, [true; 4]),
+            ("issued at it", Revocation { issued_before: Some(at(10)), ..any() }, [false, true, false, false, false]),
+            ("issued before", Revocation { issued_before: Some(at(11)), ..any() }, [true; 5]),
+            ("over", Revocation { expires_at: Some(at(20)), ..any() }, [false; 5]),
+            ("not yet over", Revocation { expires_at: Some(at(21)), ..any() }, [true; 5]),
         ];
         for (name, revocation, expected) in cases {
             let revocations = Revocations::new(vec![revocation]);
-            let found = [alice, undated, elsewhere, key].map(|marks| revocations.strike(&marks, at(20)));
+            let found = [alice, undated, elsewhere, key, above].map(|marks| revocations.strike(&marks, at(20)));
             assert_eq!(found, expected, "{name}");
         }
     }

@@ -9,13 +9,13 @@ use std::{fmt, time::Duration};
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
-use super::{AuthError, ShownOnce};
+use super::{AuthError, ShownOnce, secret::ID_LENGTH};
 use crate::domain::Timestamp;
 
 /// How far the sender's clock and ours may be apart, with the way in between.
 pub const TOLERANCE: Duration = Duration::from_secs(5 * 60);
-/// The longest `webhook-id`: behind it an event's id has room for `#` and any index.
-pub const MAX_WEBHOOK_ID_BYTES: usize = 255 - "#".len() - 20;
+/// The longest `webhook-id`: an event's id has room for the key's id and `:` in front of it, and behind it for `#` and any index.
+pub const MAX_WEBHOOK_ID_BYTES: usize = 255 - ID_LENGTH - ":".len() - "#".len() - 20;
 const SECRET_PREFIX: &str = "whsec_";
 /// Of the scheme's signatures, the ones made with a shared secret.
 const VERSION: &str = "v1,";
@@ -38,7 +38,7 @@ impl<'a> Signed<'a> {
         // a full stop would let one signature stand for two splits of the same bytes
         let is_id = !id.is_empty() && id.len() <= MAX_WEBHOOK_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic() && b != b'.');
         if !is_id {
-            return Err(AuthError::invalid("webhook-id must be visible ASCII without full stops, at most 234 bytes long"));
+            return Err(AuthError::invalid("webhook-id must be visible ASCII without full stops, at most 221 bytes long"));
         }
         // digits only: `parse` would take a sign, and no more than a Timestamp holds
         let is_number = timestamp.len() <= 12 && timestamp.bytes().all(|b| b.is_ascii_digit());

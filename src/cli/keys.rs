@@ -25,8 +25,8 @@ pub enum KeysCommand {
     Rotate {
         /// The key's id: what stands between `cck_` and the next `_`
         id: String,
-        /// How long the old secret is still taken; 0 ends it at once
-        #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(..=2_592_000))]
+        /// How long the old secret is still taken, 30 days at most; 0 ends it at once
+        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
         overlap_seconds: u64,
     },
     /// End a key: within a second no instance takes it, and its streams are closed

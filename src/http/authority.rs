@@ -31,6 +31,9 @@ pub trait Authority: Send + Sync + 'static {
     /// Who signed `body`, by the key with this id. Called on any thread; must not wait.
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError>;
 
+    /// Whether what `principal` was recognised by is still good, after something was waited for. Must not wait.
+    fn recheck(&self, principal: &Principal) -> Result<(), AuthError>;
+
     /// Makes a ticket for `principal`.
     async fn issue_ticket(&self, principal: &Principal) -> Result<IssuedTicket, AuthError>;
 

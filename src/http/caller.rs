@@ -162,21 +162,24 @@ impl Caller {
 
     /// Takes a new connection of what its owner may begin.
     pub(super) fn begin(&self, state: &State) -> Result<(), Problem> {
-        Ok(state.scrutiny.limits.begin(self.owner())?)
+        let owner = self.principal.counted_as();
+        Ok(state.scrutiny.limits.begin(self.within_tenant(owner.as_deref()))?)
     }
 
     /// A place among what its address and its owner hold.
     pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
-        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.owner())?)
+        let owner = self.principal.counted_as();
+        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref()))?)
     }
 
-    fn owner(&self) -> Option<(&str, &str)> {
-        self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner))
+    fn within_tenant<'a>(&'a self, owner: Option<&'a str>) -> Option<(&'a str, &'a str)> {
+        owner.map(|owner| (self.tenant().as_str(), owner))
     }
 
     /// Whether it may publish so many more events now.
     pub(super) fn may_publish_now(&self, events: usize, log: LogId, state: &State) -> Result<(), Problem> {
-        let Some(owner) = self.owner() else { return Ok(()) };
+        let owner = self.principal.counted_as();
+        let Some(owner) = self.within_tenant(owner.as_deref()) else { return Ok(()) };
         let own = state.logs.settings_of(log).publish_per_second;
         Ok(state.scrutiny.limits.publish(owner, events, own, state.ingest.batch_events)?)
     }

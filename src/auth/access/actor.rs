@@ -6,8 +6,10 @@ use crate::{
     log::AuditEntry,
 };
 
-/// The longest reason, subject or token id, in bytes.
+/// The longest subject or token id, in bytes.
 pub(super) const MAX_TEXT_BYTES: usize = 1000;
+/// The longest reason, in bytes: 500 characters, of the longest there are, behind what was read for that reason.
+const MAX_REASON_BYTES: usize = 500 * 4 + 100;
 
 /// Who makes a change, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Actor {
     /// # Errors
     /// [`AuthError::Refused`] for one that could not be shown in a list.
     pub fn because(self, reason: &str) -> Result<Self, AuthError> {
-        check_text("reason", reason, MAX_TEXT_BYTES)?;
+        check_text("reason", reason, MAX_REASON_BYTES)?;
         Ok(Self { reason: Some(reason.to_owned()), ..self })
     }
 
@@ -82,9 +84,4 @@ pub(super) fn check_text(member: &'static str, text: &str, max: usize) -> Result
 
 pub(super) fn refused(member: &'static str, problem: impl Into<String>) -> AuthError {
     AuthError::Refused { member, problem: problem.into() }
-}
-
-/// What was asked for by name and may be anything, as far as it belongs into a record.
-pub(super) fn shortened(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(64).collect()
 }

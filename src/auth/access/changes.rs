@@ -1,13 +1,15 @@
 //! Changes of who may do what: who may make them, and that each is recorded with who made it.
 //!
-//! An admin acts for its own tenant and cannot make, or get the secret of, anyone who may do more than itself; a super admin acts for all. This
-//! instance knows of a change when it has been made; where that fails, and on other instances, the next look does it.
+//! An admin acts for its own tenant, and cannot make, end, or get the secret of anyone whose role is above its own. Roles are all that is compared:
+//! within its tenant an admin may grant any right, also one that it does not have itself. A super admin acts for all.
+//!
+//! This instance knows of a change when it has been made; where that fails, and on other instances, the next look does it.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{
     Access, Actor,
-    actor::{MAX_TEXT_BYTES, check_text, refused, shortened},
+    actor::{MAX_TEXT_BYTES, check_text, refused},
     later,
 };
 use crate::{
@@ -21,11 +23,11 @@ use crate::{
 };
 
 /// The longest name of a key, in bytes.
-const MAX_NAME_BYTES: usize = 200;
+const MAX_NAME_BYTES: usize = 255;
 /// The longest rights of a key, in bytes of JSON: every instance keeps them.
 const MAX_RIGHTS_BYTES: usize = 16 * 1024;
-/// The longest time for which the secret before a rotation is taken.
-const MAX_OVERLAP: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// The longest time for which the secret before a rotation is taken, however the rotation is asked for.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A key that is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +112,7 @@ impl Access {
     ) -> Result<(KeyRecord, ShownOnce), AuthError> {
         let kind = self.check_key(actor, tenant, id).await?;
         if overlap > MAX_OVERLAP {
-            return Err(refused("overlap", "must be at most 90 days"));
+            return Err(refused("overlap", "must be at most 30 days"));
         }
         let (bearer_text, digest) = self.secret_of(id, kind, 1)?;
         let entry = actor.entry(Some(tenant), "key.rotated", id.to_owned());
@@ -165,11 +167,20 @@ impl Access {
     /// # Errors
     /// As [`Access::rotate_key`].
     pub async fn lift(self: &Arc<Self>, actor: &Actor, id: &str) -> Result<(), AuthError> {
-        let tenant = actor.scope()?;
-        let entry = actor.entry(tenant, "revocation.lifted", shortened(id));
-        let found = self.store.lift(tenant, id, &entry).await?;
+        let scope = actor.scope()?;
+        let known = || self.state.load().revocations.list().into_iter().find(|revocation| revocation.id == id).cloned();
+        // it may have been made elsewhere a moment ago; its tenant never changes
+        let revocation = match known() {
+            Some(revocation) => Some(revocation),
+            None => self.refresh().await.map(|_| known())?,
+        };
+        let in_scope = |revocation: &Revocation| scope.is_none() || revocation.tenant.as_ref() == scope;
+        let revocation = revocation.filter(in_scope).ok_or(NO_REVOCATION)?;
+        // whoever lifts it, the trail of the tenant that it is about tells
+        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.lifted", revocation.id.clone());
+        let found = self.store.lift(scope, id, &entry).await?;
         self.caught_up().await;
-        if found { Ok(()) } else { Err(AuthError::NotFound("revocation")) }
+        if found { Ok(()) } else { Err(NO_REVOCATION) }
     }
 
     /// Sets all of a log's own settings.
@@ -273,3 +284,4 @@ impl Access {
 }
 
 const NO_KEY: AuthError = AuthError::NotFound("key");
+const NO_REVOCATION: AuthError = AuthError::NotFound("revocation");

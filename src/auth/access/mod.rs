@@ -1,8 +1,9 @@
 //! The live state of access of one instance: credentials become principals, and streams end with what allowed them.
 //!
 //! Everything that is asked at a request is in memory, as of the last look at the store; only a ticket's redemption asks the store. A change, made here
-//! or elsewhere, moves the store's version; [`Access::run`] loads what changed and ends the streams that it concerns. State never goes back: what was
-//! read before another, newer state was loaded is thrown away.
+//! or elsewhere, moves the store's version; [`Access::run`] loads what changed and ends the streams that it concerns. Loads wait for one another, so that
+//! what was read last is in effect, whatever its version: a store that was restored or failed over has gone back, and what it says is what there is.
+//! Only what is known here as revoked stays so, until the process ends.
 //!
 //! Open mode ends with the first API key, and does not come back while the process runs.
 
@@ -14,22 +15,18 @@ mod state;
 mod streams;
 mod tickets;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use self::{
     state::Loaded,
     streams::{Streams, Whose},
 };
 use super::{
-    AuthError, KEY_PREFIX, Principal, ServiceSecret, Signed, TICKET_PREFIX,
+    AuthError, Credential, KEY_PREFIX, Principal, ServiceSecret, Signed, TICKET_PREFIX,
     key::{Key, PresentedKey},
     ticket::TicketSeal,
 };
@@ -39,7 +36,7 @@ use crate::{
 };
 
 pub use actor::Actor;
-pub use changes::{NewKey, NewRevocation};
+pub use changes::{MAX_OVERLAP, NewKey, NewRevocation};
 pub use settings::{AccessSettings, Clock, anonymous_rights};
 pub use streams::{Ending, LiveStream, Registration, TicketUse};
 pub use tickets::IssuedTicket;
@@ -58,8 +55,8 @@ pub struct Access {
     settings: AccessSettings,
     seal: TicketSeal,
     state: ArcSwap<Loaded>,
-    /// Held while a state replaces an older one.
-    installing: Mutex<()>,
+    /// Held from the reading of a state until it is in effect.
+    refreshing: Arc<Mutex<()>>,
     /// Whether there is any credential; never taken back.
     closed: watch::Sender<bool>,
     streams: Arc<Streams>,
@@ -88,7 +85,7 @@ impl Access {
             settings,
             seal,
             state: ArcSwap::default(),
-            installing: Mutex::default(),
+            refreshing: Arc::default(),
             streams: Arc::default(),
             tenants: watch::Sender::default(),
         };
@@ -195,6 +192,22 @@ impl Access {
         let registration = self.streams.register(Whose::of(principal), ticket, stream)?;
         // only now: a revocation from here on finds the stream on the list
         if self.refuses(&Whose::of(principal)) { Err(AuthError::Revoked) } else { Ok(registration) }
+    }
+
+    /// Looks again at whoever was recognised before something was waited for, such as a body that its sender took its time with. In memory only.
+    /// The secret of a key that was rotated meanwhile is not looked at: it is the same key.
+    ///
+    /// # Errors
+    /// What has ended since: [`AuthError::Expired`], [`AuthError::Revoked`], or open mode ([`AuthError::Missing`]).
+    pub fn recheck(&self, principal: &Principal) -> Result<(), AuthError> {
+        if principal.expires_at.is_some_and(|end| end <= self.now()) {
+            return Err(AuthError::Expired);
+        }
+        match (self.refuses(&Whose::of(principal)), &principal.credential) {
+            (false, _) => Ok(()),
+            (true, Credential::Open) => Err(AuthError::Missing),
+            (true, _) => Err(AuthError::Revoked),
+        }
     }
 
     fn admit(&self, principal: Principal) -> Result<Principal, AuthError> {

@@ -1,10 +1,6 @@
 //! From the store's state to this instance's, and from there to its streams.
 
-use std::{
-    future::Future,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -25,35 +21,36 @@ impl Access {
     /// # Errors
     /// The store could not be read; nothing has changed here.
     pub async fn refresh(self: &Arc<Self>) -> Result<AccessVersion, LogError> {
-        let since = self.version();
+        let refreshing = Arc::clone(&self.refreshing).lock_owned().await;
+        let known = self.version();
         let state = self.store.access().await?;
-        if state.version < since {
+        let has_gone_back = state.version < known;
+        if has_gone_back {
             tracing::error!(
                 found = state.version.0,
-                known = since.0,
-                "the store's state of access is older than one it gave before, and is not taken: restart the instances after a restore"
+                known = known.0,
+                "the store's state of access is older than one it gave before, as after a restore or a failover: it is taken, and what is known here \
+                as revoked stays so until this instance restarts. Revoke again what was revoked lately, then restart the instances"
             );
         }
         // the state was read before: a use in between is told again next time
+        let since = if has_gone_back { AccessVersion::default() } else { known };
         let reused = self.store.reused_tickets(since).await?;
         let this = Arc::clone(self);
         // not on the caller's thread, which may be one that serves connections: this walks over all streams
         let applied = tokio::task::spawn_blocking(move || {
             this.install(state);
             this.streams.supersede(&reused);
+            // also where nobody waits for this any more
+            drop(refreshing);
         });
         applied.await.map_err(|error| LogError::Internal(format!("applying the state of access: {error}")))?;
         Ok(self.version())
     }
 
-    /// Puts a state in the place of an older one.
+    /// Puts a state in the place of the one that was read before it.
     pub(super) fn install(&self, state: AccessState) {
-        let installing = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = self.state.load();
-        if state.version < before.version {
-            return; // it was read before another that has overtaken it
-        }
-        let loaded = Loaded::new(state, &before);
+        let loaded = Loaded::new(state, &self.state.load());
         if loaded.has_keys() {
             self.closed.send_if_modified(|closed| !std::mem::replace(closed, true));
         }
@@ -64,7 +61,6 @@ impl Access {
             *known = tenants;
             changed
         });
-        drop(installing);
         // after the state is in place: a stream that registers behind the walk sees it
         let (state, is_open, now) = (self.state.load_full(), self.is_open(), self.now());
         self.streams.end_those(|whose| state.refuses(whose, is_open, now));
@@ -83,25 +79,26 @@ impl Access {
         let mut failing = false;
         loop {
             let wanted = *versions.borrow_and_update();
-            let known = self.version();
-            if wanted < known {
-                // a look from before a change that was made here, or a store that has gone back: only loading tells which, and says so
-                drop(self.refresh().await);
-            }
-            if wanted <= known {
+            if wanted == self.version() {
                 if versions.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
+            // a greater one is news; a smaller one is from before a change that was made here, or of a store that has gone back: only loading tells
             match self.refresh().await {
-                Ok(found) if found >= wanted => {
+                Ok(found) => {
                     if std::mem::take(&mut failing) {
                         tracing::info!(version = found.0, "the state of access is up to date again");
                     }
-                    continue;
+                    // what is loaded is newer than the look, which is behind then: the next one is not
+                    if found >= wanted {
+                        if versions.changed().await.is_err() {
+                            return;
+                        }
+                        continue;
+                    }
                 }
-                Ok(_) => {}
                 Err(error) if !failing => {
                     failing = true;
                     tracing::warn!(%error, "the state of access could not be loaded; trying until it can");

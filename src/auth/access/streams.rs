@@ -53,12 +53,14 @@ pub(super) struct TokenMarks {
     subject: Option<Box<str>>,
     token_id: Option<Box<str>>,
     issued_at: Option<Timestamp>,
+    is_super_admin: bool,
 }
 
 impl TokenMarks {
     pub(super) fn marks(&self) -> Marks<'_> {
-        let Self { tenant, subject, token_id, issued_at } = self;
-        Marks { tenant, subject: subject.as_deref(), token_id: token_id.as_deref(), issued_at: *issued_at }
+        let Self { tenant, subject, token_id, issued_at, is_super_admin } = self;
+        let (subject, token_id) = (subject.as_deref(), token_id.as_deref());
+        Marks { tenant, subject, token_id, issued_at: *issued_at, is_super_admin: *is_super_admin }
     }
 }
 
@@ -73,6 +75,7 @@ impl Whose {
                 subject: principal.subject.clone(),
                 token_id: principal.token_id.clone(),
                 issued_at: principal.issued_at,
+                is_super_admin: principal.is_super_admin(),
             })),
         }
     }

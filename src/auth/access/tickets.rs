@@ -14,6 +14,8 @@ use crate::{
 
 /// The longest life of a ticket for a credential that may have no end itself.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
+/// The longest life of any, however far off its token's end is: the store has a row of each.
+const LONGEST_OF_A_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A ticket that was just made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +24,8 @@ pub struct IssuedTicket {
     pub text: ShownOnce,
     /// Until when it must be used for the first time.
     pub first_use_by: Timestamp,
-    /// From when on it is not taken at all: with the token that it is for, or an hour after it was issued for an API key.
+    /// From when on it is not taken at all: with the token that it is for, a day after it was issued at most, or
+    /// an hour for an API key.
     pub expires_at: Timestamp,
 }
 
@@ -35,7 +38,7 @@ impl Access {
         let now = self.now();
         let longest = later(now, LONGEST);
         let expires_at = match &principal.credential {
-            Credential::Token => principal.expires_at.unwrap_or(longest),
+            Credential::Token => principal.expires_at.map_or(longest, |end| end.min(later(now, LONGEST_OF_A_TOKEN))),
             // a page that was given one by a service with an API key shall not have it for the key's whole life
             Credential::Key(_) => principal.expires_at.map_or(longest, |end| end.min(longest)),
             Credential::Open | Credential::Anonymous | Credential::Signature(_) => {

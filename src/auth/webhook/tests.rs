@@ -72,6 +72,9 @@ fn a_secret_is_read_back_and_never_printed() {
 #[test]
 fn every_id_of_a_request_makes_ids_of_events() {
     let longest = "m".repeat(MAX_WEBHOOK_ID_BYTES);
-    let ids = MissingIds::numbered(&longest).expect("as long as it may be");
+    assert_eq!(longest.len(), 221, "as its refusal says");
+    assert!(Signed::parse(&longest, "1", "v1,").is_ok() && Signed::parse(&format!("{longest}m"), "1", "v1,").is_err());
+    let behind_its_key = format!("abcdefghijkl:{longest}");
+    let ids = MissingIds::numbered(&behind_its_key).expect("as long as it may be");
     assert!(EventId::parse(ids.id(usize::MAX).as_str()).is_ok());
 }

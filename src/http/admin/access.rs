@@ -25,6 +25,10 @@ impl Admin for Arc<Access> {
         Access::bearer(self, text).await
     }
 
+    fn recheck(&self, by: &Principal) -> Result<(), AuthError> {
+        Access::recheck(self, by)
+    }
+
     async fn create_key(&self, by: &Principal, key: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError> {
         Access::create_key(self, &by.into(), key).await
     }

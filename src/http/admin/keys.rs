@@ -12,7 +12,7 @@ use super::{
     members::{self, Members},
 };
 use crate::{
-    auth::{AuthError, NewKey, Role, ShownOnce},
+    auth::{AuthError, MAX_OVERLAP, NewKey, Role, ShownOnce},
     domain::LogName,
     http::{
         code::Code,
@@ -24,8 +24,6 @@ use crate::{
 
 /// How long the old secret is taken after a rotation that does not say.
 const DEFAULT_OVERLAP_SECONDS: u64 = 86_400;
-/// The longest that it may be asked for.
-const MAX_OVERLAP_SECONDS: u64 = 30 * 86_400;
 
 const KINDS: &[(&str, KeyKind)] = &[("bearer", KeyKind::Bearer), ("signing", KeyKind::Signing)];
 
@@ -146,7 +144,7 @@ pub(in crate::http) async fn create(
     payload: web::Payload,
     console: web::Data<Console>,
 ) -> Result<HttpResponse, Problem> {
-    let body = members::body(&request, payload).await?;
+    let body = members::body(&caller, &console, &request, payload).await?;
     let mut members = Members::read(&body, &["name", "kind", "tenant", "rights", "expiresAt"])?;
     let name = members.required("name", members::text);
     let kind = members.required("kind", members::word(KINDS));
@@ -193,9 +191,9 @@ pub(in crate::http) async fn rotate(
     payload: web::Payload,
     console: web::Data<Console>,
 ) -> Result<HttpResponse, Problem> {
-    let body = members::body(&request, payload).await?;
+    let body = members::body(&caller, &console, &request, payload).await?;
     let mut members = Members::read(&body, &["overlapSeconds"])?;
-    let overlap = members.optional("overlapSeconds", members::number(0, MAX_OVERLAP_SECONDS)).unwrap_or(DEFAULT_OVERLAP_SECONDS);
+    let overlap = members.optional("overlapSeconds", members::number(0, MAX_OVERLAP.as_secs())).unwrap_or(DEFAULT_OVERLAP_SECONDS);
     members.finish()?;
     let tenant = tenant_of(&caller, &console, &request, &id).await?;
     let rotated = console.admin.rotate_key(caller.principal(), &tenant, &id, Duration::from_secs(overlap)).await?;

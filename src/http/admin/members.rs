@@ -15,7 +15,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{BODY_BYTES, BODY_DEADLINE};
+use super::{BODY_BYTES, BODY_DEADLINE, Caller, Console};
 use crate::{
     auth::{Rights, RightsError},
     domain::{LogName, Timestamp},
@@ -39,12 +39,15 @@ pub(super) struct Members<'a> {
     faults: Vec<Fault>,
 }
 
-/// Reads a small JSON body; one that is empty is as good as `{}`.
-pub(super) async fn body(request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
+/// Reads a small JSON body; one that is empty is as good as `{}`. Whoever sends it must still be good when it has arrived: what ends a credential
+/// ends also what it had begun.
+pub(super) async fn body(caller: &Caller, console: &Console, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
     let reading = tokio::time::timeout(BODY_DEADLINE, payload.to_bytes_limited(BODY_BYTES));
     let read = reading.await.map_err(|_| Problem::new(Code::RequestTimeout))?;
     let read = read.map_err(|_| Problem::new(Code::TooLarge).detail(format!("the body may have at most {BODY_BYTES} bytes")))?;
     let body = read.map_err(|error| Problem::new(Code::BadRequest).detail("the body ended early").caused_by(&error))?;
+    let refused = |error| console.scrutiny.refuse(console.scrutiny.client(request), error);
+    console.admin.recheck(caller.principal()).map_err(refused)?;
     if body.is_empty() {
         return Ok(Bytes::from_static(b"{}"));
     }

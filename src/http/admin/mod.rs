@@ -45,6 +45,9 @@ pub trait Admin: Send + Sync + 'static {
     /// Whose token or API key `text` is.
     async fn bearer(&self, text: &str) -> Result<Principal, AuthError>;
 
+    /// Whether what `by` was recognised by is still good, after something was waited for. Must not wait.
+    fn recheck(&self, by: &Principal) -> Result<(), AuthError>;
+
     /// Makes a key; the text is its secret, which is told once.
     async fn create_key(&self, by: &Principal, key: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError>;
 

@@ -91,7 +91,7 @@ pub(in crate::http) async fn create(
     payload: web::Payload,
     console: web::Data<Console>,
 ) -> Result<HttpResponse, Problem> {
-    let body = members::body(&request, payload).await?;
+    let body = members::body(&caller, &console, &request, payload).await?;
     let mut members = Members::read(&body, &["jti", "sub", "tenant", "issuedBefore", "expiresAt", "reason"])?;
     let (token_id, subject) = (members.optional("jti", members::text), members.optional("sub", members::text));
     let asked = members.optional("tenant", members::tenant);

@@ -96,7 +96,7 @@ pub(in crate::http) async fn set(
 ) -> Result<HttpResponse, Problem> {
     caller.of_all()?;
     let name = parse_tenant(&name).map_err(|detail| Problem::new(Code::NotFound).detail(format!("a tenant's name {detail}")))?;
-    let body = members::body(&request, payload).await?;
+    let body = members::body(&caller, &console, &request, payload).await?;
     let known = ["retentionDays", "retentionEvents", "maxConnections", "publishPerSecond", "deliverPerSecond"];
     let mut members = Members::read(&body, &known)?;
     let most = u64::from(u32::MAX);

@@ -117,6 +117,10 @@ impl Authority for FakeAuthority {
         }
     }
 
+    fn recheck(&self, _: &Principal) -> Result<(), AuthError> {
+        if self.revoked { Err(AuthError::Revoked) } else { Ok(()) }
+    }
+
     async fn issue_ticket(&self, principal: &Principal) -> Result<IssuedTicket, AuthError> {
         let expires_at = principal.expires_at.ok_or_else(|| AuthError::Forbidden("keys have no tickets".into()))?;
         Ok(IssuedTicket { text: "cct_made".into(), first_use_by: Timestamp::from_micros(0), expires_at })

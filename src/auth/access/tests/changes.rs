@@ -101,6 +101,20 @@ async fn every_change_is_recorded_with_who_made_it() {
 }
 
 #[tokio::test]
+async fn what_a_super_admin_lifts_is_told_in_the_trail_of_the_tenant_that_it_is_about() {
+    let service = FakeService::default();
+    let (here, there) = (service.instance().await, service.instance().await);
+    let admin = admin_of("shop", &service);
+    let tenant = LogName::new("shop");
+    let new = NewRevocation { tenant: Some(tenant.clone()), subject: Some("GBOB".into()), ..NewRevocation::default() };
+    let made = there.revoke(&admin, new).await.expect("made");
+    here.lift(&operator(), &made.id).await.expect("lifted, though this instance had not heard of it");
+    let trail = here.audit_trail(&admin, Some(&tenant), 0, 9).await.expect("own");
+    let told: Vec<_> = trail.iter().map(|line| (line.entry.actor.as_str(), line.entry.action.as_str())).collect();
+    assert_eq!(told, [("token:GADMIN", "revocation.created"), ("cli:ops", "revocation.lifted")]);
+}
+
+#[tokio::test]
 async fn a_change_that_makes_no_sense_is_refused_by_member() {
     let service = FakeService::default();
     let access = service.instance().await;
@@ -111,7 +125,7 @@ async fn a_change_that_makes_no_sense_is_refused_by_member() {
     let plain = new_key("shop", KeyKind::Bearer, "{}");
     for (expected, new) in [
         ("name", NewKey { name: " ".into(), ..plain.clone() }),
-        ("name", NewKey { name: "x".repeat(201), ..plain.clone() }),
+        ("name", NewKey { name: "x".repeat(256), ..plain.clone() }),
         ("name", NewKey { name: "a\nb".into(), ..plain.clone() }),
         ("expiresAt", NewKey { expires_at: Some(at(1000)), ..plain }),
     ] {
@@ -125,9 +139,14 @@ async fn a_change_that_makes_no_sense_is_refused_by_member() {
         assert_eq!(member(access.revoke(&operator(), new).await.map(|_| ())), expected);
     }
     let (made, _) = key(&access, KeyKind::Bearer).await;
-    let overlap = Duration::from_secs(91 * 24 * 60 * 60);
+    let overlap = MAX_OVERLAP + Duration::from_secs(1);
     assert_eq!(member(access.rotate_key(&operator(), &made.tenant, &made.id, overlap).await.map(|_| ())), "overlap");
+    access.rotate_key(&operator(), &made.tenant, &made.id, MAX_OVERLAP).await.expect("the longest");
+    access.create_key(&operator(), NewKey { name: "x".repeat(255), ..new_key("shop", KeyKind::Bearer, "{}") }).await.expect("the longest");
     assert_eq!(member(access.record_read(&operator(), &made.tenant, "").await), "reason");
+    let longest = format!("GET /events/subscribe: {}", "\u{1f980}".repeat(500));
+    access.record_read(&operator(), &made.tenant, &longest).await.expect("the longest");
+    assert_eq!(member(access.record_read(&operator(), &made.tenant, &"x".repeat(2101)).await), "reason");
 }
 
 #[tokio::test]

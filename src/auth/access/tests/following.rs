@@ -87,25 +87,86 @@ async fn a_state_that_arrives_late_does_not_replace_a_newer_one() {
     });
     held.reached().await;
     let new = NewRevocation { subject: Some("GALICE".into()), ..NewRevocation::default() };
-    access.revoke(&operator(), new).await.expect("revoked");
+    let revoking = tokio::spawn({
+        let access = access.clone();
+        async move { access.revoke(&operator(), new).await }
+    });
+    let before = access.version();
+    until(|| service.store.version() > before).await;
     held.release();
-    assert_eq!(slow.await.expect("joined").expect("refreshed"), service.store.version());
+    assert!(slow.await.expect("joined").is_ok());
+    revoking.await.expect("joined").expect("revoked");
+    assert_eq!(access.version(), service.store.version());
     assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
     assert_eq!(open_stream(&access, &alice).1.map(|_| ()), Err(AuthError::Revoked));
 }
 
+/// Revokes a key and the tokens of two users, of which the store then knows nothing any more. Returns the key's text.
+async fn gone_back(service: &FakeService, access: &Arc<Access>) -> ShownOnce {
+    service.tokens.take("GALICE", "shop", "t1", READER);
+    service.tokens.take("GBOB", "bank", "t2", READER);
+    service.tokens.take("GCAROL", "shop", "t3", READER);
+    let (made, text) = key(access, KeyKind::Bearer).await;
+    let backup = service.store.backup();
+    access.revoke_key(&operator(), &made.tenant, &made.id).await.expect("revoked");
+    for subject in ["GALICE", "GBOB"] {
+        let new = NewRevocation { subject: Some(subject.into()), ..NewRevocation::default() };
+        access.revoke(&operator(), new).await.expect("revoked");
+    }
+    service.store.restore(backup);
+    text
+}
+
 #[tokio::test]
-async fn a_store_that_has_gone_back_brings_no_credential_back() {
+async fn a_store_that_has_gone_back_brings_no_credential_back_and_is_followed_from_there() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let text = gone_back(&service, &access).await;
+    let known = access.version();
+    assert_eq!(access.refresh().await.expect("read"), service.store.version());
+    // what comes next has a version that was there before, and counts
+    let new = NewRevocation { subject: Some("GCAROL".into()), ..NewRevocation::default() };
+    let later = access.revoke(&operator(), new).await.expect("revoked");
+    assert!(access.version() < known, "the case is one");
+    for credential in ["GALICE", "GBOB", "GCAROL", text.expose()] {
+        assert_eq!(access.bearer(credential).await, Err(AuthError::Revoked));
+    }
+    access.lift(&operator(), &later.id).await.expect("lifted");
+    assert!(access.bearer("GCAROL").await.is_ok(), "what the store knows can be lifted");
+    assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked), "however often the state is loaded");
+    let restarted = service.instance().await;
+    assert!(restarted.bearer("GALICE").await.is_ok() && restarted.bearer(text.expose()).await.is_ok(), "only those that ran know");
+}
+
+#[tokio::test]
+async fn a_look_at_a_store_that_has_gone_back_loads_what_it_says() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let (looks, running) = spawn_run(&access);
+    gone_back(&service, &access).await;
+    looks.send_replace(service.store.version());
+    until(|| access.version() == service.store.version()).await;
+    assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
+    drop(looks);
+    running.await.expect("it ends with the looks");
+}
+
+#[tokio::test]
+async fn what_a_store_had_lost_and_has_again_is_lifted_as_ever() {
     let service = FakeService::default();
     let access = service.instance().await;
     service.tokens.take("GALICE", "shop", "t1", READER);
     let backup = service.store.backup();
     let new = NewRevocation { subject: Some("GALICE".into()), ..NewRevocation::default() };
-    access.revoke(&operator(), new).await.expect("revoked");
-    let newest = access.version();
-    service.store.restore(backup);
-    assert_eq!(access.refresh().await.expect("read"), newest);
-    assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
+    let revoked = access.revoke(&operator(), new).await.expect("revoked");
+    let newest = service.store.backup();
+    for state in [backup, newest] {
+        service.store.restore(state);
+        access.refresh().await.expect("read");
+        assert_eq!(access.bearer("GALICE").await, Err(AuthError::Revoked));
+    }
+    access.lift(&operator(), &revoked.id).await.expect("lifted");
+    assert!(access.bearer("GALICE").await.is_ok());
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+use std::sync::Mutex;
+
 use super::*;
 
 async fn sign_out(access: &Arc<Access>, subject: &str) -> crate::log::Revocation {
@@ -97,4 +99,45 @@ async fn every_stream_of_a_crowd_is_ended_wherever_it_stands_on_the_list() {
     assert_eq!(access.live_streams(), crowd.len());
     drop(crowd);
     assert_eq!(access.live_streams(), 0);
+}
+
+#[tokio::test]
+async fn whoever_was_recognised_is_looked_at_again_after_a_wait() {
+    let service = FakeService::default();
+    let access = service.without_tokens(service.settings()).await;
+    let open = access.nobody().expect("open");
+    assert_eq!(access.recheck(&open), Ok(()));
+    let (made, text) = key(&access, KeyKind::Bearer).await;
+    assert_eq!(access.recheck(&open), Err(AuthError::Missing), "the first key has closed it");
+    let holder = access.bearer(text.expose()).await.expect("taken");
+    let (alice, bob) = (service.tokens.take("GALICE", "shop", "t1", READER), service.tokens.take("GBOB", "shop", "t2", READER));
+    for principal in [&holder, &alice, &bob, &Principal::anonymous(Rights::default())] {
+        assert_eq!(access.recheck(principal), Ok(()));
+    }
+    access.revoke_key(&operator(), &made.tenant, &made.id).await.expect("revoked");
+    sign_out(&access, "GALICE").await;
+    assert_eq!([access.recheck(&holder), access.recheck(&alice)], [Err(AuthError::Revoked), Err(AuthError::Revoked)]);
+    service.clock.set(5000);
+    assert_eq!(access.recheck(&bob), Err(AuthError::Expired));
+}
+
+#[tokio::test]
+async fn an_admin_cannot_revoke_those_above_it() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let above = service.tokens.take("GROOT", "shop", "t1", r#"{"role":"super_admin"}"#);
+    let admin = service.tokens.take("GADMIN", "shop", "t2", r#"{"role":"admin"}"#);
+    let wanted = new_key("shop", KeyKind::Bearer, r#"{"role":"super_admin"}"#);
+    let (_, text) = access.create_key(&operator(), wanted).await.expect("made");
+    let (stream, _registration) = open_stream(&access, &above);
+    let shop = Some(LogName::new("shop"));
+    let of_all = NewRevocation { tenant: shop.clone(), ..NewRevocation::default() };
+    let of_it = NewRevocation { subject: Some("GROOT".into()), token_id: Some("t1".into()), ..of_all.clone() };
+    for new in [of_it.clone(), of_all] {
+        access.revoke(&Actor::from(&admin), new).await.expect("within its tenant");
+    }
+    assert_eq!(access.bearer("GADMIN").await, Err(AuthError::Revoked));
+    assert_eq!((stream.ended(), access.bearer("GROOT").await.is_ok(), access.bearer(text.expose()).await.is_ok()), (None, true, true));
+    access.revoke(&Actor::from(&above), NewRevocation { tenant: None, ..of_it }).await.expect("by one like it");
+    assert_eq!((stream.ended(), access.bearer("GROOT").await), (Some(Ending::Revoked), Err(AuthError::Revoked)));
 }

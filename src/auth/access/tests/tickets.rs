@@ -135,3 +135,14 @@ async fn news_of_a_newer_use_finds_one_whose_stream_is_not_open_yet() {
     assert_eq!(refused.map(|_| ()), Err(AuthError::Superseded));
     assert_eq!((new.ended(), here.streams.tickets()), (None, 0));
 }
+
+#[tokio::test]
+async fn a_ticket_lives_a_day_at_most_however_long_its_token_does() {
+    let service = FakeService::default();
+    let access = service.instance().await;
+    let token = Principal { expires_at: Some(at(250_000_000_000)), ..service.tokens.take("GALICE", "shop", "t1", READER) };
+    let ticket = access.issue_ticket(&token).await.expect("issued");
+    assert_eq!(ticket.expires_at, at(1000 + 24 * 60 * 60));
+    let (holder, _) = access.redeem(ticket.text.expose(), &FILTER).await.expect("redeemed");
+    assert_eq!(holder.expires_at, Some(ticket.expires_at), "and so does what it opens");
+}

@@ -24,6 +24,8 @@ pub(super) const NOBODY_OF_NOTE: &str = "shop-user";
 pub(super) struct FakeAdmin {
     pub(super) open: bool,
     pub(super) anonymous: bool,
+    /// Whoever was recognised is revoked before its body has arrived.
+    pub(super) revoked_meanwhile: bool,
     pub(super) keys: Mutex<Vec<KeyRecord>>,
     pub(super) revocations: Mutex<Vec<Revocation>>,
     pub(super) reads: Mutex<Vec<String>>,
@@ -71,6 +73,10 @@ impl Admin for FakeAdmin {
             "away" => Err(AuthError::Unavailable("10.0.0.9".into())),
             _ => Err(AuthError::invalid("not one of ours")),
         }
+    }
+
+    fn recheck(&self, _by: &Principal) -> Result<(), AuthError> {
+        if self.revoked_meanwhile { Err(AuthError::Revoked) } else { Ok(()) }
     }
 
     async fn create_key(&self, _by: &Principal, key: NewKey) -> Result<(KeyRecord, ShownOnce), AuthError> {

@@ -229,7 +229,9 @@ async fn what_is_wrong_with_a_body_is_told_by_pointer() {
         .insert_header((header::CONTENT_TYPE, "application/json"))
         .set_payload(r#"{"overlapSeconds":1,"overlapSeconds":2592001}"#);
     assert_eq!(pointers(twice).await, ["/overlapSeconds repeated_member"]);
-    assert_eq!(pointers(post("/admin/keys/k/rotate", SUPER, &json!({"overlapSeconds": 2_592_001}))).await, ["/overlapSeconds invalid"]);
+    let longest = crate::auth::MAX_OVERLAP.as_secs();
+    assert_eq!(longest, 2_592_000, "as the reference of the interface says");
+    assert_eq!(pointers(post("/admin/keys/k/rotate", SUPER, &json!({"overlapSeconds": longest + 1}))).await, ["/overlapSeconds invalid"]);
     assert_eq!(pointers(post("/admin/revocations", SUPER, &json!({"reason": "x"}))).await, [" missing"]);
     let tenant = with(
         Method::PUT,
@@ -238,6 +240,23 @@ async fn what_is_wrong_with_a_body_is_told_by_pointer() {
         &json!({"retentionDays": 0, "maxConnections": 1.5, "publishPerSecond": 4_294_967_296_u64}),
     );
     assert_eq!(pointers(tenant).await, ["/retentionDays invalid", "/maxConnections invalid", "/publishPerSecond invalid"]);
+}
+
+#[actix_web::test]
+async fn whoever_is_revoked_while_its_body_arrives_changes_nothing() {
+    let admin = Arc::new(FakeAdmin { revoked_meanwhile: true, ..FakeAdmin::default() });
+    let desk = Desk::with(false, admin.clone());
+    let empty = json!({});
+    for request in [
+        post("/admin/keys", SUPER, &key_for("shop")),
+        post("/admin/keys/key1/rotate", SUPER, &empty),
+        post("/admin/revocations", SUPER, &json!({"sub": "mallory"})),
+        with(Method::PUT, "/admin/tenants/shop", SUPER, &empty),
+    ] {
+        assert_eq!(desk.ask(request).await.code(), "unauthorized");
+    }
+    assert!(admin.keys.lock().expect("no panic").is_empty() && admin.revocations.lock().expect("no panic").is_empty());
+    assert!(admin.tenants.lock().expect("no panic").is_empty());
 }
 
 #[actix_web::test]
