@@ -210,9 +210,9 @@ impl Sender {
                 // before a body of megabytes is read for it
                 let client = state.scrutiny.client(request);
                 state.scrutiny.limits.hear(client)?;
-                if !state.authority.has_signing_key(&signature.key_id) {
-                    return Err(state.scrutiny.refuse(client, AuthError::Invalid("the signing key is not known".into())));
-                }
+                let Signature { key_id, id, timestamp, signature: text } = &signature;
+                let said = state.authority.may_be_signed(key_id, &Signed { id, timestamp, signature: text });
+                said.map_err(|error| state.scrutiny.refuse(client, error))?;
                 Ok(Self::Signed(signature))
             }
             None => Caller::nobody(state)?.who_may_publish().map(Self::Known),

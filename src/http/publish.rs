@@ -133,6 +133,8 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let client = state.scrutiny.client(&request);
     let (caller, append) = understand(Arrived { sender, client, form, body, on_conflict }, &state).await?;
     let log = state.log_of(caller.tenant()).await?;
+    // the body may have been on its way for long
+    state.authority.recheck(&caller.principal).map_err(|error| state.scrutiny.refuse(client, error))?;
     caller.may_publish_now(append.events.len(), log, &state)?;
     let published = state.publisher.publish(log, append).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);

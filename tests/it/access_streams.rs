@@ -129,7 +129,8 @@ for_each_store! {
         // whoever has the key follows on, wherever
         let key = made.json()["secret"].as_str().expect("a secret").to_owned();
         for service in &services {
-            SseClient::live(service.addr(), &with_token(&key)).await;
+            let answer = Http::new(service.addr()).bare("GET", "/events/subscribe?all=true", Some(&key), "").await;
+            assert_eq!((answer.status, answer.content_type.as_str()), (200, "text/event-stream"), "{answer:?}");
         }
     }
 

@@ -24,6 +24,12 @@ use crate::{
 
 /// The longest name of a key, in bytes.
 const MAX_NAME_BYTES: usize = 255;
+/// The most keys of one tenant that were not revoked: every instance keeps them in memory.
+const MAX_KEYS: usize = 1000;
+/// The most with those that were: they stay, so that their streams and names do not come back.
+const MAX_KEYS_EVER: usize = 10_000;
+/// The most revocations of one tenant, and of all together.
+const MAX_REVOCATIONS: usize = 10_000;
 /// The longest rights of a key, in bytes of JSON: every instance keeps them.
 const MAX_RIGHTS_BYTES: usize = 16 * 1024;
 /// The longest time for which the secret before a rotation is taken, however the rotation is asked for.
@@ -72,6 +78,13 @@ impl Access {
         if new.expires_at.is_some_and(|at| at <= created_at) {
             return Err(refused("expiresAt", "is in the past"));
         }
+        let keys = self.state.load().keys_of(&new.tenant);
+        if keys.len() >= MAX_KEYS_EVER || keys.iter().filter(|key| key.revoked_at.is_none()).count() >= MAX_KEYS {
+            return Err(refused(
+                "tenant",
+                format!("has as many keys as it may: {MAX_KEYS}, and {MAX_KEYS_EVER} with those that were revoked"),
+            ));
+        }
         let rights = new.rights.to_json();
         if rights.len() > MAX_RIGHTS_BYTES {
             return Err(refused("rights", format!("must be at most {MAX_RIGHTS_BYTES} bytes of JSON")));
@@ -93,7 +106,7 @@ impl Access {
             expires_at,
             revoked_at: None,
         };
-        let entry = actor.entry(Some(&key.tenant), "key.created", key.id.clone());
+        let entry = actor.entry(Some(&key.tenant), "key.created", told_key(&key));
         self.store.create_key(&key, &entry).await?;
         self.caught_up().await;
         Ok((key, text))
@@ -155,8 +168,11 @@ impl Access {
         if tenant.is_none() && subject.is_none() && token_id.is_none() && issued_before.is_none() {
             return Err(refused("revocation", "must name a tenant, a subject, a token or a time: this would be every credential there is"));
         }
+        if self.state.load().revocations.list().into_iter().filter(|revocation| revocation.tenant == tenant).count() >= MAX_REVOCATIONS {
+            return Err(refused("revocation", format!("there are {MAX_REVOCATIONS} of them: as many as may be; give them an end")));
+        }
         let revocation = Revocation { id: random_id(), tenant, subject, token_id, issued_before, created_at, expires_at };
-        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.created", revocation.id.clone());
+        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.created", told(&revocation));
         self.store.revoke(&revocation, &entry).await?;
         self.caught_up().await;
         Ok(revocation)
@@ -177,7 +193,7 @@ impl Access {
         let in_scope = |revocation: &Revocation| scope.is_none() || revocation.tenant.as_ref() == scope;
         let revocation = revocation.filter(in_scope).ok_or(NO_REVOCATION)?;
         // whoever lifts it, the trail of the tenant that it is about tells
-        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.lifted", revocation.id.clone());
+        let entry = actor.entry(revocation.tenant.as_ref(), "revocation.lifted", told(&revocation));
         let found = self.store.lift(scope, id, &entry).await?;
         self.caught_up().await;
         if found { Ok(()) } else { Err(NO_REVOCATION) }
@@ -189,7 +205,7 @@ impl Access {
     /// As [`Access::create_key`].
     pub async fn set_tenant(self: &Arc<Self>, actor: &Actor, tenant: &LogName, settings: &TenantSettings) -> Result<(), AuthError> {
         actor.check(Some(tenant))?;
-        let entry = actor.entry(Some(tenant), "tenant.changed", tenant.to_string());
+        let entry = actor.entry(Some(tenant), "tenant.changed", told_settings(tenant, settings));
         self.store.set_tenant(tenant, settings, &entry).await?;
         self.caught_up().await;
         Ok(())
@@ -285,3 +301,39 @@ impl Access {
 
 const NO_KEY: AuthError = AuthError::NotFound("key");
 const NO_REVOCATION: AuthError = AuthError::NotFound("revocation");
+
+/// A key, with what it may do as far as there is room for it in a line.
+fn told_key(key: &KeyRecord) -> String {
+    const MAX_CHARS: usize = 500;
+    format!("{} ({}): {}", key.id, key.name, key.rights.chars().take(MAX_CHARS).collect::<String>())
+}
+
+/// A tenant, with the settings that it has from now on.
+fn told_settings(tenant: &LogName, settings: &TenantSettings) -> String {
+    let TenantSettings { retention_days, retention_events, max_connections, publish_per_second, deliver_per_second } = *settings;
+    let members = [
+        ("retentionDays", retention_days.map(u64::from)),
+        ("retentionEvents", retention_events),
+        ("maxConnections", max_connections.map(u64::from)),
+        ("publishPerSecond", publish_per_second.map(u64::from)),
+        ("deliverPerSecond", deliver_per_second.map(u64::from)),
+    ];
+    let set = members.iter().filter_map(|(name, value)| value.map(|value| format!(" {name}={value}")));
+    format!("{tenant}{}", set.collect::<String>())
+}
+
+/// Whom a revocation is about: it is gone once it is lifted or has expired, and the trail must still say so.
+fn told(revocation: &Revocation) -> String {
+    let Revocation { id, tenant, subject, token_id, issued_before, .. } = revocation;
+    let mut text = id.clone();
+    let mut add = |name: &str, value: Option<&dyn std::fmt::Display>| {
+        if let Some(value) = value {
+            text.push_str(&format!(" {name}={value}"));
+        }
+    };
+    add("tenant", tenant.as_ref().map(|value| value as _));
+    add("sub", subject.as_ref().map(|value| value as _));
+    add("jti", token_id.as_ref().map(|value| value as _));
+    add("issuedBefore", issued_before.as_ref().map(|value| value as _));
+    text
+}

@@ -145,11 +145,14 @@ impl Access {
         self.admit(principal)
     }
 
-    /// Whether there is a signing key of this id that was not revoked.
-    #[must_use]
-    pub fn has_signing_key(&self, key_id: &str) -> bool {
+    /// Whether a request that says to be signed so is worth reading: there is such a key, and the time is right.
+    ///
+    /// # Errors
+    /// [`AuthError::Invalid`].
+    pub fn may_be_signed(&self, key_id: &str, signed: &Signed<'_>) -> Result<(), AuthError> {
         let state = self.state.load();
-        state.key(key_id).is_some_and(|key| key.record().kind == KeyKind::Signing && key.record().revoked_at.is_none())
+        let known = state.key(key_id).is_some_and(|key| key.record().kind == KeyKind::Signing && key.record().revoked_at.is_none());
+        if known { signed.check_time(self.now()) } else { Err(AuthError::invalid("the signing key is not known")) }
     }
 
     /// Who signed this request, with the signing key that it names.

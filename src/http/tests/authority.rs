@@ -104,8 +104,8 @@ impl Authority for FakeAuthority {
         if self.away { Err(away()) } else { person(text) }
     }
 
-    fn has_signing_key(&self, key_id: &str) -> bool {
-        key_id == "signer"
+    fn may_be_signed(&self, key_id: &str, _signed: &Signed<'_>) -> Result<(), AuthError> {
+        if key_id == "signer" { Ok(()) } else { Err(AuthError::invalid("the signing key is not known")) }
     }
 
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError> {

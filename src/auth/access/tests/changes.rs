@@ -82,16 +82,21 @@ async fn every_change_is_recorded_with_who_made_it() {
     let new = NewRevocation { subject: Some("GBOB".into()), ..NewRevocation::default() };
     let revocation = access.revoke(&operator(), new).await.expect("revoked");
     access.lift(&operator(), &revocation.id).await.expect("lifted");
-    access.set_tenant(&operator(), &made.tenant, &TenantSettings::default()).await.expect("set");
+    access
+        .set_tenant(&operator(), &made.tenant, &TenantSettings { max_connections: Some(7), ..TenantSettings::default() })
+        .await
+        .expect("set");
     access.record_read(&operator(), &made.tenant, "an incident").await.expect("recorded");
     let (key, revoked) = (&made.id, &revocation.id);
     let expected = [
-        format!("token:GADMIN key.created {key}"),
+        format!(
+            r#"token:GADMIN key.created {key} (a key): {{"subscribe":{{"streams":[],"users":[],"topics":[],"all":false}},"role":"none"}}"#
+        ),
         format!("token:GADMIN key.rotated {key}"),
         format!("token:GADMIN key.revoked {key}"),
-        format!("cli:ops revocation.created {revoked}"),
-        format!("cli:ops revocation.lifted {revoked}"),
-        "cli:ops tenant.changed shop".to_owned(),
+        format!("cli:ops revocation.created {revoked} sub=GBOB"),
+        format!("cli:ops revocation.lifted {revoked} sub=GBOB"),
+        "cli:ops tenant.changed shop maxConnections=7".to_owned(),
         "cli:ops tenant.read shop".to_owned(),
     ];
     assert_eq!(service.store.trail(), expected);
