@@ -411,6 +411,20 @@ async fn a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are
 }
 
 #[tokio::test]
+async fn a_log_that_was_opened_while_a_look_was_under_way_is_none_that_the_look_misses() {
+    let instance = Instance::start(patient()).await;
+    Fake::hold(&instance.fake.looks);
+    instance.outlast_looks(1).await;
+    let log = instance.log("one").await;
+    let hub = instance.hub(log).await;
+    Fake::release(&instance.fake.looks);
+    instance.outlast_looks(2).await;
+    assert_eq!(instance.hubs.name(log), Some(name("one")));
+    assert!(instance.hubs.running(log).is_some_and(|running| Arc::ptr_eq(&running, &hub)));
+    assert!(hub.admit().is_ok());
+}
+
+#[tokio::test]
 async fn a_name_that_this_instance_finds_under_anothers_number_needs_no_look() {
     // the only look is over by then
     let instance = Instance::start(Settings { look: Duration::from_secs(3600), ..patient() }).await;
