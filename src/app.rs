@@ -28,7 +28,7 @@ use anyhow::Context as _;
 use tokio::{
     net::TcpStream,
     runtime::Handle,
-    sync::watch,
+    sync::{Semaphore, watch},
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
@@ -55,6 +55,8 @@ const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
+/// How many of the largest publish requests may be read at once before it is known who signed them.
+const UNVERIFIED_BODIES: usize = 12;
 /// How often retention looks for what may go.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
 /// The most bytes of a request's head: room for tokens, cookies and a long filter.
@@ -122,6 +124,8 @@ impl App {
             publisher: Arc::new(publisher),
             facts,
             ingest: config.ingest.limits(),
+            // a dozen of the largest requests at once, whatever else the instance has to hold
+            unverified: Arc::new(Semaphore::new((config.ingest.limits().batch_bytes / 1024 + 1) * UNVERIFIED_BODIES)),
             max_selectors: config.hub.max_selectors,
         };
         let in_flight = InFlight::default();
@@ -131,6 +135,10 @@ impl App {
             None => (Some(console), None),
             Some(listener) => {
                 let address = listener.local_addr()?;
+                // metrics need no credential there: a page must not reach them by a name of its own
+                let openness = if address.ip().is_loopback() { Openness::Loopback } else { Openness::Network };
+                let guard = Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()));
+                let console = Console { guard, ..console };
                 let server = operators::serve(listener, state.clone(), console, in_flight.clone(), config.server.request_head())?;
                 tracing::info!("operators are served on http://{address}, and nowhere else");
                 (None, Some(server))

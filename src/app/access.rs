@@ -12,9 +12,9 @@ use tokio::{
 use super::stopped;
 use crate::{
     auth::{Access, AccessSettings, Jwt, Tokens},
-    config::{Config, ForwardedHeader},
-    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, Scrutiny},
-    hub::Hubs,
+    config::{Config, CookieSameSite, ForwardedHeader},
+    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, SameSite, Scrutiny},
+    hub::{CloseReason, Hubs},
     log::AccessStore,
     vital::vital,
 };
@@ -42,6 +42,7 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
     if let Some(tokens) = tokens {
         tasks.spawn(vital("token keys", tokens.run(stopped(stop.subscribe()))));
     }
+    tasks.spawn(vital("open mode", end_with_open_mode(access.closed(), hubs.clone(), stopped(stop.subscribe()))));
     let (mut tenants, hubs, stopped) = (access.tenants(), hubs.clone(), stopped(stop.subscribe()));
     let configuring = async move {
         loop {
@@ -60,15 +61,32 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
     });
 }
 
+/// Ends the streams that needed no credential once there is one, wherever the first was made.
+async fn end_with_open_mode(mut closed: watch::Receiver<bool>, hubs: Arc<Hubs>, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        found = closed.wait_for(|closed| *closed) => {
+            if found.is_ok() {
+                hubs.end_unowned(CloseReason::Revoked);
+            }
+        }
+        () = stop => {}
+    }
+}
+
 /// How credentials may come.
 pub(super) fn credential_settings(config: &Config) -> CredentialSettings {
     let settings = &config.credentials;
-    let cookie = CookieSettings { name: settings.cookie_name.as_str().into(), ..CookieSettings::default() };
+    let same_site = match settings.cookie_same_site {
+        CookieSameSite::Strict => SameSite::Strict,
+        CookieSameSite::Lax => SameSite::Lax,
+        CookieSameSite::None => SameSite::None,
+    };
+    let cookie = CookieSettings { name: settings.cookie_name.as_str().into(), same_site, ..CookieSettings::default() };
     CredentialSettings { cookie, token_parameter: settings.token_parameter }
 }
 
 /// What every credential goes through.
-pub(super) fn scrutiny(config: &Config, access: &Access, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) -> Scrutiny {
+pub(super) fn scrutiny(config: &Config, access: &Arc<Access>, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) -> Scrutiny {
     Scrutiny { limits: limits(config, tasks, stop), clients: clients(config, access), refused: Arc::default() }
 }
 
@@ -102,13 +120,11 @@ fn limits(config: &Config, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) 
 }
 
 /// How clients are told apart: a service that only this machine reaches has one.
-fn clients(config: &Config, access: &Access) -> Clients {
-    if access.is_open() && !config.access.insecure_open {
-        return Clients::OneMachine;
-    }
+fn clients(config: &Config, access: &Arc<Access>) -> Clients {
     let header = match config.limits.forwarded_header {
         ForwardedHeader::XForwardedFor => ForwardedBy::XForwardedFor,
         ForwardedHeader::Forwarded => ForwardedBy::Forwarded,
     };
-    Clients::ByAddress(Arc::new(Proxies { trusted: config.limits.trusted_proxies.clone(), header }))
+    let (access, insecure_open) = (access.clone(), config.access.insecure_open);
+    Clients::new(Proxies { trusted: config.limits.trusted_proxies.clone(), header }, move || access.is_open() && !insecure_open)
 }

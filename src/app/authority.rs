@@ -41,6 +41,10 @@ impl Authority for Gate {
         self.0.bearer(text).await
     }
 
+    fn has_signing_key(&self, key_id: &str) -> bool {
+        self.0.has_signing_key(key_id)
+    }
+
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError> {
         self.0.signed(key_id, &auth::Signed::parse(signed.id, signed.timestamp, signed.signature)?, body)
     }

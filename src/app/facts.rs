@@ -18,10 +18,11 @@ use tokio::time::interval;
 use crate::{
     http::{
         BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
-        LatencyStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, ServiceHealth, Statistics,
+        LatencyStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics, RingStatistics, ServiceHealth,
+        Statistics,
     },
-    hub::{Hub, Hubs, Spread, Totals},
-    ingest::Publisher,
+    hub::{Admission, Hub, Hubs, Spread, Totals},
+    ingest::{self, Publisher},
     log::{EventLog, LogId},
 };
 
@@ -39,6 +40,8 @@ pub(super) struct AppFacts {
     log: Arc<dyn EventLog>,
     started: Instant,
     size_bytes: AtomicU64,
+    /// The most connections whose peer went, of all logs, that were ever told.
+    left: AtomicU64,
     /// The last samples of every log that is open.
     counts: Mutex<HashMap<LogId, VecDeque<Counts>>>,
 }
@@ -52,8 +55,8 @@ struct Counts {
 
 impl AppFacts {
     pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>) -> Arc<Self> {
-        let (size_bytes, counts) = (AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { hubs, publisher, log, started: Instant::now(), size_bytes, counts })
+        let (size_bytes, left, counts) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        Arc::new(Self { hubs, publisher, log, started: Instant::now(), size_bytes, left, counts })
     }
 
     fn counts(&self, log: LogId) -> Counts {
@@ -124,23 +127,10 @@ impl AppFacts {
             let own = self.hubs.settings_of(log).max_connections.map_or(usize::MAX, |max| max as usize);
             return ConnectionStatistics { max: own.min(self.hubs.admission().max()), ..ConnectionStatistics::default() };
         };
-        let mut closed: BTreeMap<_, _> = totals.closed.iter().copied().collect();
+        let closed: u64 = totals.closed.iter().map(|(_, count)| count).sum();
         // also those that went before their stream began
-        let left = admission.opened().saturating_sub(admission.now()) as u64;
-        closed.insert("left", left.saturating_sub(closed.values().sum()));
-        ConnectionStatistics {
-            now: admission.now(),
-            peak: admission.peak(),
-            max: admission.max(),
-            opened: admission.opened(),
-            refused: admission.refused(),
-            closed,
-            by_selector: totals.by_selector.iter().copied().collect(),
-            replaying: totals.replaying,
-            lagging: totals.lagging,
-            paced: totals.paced,
-            selectors: totals.selectors,
-        }
+        let left = gone(admission).saturating_sub(closed);
+        connections(admission, totals, left)
     }
 
     fn instance_statistics(&self) -> InstanceStatistics {
@@ -153,6 +143,17 @@ impl AppFacts {
             peak_connections: admission.peak(),
             max_connections: admission.max(),
             refused_connections: admission.refused(),
+        }
+    }
+
+    fn ring_statistics(&self, totals: &Totals, frames_behind_hole: usize) -> RingStatistics {
+        let bounds = self.hubs.settings().ring;
+        RingStatistics {
+            frames: totals.ring_frames,
+            bytes: totals.ring_bytes,
+            frames_behind_hole,
+            max_frames: bounds.frames,
+            max_bytes: bounds.bytes,
         }
     }
 
@@ -198,33 +199,16 @@ impl Facts for AppFacts {
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics {
         let hub = self.hubs.running(log);
         let totals = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
-        let counts = self.publisher.counts(log);
         let (published_per_second, delivered_per_second) = self.rates(log);
-        let [p50, p90, p99, max] = totals.latency_micros;
-        let bounds = self.hubs.settings().ring;
         let size_bytes = whole_instance.then(|| self.size_bytes.load(Ordering::Relaxed));
         Statistics {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
             connections: self.connection_statistics(log, hub.as_deref(), &totals),
-            events: EventStatistics {
-                published: counts.published,
-                duplicates: counts.duplicates,
-                conflicts: counts.conflicts,
-                commits: counts.commits,
-                delivered: totals.delivered,
-                published_per_second,
-                delivered_per_second,
-            },
-            latency: LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } },
+            events: EventStatistics { published_per_second, delivered_per_second, ..events(self.publisher.counts(log), &totals) },
+            latency: latency(&totals),
             log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
-            ring: RingStatistics {
-                frames: totals.ring_frames,
-                bytes: totals.ring_bytes,
-                frames_behind_hole: hub.as_ref().map_or(0, |hub| hub.view().stashed()),
-                max_frames: bounds.frames,
-                max_bytes: bounds.bytes,
-            },
+            ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
             backplane: BackplaneStatistics { kind: "local" },
             queues: whole_instance.then(|| self.queue_statistics()),
             memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
@@ -232,10 +216,55 @@ impl Facts for AppFacts {
         }
     }
 
-    fn latency(&self) -> Latency {
-        let Spread { buckets, sum_micros } = self.hubs.latency();
-        Latency { buckets, sum_micros }
+    fn overall(&self) -> Overall {
+        let admission = self.hubs.admission();
+        // before what was closed is counted: one that is on its way out may be missing, and none is there twice
+        let gone = gone(admission);
+        let (totals, Spread { buckets, sum_micros }) = self.hubs.totals();
+        let closed: u64 = totals.closed.iter().map(|(_, count)| count).sum();
+        let left = gone.saturating_sub(closed);
+        let left = self.left.fetch_max(left, Ordering::Relaxed).max(left);
+        let statistics = Statistics {
+            connections: connections(admission, &totals, left),
+            events: events(self.publisher.total(), &totals),
+            latency: latency(&totals),
+            ring: self.ring_statistics(&totals, self.hubs.stashed()),
+            ..self.statistics(self.hubs.default_log(), true)
+        };
+        Overall { statistics, latency: Latency { buckets, sum_micros } }
     }
+}
+
+/// Connections that were admitted and are not there any more; never too many.
+fn gone(admission: &Admission) -> u64 {
+    let opened = admission.opened();
+    opened.saturating_sub(admission.now()) as u64
+}
+
+fn connections(admission: &Admission, totals: &Totals, left: u64) -> ConnectionStatistics {
+    ConnectionStatistics {
+        now: admission.now(),
+        peak: admission.peak(),
+        max: admission.max(),
+        opened: admission.opened(),
+        refused: admission.refused(),
+        closed: totals.closed.iter().copied().chain([("left", left)]).collect(),
+        by_selector: totals.by_selector.iter().copied().collect(),
+        replaying: totals.replaying,
+        lagging: totals.lagging,
+        paced: totals.paced,
+        selectors: totals.selectors,
+    }
+}
+
+fn events(counts: ingest::Counts, totals: &Totals) -> EventStatistics {
+    let ingest::Counts { published, duplicates, conflicts, commits } = counts;
+    EventStatistics { published, duplicates, conflicts, commits, delivered: totals.delivered, ..EventStatistics::default() }
+}
+
+fn latency(totals: &Totals) -> LatencyStatistics {
+    let [p50, p90, p99, max] = totals.latency_micros;
+    LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
 }
 
 /// What the process holds in memory, as the kernel counts it; zero where `/proc` is not.
@@ -252,40 +281,92 @@ mod tests {
         backplane::Local,
         domain::{LogName, Source},
         hub,
-        ingest::{self, BodyForm, Committer, Limits, parse},
+        ingest::{BodyForm, Committer, Limits, parse},
         log::{OnConflict, SqliteLog, SqliteSettings},
     };
 
+    /// An instance with two logs: the first has two events, the second one.
+    struct Scene {
+        _home: tempfile::TempDir,
+        log: Arc<dyn EventLog>,
+        hubs: Arc<Hubs>,
+        committing: tokio::task::JoinHandle<()>,
+        facts: Arc<AppFacts>,
+        ids: [LogId; 2],
+    }
+
+    impl Scene {
+        async fn start(settings: hub::Settings) -> Self {
+            let home = tempfile::TempDir::new().expect("a temporary directory");
+            let opened = SqliteLog::open_file(&home.path().join("log.db"), SqliteSettings::default()).await.expect("opens");
+            let log: Arc<dyn EventLog> = Arc::new(opened);
+            let (backplane, announcements) = Local::new();
+            let hubs = Hubs::start(log.clone(), settings, announcements, 10).await.expect("starts");
+            let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+            let committing = tokio::spawn(committer.run(std::future::pending()));
+            let ids = [hubs.log(&LogName::new("busy")).await.expect("opens"), hubs.log(&LogName::new("quiet")).await.expect("opens")];
+            for (log, id) in [(ids[0], "1"), (ids[0], "2"), (ids[1], "1"), (ids[1], "1")] {
+                let body = format!(r#"{{"id":"{id}","type":"a.b","data":{{}}}}"#);
+                let drafts = parse(BodyForm::Json, body.as_bytes(), &Limits::default()).expect("valid");
+                let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
+                publisher.publish(log, request).await.expect("published");
+            }
+            let facts = AppFacts::new(hubs.clone(), publisher, log.clone());
+            Self { _home: home, log, hubs, committing, facts, ids }
+        }
+
+        async fn end(self) {
+            self.committing.abort();
+            self.log.close().await;
+        }
+    }
+
     #[tokio::test]
     async fn a_tenant_learns_nothing_of_what_another_publishes_or_of_what_all_share() {
-        let home = tempfile::TempDir::new().expect("a temporary directory");
-        let opened = SqliteLog::open_file(&home.path().join("log.db"), SqliteSettings::default()).await.expect("opens");
-        let log: Arc<dyn EventLog> = Arc::new(opened);
-        let (backplane, announcements) = Local::new();
-        let hubs = Hubs::start(log.clone(), hub::Settings::default(), announcements, 10).await.expect("starts");
-        let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
-        let committing = tokio::spawn(committer.run(std::future::pending()));
-        let mut ids = Vec::new();
-        for name in ["busy", "quiet"] {
-            ids.push(hubs.log(&LogName::new(name)).await.expect("opens"));
-        }
-        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
-        for body in [r#"{"id":"1","type":"a.b","data":{}}"#, r#"{"id":"2","type":"a.b","data":{}}"#] {
-            let drafts = parse(BodyForm::Json, body.as_bytes(), &Limits::default()).expect("valid");
-            let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
-            publisher.publish(ids[0], request).await.expect("published");
-        }
-        let _hub = hubs.hub(ids[0]).await.expect("starts");
+        let scene = Scene::start(hub::Settings::default()).await;
+        let (facts, ids) = (&scene.facts, scene.ids);
+        let _hub = scene.hubs.hub(ids[0]).await.expect("starts");
         let busy = facts.statistics(ids[0], false);
         assert_eq!((busy.events.published, busy.events.commits, busy.log.head), (2, 2, 2));
         let quiet = facts.statistics(ids[1], false);
-        assert_eq!((quiet.events.published, quiet.events.commits, quiet.log.head), (0, 0, 0));
+        assert_eq!((quiet.events.published, quiet.events.duplicates, quiet.connections.opened), (1, 1, 0));
+        assert!(quiet.log.head <= 1, "its own");
         assert!(quiet.queues.is_none() && quiet.memory.is_none() && quiet.instance.is_none() && quiet.log.size_bytes.is_none());
         let whole = facts.statistics(ids[1], true);
         assert!(whole.queues.is_some() && whole.memory.is_some() && whole.log.size_bytes.is_some());
         let instance = whole.instance.expect("asked for");
         assert_eq!((instance.logs, instance.followed_logs, instance.max_logs), (3, 2, 10));
-        committing.abort();
-        log.close().await;
+        scene.end().await;
+    }
+
+    #[tokio::test]
+    async fn what_all_logs_counted_is_summed_and_outlives_the_hub_that_counted_it() {
+        let settings =
+            hub::Settings { look: Duration::from_millis(1), idle: Duration::ZERO, max_connections: 3, ..hub::Settings::default() };
+        let scene = Scene::start(settings).await;
+        let (facts, [busy, quiet]) = (&scene.facts, scene.ids);
+        let [stays, leaves] = [scene.hubs.hub(busy).await.expect("starts"), scene.hubs.hub(quiet).await.expect("starts")];
+        let held = [stays.admit(), stays.admit()].map(|permit| permit.expect("room"));
+        let left = leaves.admit().expect("room");
+        assert!(leaves.admit().is_err(), "all are taken");
+        drop((left, leaves));
+        let stopped = async {
+            while scene.hubs.running(quiet).is_some() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), stopped).await.expect("nobody follows it");
+        for _ in 0..2 {
+            let Overall { statistics: overall, latency } = facts.overall();
+            let found = overall.connections;
+            assert_eq!((found.now, found.opened, found.refused, found.peak, found.max), (2, 3, 1, 3, 3));
+            assert_eq!(found.closed.get("left"), Some(&1));
+            assert_eq!((overall.events.published, overall.events.duplicates, overall.events.commits), (3, 1, 4));
+            assert_eq!(overall.log.head, 0, "the default log's");
+            assert_eq!(overall.instance.map(|instance| (instance.logs, instance.followed_logs)), Some((3, 2)));
+            assert!(overall.memory.is_some() && overall.queues.is_some() && !latency.buckets.is_empty());
+        }
+        drop((held, stays));
+        scene.end().await;
     }
 }

@@ -1,5 +1,7 @@
 //! Why a credential, or what someone wants to change with it, is not taken.
 
+use std::borrow::Cow;
+
 use crate::log::LogError;
 
 /// Why a credential, or what someone wants to change with it, is not taken. Its text is for whoever asked; the cause of an
@@ -11,7 +13,7 @@ pub enum AuthError {
     Missing,
     /// It is not one of ours, or not whole.
     #[error("{0}")]
-    Invalid(&'static str),
+    Invalid(Cow<'static, str>),
     /// It was good once.
     #[error("the credential has expired")]
     Expired,
@@ -41,6 +43,14 @@ pub enum AuthError {
         /// The cause, for the log only.
         String,
     ),
+}
+
+impl AuthError {
+    /// It is not one of ours, or not whole, in words that fit them all.
+    #[must_use]
+    pub const fn invalid(why: &'static str) -> Self {
+        Self::Invalid(Cow::Borrowed(why))
+    }
 }
 
 impl From<LogError> for AuthError {

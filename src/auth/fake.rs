@@ -74,7 +74,7 @@ impl FakeTokens {
 #[async_trait]
 impl Tokens for FakeTokens {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Principal, AuthError> {
-        let known = self.0.lock().expect("lock").get(token).cloned().ok_or(AuthError::Invalid("the token is not good"))?;
+        let known = self.0.lock().expect("lock").get(token).cloned().ok_or(AuthError::invalid("the token is not good"))?;
         if known.expires_at.is_some_and(|end| end <= now) { Err(AuthError::Expired) } else { Ok(known) }
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// What the text of every API key begins with.
 pub const KEY_PREFIX: &str = "cck_";
 /// Said of every key that is not one of ours, so that nobody learns which ids there are.
-const UNKNOWN: AuthError = AuthError::Invalid("the API key is not known");
+const UNKNOWN: AuthError = AuthError::invalid("the API key is not known");
 
 /// A new secret for the key of this id: the text for its owner, and what the store keeps.
 pub(super) fn make_secret(id: &str) -> (ShownOnce, SecretDigest) {
@@ -37,7 +37,7 @@ pub(super) struct PresentedKey<'a> {
 impl<'a> PresentedKey<'a> {
     /// Takes only what [`make_secret`] could have made.
     pub(super) fn parse(text: &'a str) -> Result<Self, AuthError> {
-        const MALFORMED: AuthError = AuthError::Invalid("the API key is not whole");
+        const MALFORMED: AuthError = AuthError::invalid("the API key is not whole");
         // by position: the secret may hold `_` too
         let (id, secret) = text.strip_prefix(KEY_PREFIX).and_then(|rest| rest.split_at_checked(ID_LENGTH)).ok_or(MALFORMED)?;
         let secret = secret.strip_prefix('_').filter(|_| is_id(id)).ok_or(MALFORMED)?;

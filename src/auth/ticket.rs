@@ -41,10 +41,10 @@ impl TicketSeal {
     /// What the store knows a ticket by, if it is one of ours.
     pub(super) fn open(&self, text: &str) -> Result<SecretDigest, AuthError> {
         let ticket = text.strip_prefix(TICKET_PREFIX).and_then(|encoded| BASE64_URL_SAFE_NO_PAD.decode(encoded).ok());
-        let ticket = ticket.filter(|ticket| ticket.len() == 2 * HALF).ok_or(AuthError::Invalid("the ticket is not whole"))?;
+        let ticket = ticket.filter(|ticket| ticket.len() == 2 * HALF).ok_or(AuthError::invalid("the ticket is not whole"))?;
         let (number, seal) = ticket.split_at(HALF);
         let is_ours = verify_slices_are_equal(self.seal(number).as_ref().split_at(HALF).0, seal).is_ok();
-        if is_ours { Ok(Sha256::digest(number).into()) } else { Err(AuthError::Invalid("the ticket was not issued here")) }
+        if is_ours { Ok(Sha256::digest(number).into()) } else { Err(AuthError::invalid("the ticket was not issued here")) }
     }
 
     fn seal(&self, number: &[u8]) -> hmac::Tag {
@@ -124,7 +124,7 @@ mod tests {
     fn a_ticket_is_known_wherever_the_secret_is_and_nowhere_else() {
         let (text, digest) = seal(1).make();
         assert_eq!(seal(1).open(text.expose()), Ok(digest));
-        assert_eq!(seal(2).open(text.expose()), Err(AuthError::Invalid("the ticket was not issued here")));
+        assert_eq!(seal(2).open(text.expose()), Err(AuthError::invalid("the ticket was not issued here")));
         assert_ne!(seal(1).make().1, digest);
     }
 

@@ -38,7 +38,7 @@ impl<'a> Signed<'a> {
         // a full stop would let one signature stand for two splits of the same bytes
         let is_id = !id.is_empty() && id.len() <= MAX_WEBHOOK_ID_BYTES && id.bytes().all(|b| b.is_ascii_graphic() && b != b'.');
         if !is_id {
-            return Err(AuthError::Invalid("webhook-id must be visible ASCII without full stops, at most 234 bytes long"));
+            return Err(AuthError::invalid("webhook-id must be visible ASCII without full stops, at most 234 bytes long"));
         }
         // digits only: `parse` would take a sign, and no more than a Timestamp holds
         let is_number = timestamp.len() <= 12 && timestamp.bytes().all(|b| b.is_ascii_digit());
@@ -46,7 +46,7 @@ impl<'a> Signed<'a> {
             .parse()
             .ok()
             .filter(|_| is_number)
-            .ok_or(AuthError::Invalid("webhook-timestamp must be seconds since 1970, in decimal digits"))?;
+            .ok_or(AuthError::invalid("webhook-timestamp must be seconds since 1970, in decimal digits"))?;
         Ok(Self { id, timestamp, at: Timestamp::from_micros(seconds * 1_000_000), signatures })
     }
 
@@ -63,7 +63,7 @@ impl<'a> Signed<'a> {
     pub fn check(&self, body: &[u8], secrets: &[SigningSecret], now: Timestamp) -> Result<(), AuthError> {
         let tolerance = TOLERANCE.as_micros().try_into().unwrap_or(u64::MAX);
         if self.at.as_micros().abs_diff(now.as_micros()) > tolerance {
-            return Err(AuthError::Invalid("webhook-timestamp is more than five minutes from now"));
+            return Err(AuthError::invalid("webhook-timestamp is more than five minutes from now"));
         }
         let given: Vec<Vec<u8>> = self
             .signatures
@@ -72,13 +72,13 @@ impl<'a> Signed<'a> {
             .filter_map(|signature| BASE64_STANDARD.decode(signature).ok())
             .collect();
         if given.is_empty() {
-            return Err(AuthError::Invalid("webhook-signature holds no signature of version v1"));
+            return Err(AuthError::invalid("webhook-signature holds no signature of version v1"));
         }
         let good = secrets.iter().map(|secret| secret.sign(self.id, self.timestamp, body)).any(|expected| {
             // every one is compared, so that the time does not tell which was good
             given.iter().fold(false, |good, given| good | verify_slices_are_equal(expected.as_ref(), given).is_ok())
         });
-        if good { Ok(()) } else { Err(AuthError::Invalid("no signature is good for this body")) }
+        if good { Ok(()) } else { Err(AuthError::invalid("no signature is good for this body")) }
     }
 }
 
@@ -106,7 +106,7 @@ impl SigningSecret {
     pub fn parse(text: &str) -> Result<Self, AuthError> {
         let bytes = text.strip_prefix(SECRET_PREFIX).and_then(|encoded| BASE64_STANDARD.decode(encoded).ok());
         let bytes = bytes.filter(|bytes| (24..=64).contains(&bytes.len()));
-        bytes.map(Self).ok_or(AuthError::Invalid("a signing secret is `whsec_` and base64 of 24 to 64 bytes"))
+        bytes.map(Self).ok_or(AuthError::invalid("a signing secret is `whsec_` and base64 of 24 to 64 bytes"))
     }
 
     /// The text that [`SigningSecret::parse`] reads.

@@ -19,15 +19,36 @@ pub struct Credentials {
     /// The cookie in which a browser sends a token
     #[arg(long, env = "CHAINCAST_COOKIE_NAME", value_name = "NAME", value_parser = cookie_name, default_value_t = Credentials::default().cookie_name)]
     pub cookie_name: String,
+    /// From which pages a browser sends the cookie: of this site alone, also when a link leads here, or of every site that may ask (then over TLS only)
+    #[arg(long, env = "CHAINCAST_COOKIE_SAME_SITE", value_name = "WHICH", value_enum, default_value_t = CookieSameSite::Strict)]
+    pub cookie_same_site: CookieSameSite,
     /// Whether a token is taken from the query (`?token=`) of a GET, where proxies may log it
     #[arg(long, env = "CHAINCAST_TOKEN_PARAMETER", value_name = "BOOL", value_parser = BoolishValueParser::new(),
         action = ArgAction::Set, default_value_t = Credentials::default().token_parameter)]
     pub token_parameter: bool,
 }
 
+/// The cookie's `SameSite` attribute.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CookieSameSite {
+    /// Pages of this site.
+    #[default]
+    Strict,
+    /// And links from others, which show what they lead to and hand nothing back.
+    Lax,
+    /// Pages of any site. Browsers take it only with `Secure`, so that is set with it.
+    None,
+}
+
 impl Default for Credentials {
     fn default() -> Self {
-        Self { secret: None, anonymous_rights: None, cookie_name: "__Secure-chaincast".to_owned(), token_parameter: true }
+        Self {
+            secret: None,
+            anonymous_rights: None,
+            cookie_name: "__Secure-chaincast".to_owned(),
+            cookie_same_site: CookieSameSite::Strict,
+            token_parameter: true,
+        }
     }
 }
 
@@ -86,6 +107,14 @@ mod tests {
     fn what_is_not_given_is_as_documented() {
         assert_eq!(parse(&[]).expect("valid"), Credentials::default());
         assert!(!parse(&["--token-parameter", "off"]).expect("valid").token_parameter);
+    }
+
+    #[test]
+    fn which_pages_have_the_cookie_sent_is_one_of_three() {
+        for (text, which) in [("strict", CookieSameSite::Strict), ("lax", CookieSameSite::Lax), ("none", CookieSameSite::None)] {
+            assert_eq!(parse(&["--cookie-same-site", text]).expect("valid").cookie_same_site, which);
+        }
+        assert!(parse(&["--cookie-same-site", "off"]).is_err());
     }
 
     #[test]

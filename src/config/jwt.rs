@@ -18,7 +18,7 @@ pub struct Jwt {
     #[arg(long, env = "CHAINCAST_JWT_PUBLIC_KEYS", value_name = "PATH,…", value_delimiter = ',')]
     pub jwt_public_keys: Vec<String>,
     /// Where an issuer publishes its keys, an https URL; needs an issuer and an audience
-    #[arg(long, env = "CHAINCAST_JWKS_URL", value_name = "URL", value_parser = NotEmpty::new())]
+    #[arg(long, env = "CHAINCAST_JWKS_URL", value_name = "URL", hide_env_values = true, value_parser = NotEmpty::new())]
     pub jwks_url: Option<String>,
     /// How often these keys are fetched
     #[arg(long, env = "CHAINCAST_JWKS_REFRESH_SECONDS", value_name = "SECONDS",

@@ -22,7 +22,7 @@ use std::net::SocketAddr;
 use crate::auth::JwtConfigError;
 
 pub use access::Access;
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
 pub use ingest::Ingest;
@@ -78,6 +78,11 @@ pub enum ConfigError {
     /// Whoever set both believes in one of them.
     #[error("CHAINCAST_INSECURE_OPEN is set, but there are credentials, so the service is not open: unset it")]
     OpenAndClosed,
+    /// Whoever grants everyone something believes that the rest is not granted.
+    #[error(
+        "CHAINCAST_ANONYMOUS_RIGHTS is set, but there are no credentials, so everyone may do everything: make a key or have tokens checked"
+    )]
+    RightsInOpenMode,
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
@@ -123,6 +128,7 @@ impl Config {
         match (open, self.access.insecure_open, beyond) {
             (true, false, Some(listen)) => Err(ConfigError::OpenToTheNetwork(listen)),
             (false, true, _) => Err(ConfigError::OpenAndClosed),
+            (true, ..) if self.credentials.anonymous_rights.is_some() => Err(ConfigError::RightsInOpenMode),
             _ => Ok(()),
         }
     }

@@ -25,6 +25,9 @@ pub trait Authority: Send + Sync + 'static {
     /// Whose token or API key `text` is.
     async fn bearer(&self, text: &str) -> Result<Principal, AuthError>;
 
+    /// Whether there is a signing key of this id, so that a body is worth reading.
+    fn has_signing_key(&self, key_id: &str) -> bool;
+
     /// Who signed `body`, by the key with this id. Called on any thread; must not wait.
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError>;
 

@@ -107,7 +107,6 @@ impl Caller {
     /// Whoever signed `body`, if it may publish; `client` sent it.
     pub(super) fn signed(signature: &Signature, body: &[u8], client: Option<ClientNet>, by: &Judges) -> Result<Self, Problem> {
         let Signature { key_id, id, timestamp, signature } = signature;
-        by.scrutiny.limits.hear(client)?;
         let signer = by.authority.signed(key_id, &Signed { id, timestamp, signature }, body);
         Self::new(signer.map_err(|error| by.scrutiny.refuse(client, error))?).who_may_publish()
     }
@@ -161,23 +160,32 @@ impl Caller {
         asked.of(&self.principal).map_err(|problem| self.refused(problem))
     }
 
-    /// A place among the connections of its address and of its owner.
-    pub(super) fn place(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
-        let owner = self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner));
-        Ok(state.scrutiny.limits.connect(state.scrutiny.client(request), owner)?)
+    /// Takes a new connection of what its owner may begin.
+    pub(super) fn begin(&self, state: &State) -> Result<(), Problem> {
+        Ok(state.scrutiny.limits.begin(self.owner())?)
+    }
+
+    /// A place among what its address and its owner hold.
+    pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.owner())?)
+    }
+
+    fn owner(&self) -> Option<(&str, &str)> {
+        self.principal.counted_as().map(|owner| (self.tenant().as_str(), owner))
     }
 
     /// Whether it may publish so many more events now.
     pub(super) fn may_publish_now(&self, events: usize, log: LogId, state: &State) -> Result<(), Problem> {
-        let Some(owner) = self.principal.counted_as() else { return Ok(()) };
+        let Some(owner) = self.owner() else { return Ok(()) };
         let own = state.logs.settings_of(log).publish_per_second;
-        Ok(state.scrutiny.limits.publish(&format!("{}/{owner}", self.tenant()), events, own, state.ingest.batch_events)?)
+        Ok(state.scrutiny.limits.publish(owner, events, own, state.ingest.batch_events)?)
     }
 
-    /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode there is nothing that ends.
+    /// The right to a stream, which ends with the credential, and the stream's place in the registry. In open mode streams have none: they end
+    /// together when it does, and that includes one that is under way.
     pub(super) fn enrol(mut self, state: &State) -> Result<Option<(Arc<Right>, Registration)>, Problem> {
         if self.principal.credential == Credential::Open && self.principal.expires_at.is_none() {
-            return Ok(None);
+            return if state.authority.is_open() { Ok(None) } else { Err(AuthError::Missing.into()) };
         }
         let right = Right::new(self.principal.expires_at.map(Expiry::at));
         let registration = state.authority.register(&self.principal, self.ticket.take(), right.clone())?;
@@ -195,7 +203,15 @@ impl Sender {
             return Caller::new(state.scrutiny.of(request, state.authority.bearer(&text)).await?).who_may_publish().map(Self::Known);
         }
         match Signature::find(request)? {
-            Some(signature) => Ok(Self::Signed(signature)),
+            Some(signature) => {
+                // before a body of megabytes is read for it
+                let client = state.scrutiny.client(request);
+                state.scrutiny.limits.hear(client)?;
+                if !state.authority.has_signing_key(&signature.key_id) {
+                    return Err(state.scrutiny.refuse(client, AuthError::Invalid("the signing key is not known".into())));
+                }
+                Ok(Self::Signed(signature))
+            }
             None => Caller::nobody(state)?.who_may_publish().map(Self::Known),
         }
     }

@@ -35,19 +35,30 @@ pub struct Proxies {
 }
 
 /// How clients are told apart.
-#[derive(Clone, Debug)]
-pub enum Clients {
-    /// Not at all: an open service serves this machine only.
-    OneMachine,
-    /// By address, behind these proxies.
-    ByAddress(Arc<Proxies>),
+#[derive(Clone)]
+pub struct Clients {
+    proxies: Arc<Proxies>,
+    /// Whether there is only one: an open service serves this machine.
+    one_machine: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl std::fmt::Debug for Clients {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Clients").field("proxies", &self.proxies).finish_non_exhaustive()
+    }
 }
 
 impl Clients {
+    /// By address, behind `proxies`; all are one for as long as `one_machine` says so.
+    #[must_use]
+    pub fn new(proxies: Proxies, one_machine: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self { proxies: Arc::new(proxies), one_machine: Arc::new(one_machine) }
+    }
+
     /// Who a request is counted for.
     #[must_use]
     pub fn of(&self, request: &HttpRequest) -> Option<ClientNet> {
-        let (Self::ByAddress(proxies), Some(peer)) = (self, request.peer_addr()) else { return None };
+        let (proxies, peer) = (&self.proxies, request.peer_addr().filter(|_| !(self.one_machine)())?);
         if proxies.ignores(peer.ip(), request.headers()) {
             static TOLD: Once = Once::new();
             TOLD.call_once(|| {

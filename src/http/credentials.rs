@@ -14,6 +14,7 @@ use actix_web::{
 use cookie::Cookie;
 
 use super::{code::Code, origin::Origins, params, problem::Problem, session::CookieSettings};
+use crate::auth::KEY_PREFIX;
 
 /// How credentials may come.
 #[derive(Clone, Debug)]
@@ -59,14 +60,19 @@ pub(super) fn presented(request: &HttpRequest, settings: &CredentialSettings, ti
     if let Some(bearer) = bearer(request.headers())? {
         return Ok(Presented::Bearer(bearer));
     }
-    if let Some(bearer) = in_cookie(request, &settings.cookie)? {
-        return Ok(Presented::Bearer(bearer));
+    if let Some(token) = in_cookie(request, &settings.cookie)? {
+        return Ok(Presented::Bearer(token_only(token)?));
     }
     Ok(match (ticket, token) {
         (Some(ticket), _) => Presented::Ticket(credible(ticket)?),
-        (None, Some(token)) => Presented::Bearer(credible(token)?),
+        (None, Some(token)) => Presented::Bearer(token_only(credible(token)?)?),
         (None, None) => Presented::Nothing,
     })
+}
+
+/// A text that is no API key: those live long, and stand in `Authorization` only.
+fn token_only(text: String) -> Result<String, Problem> {
+    if text.starts_with(KEY_PREFIX) { Err(Problem::bad_credential("an API key is sent in `Authorization` only")) } else { Ok(text) }
 }
 
 /// The token or API key in `Authorization`.

@@ -64,6 +64,9 @@ impl Guard {
             if headers.keys().any(|name| *name == header::FORWARDED || name.as_str().starts_with("x-forwarded-")) {
                 return Err(Problem::new(Code::ForwardedRefused).detail("configure credentials before putting a proxy in front"));
             }
+            if is_fetched_for_another_site(headers) {
+                return Err(Problem::new(Code::OriginRefused).detail("a page of another site had this fetched"));
+            }
         }
         match headers.get(header::ORIGIN) {
             Some(from) if !self.origins.may(from) && !is_own(from.to_str().unwrap_or_default(), host) => {
@@ -80,6 +83,14 @@ impl Guard {
         }
         Err(Problem::new(Code::HostRefused).detail("use a loopback name, or add this one to CHAINCAST_ALLOWED_HOSTS"))
     }
+}
+
+/// Whether a page of another site had its browser fetch this without saying who it is, as for an image: it could not read the answer, but where nobody needs
+/// a credential the request alone does something. Whoever follows a link is no such page.
+fn is_fetched_for_another_site(headers: &HeaderMap) -> bool {
+    let says =
+        |name: &'static str, word: &str| headers.get(name).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(word.as_bytes()));
+    says("sec-fetch-site", "cross-site") && !says("sec-fetch-mode", "navigate") && !headers.contains_key(header::ORIGIN)
 }
 
 /// Refuses what a page of another site sent, whatever the list of origins says: for routes that no page but the service's own may use.
@@ -129,6 +140,16 @@ mod tests {
             assert_eq!(ask(Openness::Loopback, &[("host", "localhost"), (name, "x")]), Some(Code::ForwardedRefused));
             assert_eq!(ask(Openness::Network, &[("host", "localhost"), (name, "x")]), None);
         }
+    }
+
+    #[test]
+    fn on_loopback_nothing_is_fetched_for_pages_of_other_sites() {
+        let fetched = |openness, mode| ask(openness, &[("host", "localhost"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)]);
+        assert_eq!(fetched(Openness::Loopback, "no-cors"), Some(Code::OriginRefused));
+        assert_eq!(fetched(Openness::Loopback, "navigate"), None);
+        assert_eq!(fetched(Openness::Network, "no-cors"), None);
+        let own = [("host", "localhost"), ("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")];
+        assert_eq!(ask(Openness::Loopback, &own), None);
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Limit {
     AddressConnections,
     /// Connections that one subject holds.
     SubjectConnections,
+    /// Connections that one tenant holds; the hub counts them.
+    TenantConnections,
     /// New connections of one address.
     AddressRate,
     /// New connections of one subject.
@@ -75,7 +77,7 @@ pub struct Limits {
     /// Addresses that are not heard, and until when.
     unheard: Mutex<HashMap<ClientNet, Instant>>,
     /// One limiter for each rate that a tenant has.
-    publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>>,
+    publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Subject>>>>,
     held_by_address: Arc<Held<ClientNet>>,
     held_by_subject: Arc<Held<Subject>>,
     counts: [AtomicU64; Limit::ALL.len()],
@@ -174,6 +176,13 @@ impl<K: Clone + Eq + Hash> Rate<K> {
 }
 
 impl Limited {
+    /// How long a client waits where as many connections are held as may be.
+    const HELD_RETRY: Duration = Duration::from_secs(5);
+
+    fn full(by: Limit) -> Self {
+        Self { by, retry_after: Self::HELD_RETRY }
+    }
+
     fn after(by: Limit, wait: Duration) -> Self {
         // a header of whole seconds
         Self { by, retry_after: Duration::from_secs(wait.as_secs() + 1) }
@@ -182,9 +191,10 @@ impl Limited {
 
 impl Limit {
     /// Every limit, in the order of their numbers.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AddressConnections,
         Self::SubjectConnections,
+        Self::TenantConnections,
         Self::AddressRate,
         Self::SubjectRate,
         Self::RefusedCredentials,
@@ -197,6 +207,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "this address holds as many connections as it may",
             Self::SubjectConnections => "this credential's owner holds as many connections as it may",
+            Self::TenantConnections => "this tenant holds as many connections as it may",
             Self::AddressRate => "too many new connections from this address",
             Self::SubjectRate => "too many new connections of this credential's owner",
             Self::RefusedCredentials => "too many credentials from this address were refused",
@@ -210,6 +221,7 @@ impl Limit {
         match self {
             Self::AddressConnections => "address_connections",
             Self::SubjectConnections => "subject_connections",
+            Self::TenantConnections => "tenant_connections",
             Self::AddressRate => "address_rate",
             Self::SubjectRate => "subject_rate",
             Self::RefusedCredentials => "refused_credentials",
@@ -219,9 +231,6 @@ impl Limit {
 }
 
 impl Limits {
-    /// How long a client waits that has as many connections as it may.
-    const HELD_RETRY: Duration = Duration::from_secs(5);
-
     /// Limits as set; `default()` settings are none.
     #[must_use]
     pub fn new(settings: LimitSettings) -> Arc<Self> {
@@ -261,49 +270,67 @@ impl Limits {
         self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for one more connection from `address`, of `subject` of a tenant; what is `None` is not counted.
+    /// Takes a new connection of what `address` may begin; before anything that costs is done for it.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn arrive(&self, address: Option<ClientNet>) -> Result<(), Limited> {
+        let Some((rate, address)) = self.addresses.as_ref().zip(address) else { return Ok(()) };
+        self.count(rate.take(&address, Limit::AddressRate))
+    }
+
+    /// Takes a new connection of what `subject` of a tenant may begin.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub fn begin(&self, subject: Option<(&str, &str)>) -> Result<(), Limited> {
+        let Some((rate, (tenant, subject))) = self.subjects.as_ref().zip(subject) else { return Ok(()) };
+        self.count(rate.take(&(tenant.into(), subject.into()), Limit::SubjectRate))
+    }
+
+    /// A place among what is held by `address`, and by `subject` of a tenant; what is `None` is not counted.
     ///
     /// # Errors
     /// [`Limited`] says by which limit, and when to come back.
-    pub fn connect(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
-        self.count(self.try_connect(address, subject))
+    pub fn hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+        self.count(self.try_hold(address, subject))
     }
 
-    fn try_connect(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+    /// Notes that a tenant had no room for a connection, and says it as the other limits do.
+    pub fn tenant_is_full(&self) -> Limited {
+        let full = Limited::full(Limit::TenantConnections);
+        self.counts[full.by as usize].fetch_add(1, Ordering::Relaxed);
+        full
+    }
+
+    fn try_hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
         let subject: Option<Subject> = subject.map(|(tenant, subject)| (tenant.into(), subject.into()));
-        if let Some((rate, address)) = self.addresses.as_ref().zip(address) {
-            rate.take(&address, Limit::AddressRate)?;
-        }
-        if let Some((rate, subject)) = self.subjects.as_ref().zip(subject.as_ref()) {
-            rate.take(subject, Limit::SubjectRate)?;
-        }
-        let full = |by| Limited { by, retry_after: Self::HELD_RETRY };
         let mut place = Place { address: None, subject: None };
         if let Some(address) = address {
             let most = self.settings.connections_per_address;
-            self.held_by_address.take(&address, most).ok_or(full(Limit::AddressConnections))?;
+            self.held_by_address.take(&address, most).ok_or(Limited::full(Limit::AddressConnections))?;
             place.address = Some((self.held_by_address.clone(), address));
         }
         if let Some(subject) = subject {
             let most = self.settings.connections_per_subject;
-            self.held_by_subject.take(&subject, most).ok_or(full(Limit::SubjectConnections))?;
+            self.held_by_subject.take(&subject, most).ok_or(Limited::full(Limit::SubjectConnections))?;
             place.subject = Some((self.held_by_subject.clone(), subject));
         }
         Ok(place)
     }
 
-    /// Takes `events` of what `credential` may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
+    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
     ///
     /// # Errors
     /// [`Limited`], with nothing taken.
-    pub fn publish(&self, credential: &str, events: usize, own: Option<u32>, largest: usize) -> Result<(), Limited> {
+    pub fn publish(&self, subject: (&str, &str), events: usize, own: Option<u32>, largest: usize) -> Result<(), Limited> {
         let events = NonZeroU32::new(u32::try_from(events).unwrap_or(u32::MAX));
         let Some((rate, events)) = NonZeroU32::new(own.unwrap_or(self.settings.publish_per_second)).zip(events) else { return Ok(()) };
         let limiter = self.publishers().entry(rate).or_insert_with(|| Arc::new(Rate::per_second(rate, largest))).clone();
-        self.count(limiter.take_many(&credential.into(), events, Limit::PublishRate))
+        self.count(limiter.take_many(&(subject.0.into(), subject.1.into()), events, Limit::PublishRate))
     }
 
-    fn publishers(&self) -> MutexGuard<'_, HashMap<NonZeroU32, Arc<Rate<Arc<str>>>>> {
+    fn publishers(&self) -> MutexGuard<'_, HashMap<NonZeroU32, Arc<Rate<Subject>>>> {
         // an insertion leaves a whole map
         self.publishers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -339,85 +366,4 @@ impl Limits {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn address(last: u8) -> Option<ClientNet> {
-        Some(ClientNet::of([192, 0, 2, last].into()))
-    }
-
-    fn limits(change: impl FnOnce(&mut LimitSettings)) -> Arc<Limits> {
-        let mut settings = LimitSettings::default();
-        change(&mut settings);
-        Limits::new(settings)
-    }
-
-    fn refused(outcome: Result<Place, Limited>) -> Limit {
-        outcome.expect_err("refused").by
-    }
-
-    #[test]
-    fn what_is_held_is_counted_by_address_and_by_subject_of_a_tenant_and_given_back() {
-        let limits = limits(|settings| (settings.connections_per_address, settings.connections_per_subject) = (2, 1));
-        let first = limits.connect(address(1), Some(("a", "alice"))).expect("room");
-        assert_eq!(refused(limits.connect(address(1), Some(("a", "alice")))), Limit::SubjectConnections);
-        let other_tenant = limits.connect(address(1), Some(("b", "alice"))).expect("another alice");
-        assert_eq!(refused(limits.connect(address(1), None)), Limit::AddressConnections);
-        assert!(limits.connect(address(2), None).is_ok() && limits.connect(None, None).is_ok());
-        drop(first);
-        assert!(limits.connect(address(1), Some(("a", "alice"))).is_ok());
-        drop(other_tenant);
-        // also what a later limit of the same connection refused
-        assert_eq!(limits.held(), (0, 0));
-    }
-
-    #[test]
-    fn new_connections_have_a_rate_and_say_when_to_come_back() {
-        let limits = limits(|settings| (settings.new_per_address, settings.new_per_subject) = (3, 2));
-        for _ in 0..2 {
-            limits.connect(address(1), Some(("a", "alice"))).expect("within the rate");
-        }
-        let limited = limits.connect(address(1), Some(("a", "alice"))).expect_err("beyond it");
-        assert_eq!(limited.by, Limit::SubjectRate);
-        assert!((1..=31).contains(&limited.retry_after.as_secs()), "{limited:?}");
-        assert_eq!(refused(limits.connect(address(1), None)), Limit::AddressRate);
-        assert!(limits.connect(address(2), Some(("a", "bob"))).is_ok());
-        let counted: Vec<_> = limits.refusals().filter(|(_, count)| *count > 0).collect();
-        assert_eq!(counted, [(Limit::AddressRate, 1), (Limit::SubjectRate, 1)]);
-    }
-
-    #[test]
-    fn a_refused_batch_takes_nothing_and_the_largest_request_always_fits_once() {
-        let limits = limits(|settings| settings.publish_per_second = 10);
-        assert_eq!(limits.publish("key:a", 1000, None, 1000), Ok(()));
-        assert_eq!(limits.publish("key:a", 1, None, 1000).expect_err("spent").by, Limit::PublishRate);
-        assert_eq!(limits.publish("key:b", 1, None, 1000), Ok(()));
-        // a tenant's own rate, and none at all
-        assert_eq!(limits.publish("key:a", 1000, Some(5000), 1000), Ok(()));
-        assert_eq!(limits.publish("key:a", 100_000, Some(0), 1000), Ok(()));
-    }
-
-    #[test]
-    fn an_address_with_too_many_bad_credentials_is_not_heard_for_a_while() {
-        let limits = limits(|settings| settings.refused_per_address = 2);
-        for _ in 0..2 {
-            limits.refused_credential(address(1));
-            assert_eq!(limits.hear(address(1)), Ok(()));
-        }
-        limits.refused_credential(address(1));
-        assert_eq!(limits.hear(address(1)).expect_err("enough").by, Limit::RefusedCredentials);
-        assert_eq!(limits.hear(address(2)), Ok(()));
-        assert_eq!(limits.hear(None), Ok(()));
-    }
-
-    #[test]
-    fn zero_is_no_limit_and_quiet_keys_are_forgotten() {
-        let limits = limits(|_| {});
-        let places: Vec<_> = (0..100).map(|_| limits.connect(address(1), Some(("a", "alice"))).expect("no limit")).collect();
-        assert_eq!((places.len(), limits.held()), (100, (1, 1)));
-        limits.publish("key:a", 1, Some(u32::MAX), 1).expect("within");
-        drop(places);
-        limits.forget_quiet();
-        assert_eq!(limits.held(), (0, 0));
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! `GET /metrics`: what the instance counts anyway, as Prometheus reads it (OpenMetrics text).
 //!
-//! Nothing is counted here: each scrape reads what `/events/stats` reads, so the two cannot differ. Labels are words of this program, a fixed
+//! Nothing is counted here: each scrape reads what `/events/stats` reads, summed over all logs. Labels are words of this program, a fixed
 //! number of them: no tenant, subject, selector, credential or address is ever one, or the series would be without bound and the numbers of one
 //! tenant another's to read.
 
@@ -14,8 +14,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use super::{Console, Latency, State, Statistics, admin::Caller, code::Code, problem::Problem};
-use crate::domain::LogName;
+use super::{Console, Latency, Overall, State, Statistics, admin::Caller, code::Code, problem::Problem};
 
 /// What every name begins with.
 const PREFIX: &str = "chaincast";
@@ -24,8 +23,7 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// Everything that is told at one moment.
 #[derive(Debug)]
 struct Scrape {
-    statistics: Statistics,
-    latency: Latency,
+    overall: Overall,
     limited: Vec<(&'static str, u64)>,
     refused: Vec<(&'static str, u64)>,
 }
@@ -36,12 +34,13 @@ struct Scrape {
     responses((status = 200, description = "OpenMetrics", body = String, content_type = "application/openmetrics-text"))
 )]
 pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
-    if !console.open_metrics {
+    if console.open_metrics {
+        console.guard.admit(request.headers())?;
+    } else {
         Caller::of(&request).await?.of_all()?;
     }
     let scrape = Scrape {
-        statistics: state.facts.statistics(state.log_of(&LogName::new(LogName::DEFAULT)).await?, true),
-        latency: state.facts.latency(),
+        overall: state.facts.overall(),
         limited: console.scrutiny.limits.refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
         refused: console.scrutiny.refused.counts().collect(),
     };
@@ -56,6 +55,7 @@ impl Collector for Scrape {
         self.connections(&mut sheet)?;
         self.events(&mut sheet)?;
         self.log(&mut sheet)?;
+        self.tenants(&mut sheet)?;
         self.room(&mut sheet)?;
         sheet.counters("limited", "Requests and connections refused by a limit of the client's own", "limit", &self.limited)?;
         sheet.counters("credentials_refused", "Credentials that were not taken, or not presented", "reason", &self.refused)
@@ -71,7 +71,7 @@ impl Scrape {
     }
 
     fn process(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let Statistics { version, uptime_seconds, backplane, memory, log, .. } = &self.statistics;
+        let Statistics { version, uptime_seconds, backplane, memory, log, .. } = &self.overall.statistics;
         sheet.info("build", "What runs", &[("version", version), ("store", log.store), ("backplane", backplane.kind)])?;
         sheet.gauge("uptime", "Time since the start", Some(&Unit::Seconds), *uptime_seconds)?;
         sheet.gauge(
@@ -83,12 +83,13 @@ impl Scrape {
     }
 
     fn connections(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let found = &self.statistics.connections;
+        let found = &self.overall.statistics.connections;
         sheet.gauge("connections", "Streams held now", None, found.now as u64)?;
         sheet.gauge("connections_peak", "The most streams held at once", None, found.peak as u64)?;
         sheet.gauge("connections_max", "The limit of streams", None, found.max as u64)?;
         sheet.gauge("connections_replaying", "Streams behind the ring, reading from the log", None, found.replaying as u64)?;
         sheet.gauge("connections_lagging", "Streams that take nothing at the moment", None, found.lagging as u64)?;
+        sheet.gauge("connections_paced", "Streams that have more to come than their pace allows", None, found.paced as u64)?;
         sheet.gauge("selectors", "Distinct selectors followed", None, found.selectors as u64)?;
         let following: Vec<_> = found.by_selector.iter().map(|(kind, count)| (*kind, *count as u64)).collect();
         sheet.gauges("connections_following", "Streams by what they follow; of several kinds, once each", "selector", &following)?;
@@ -99,25 +100,32 @@ impl Scrape {
     }
 
     fn events(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let found = &self.statistics.events;
+        let found = &self.overall.statistics.events;
         sheet.counter("events_published", "Events stored", found.published)?;
         sheet.counter("events_duplicate", "Events repeated with the same content", found.duplicates)?;
         sheet.counter("events_conflict", "Events repeated with other content", found.conflicts)?;
         sheet.counter("commits", "Commits that stored events", found.commits)?;
         sheet.counter("events_delivered", "Events written to streams", found.delivered)?;
-        sheet.histogram("delivery_latency", "From commit to write; the sum is within an eighth", &self.latency)
+        sheet.histogram("delivery_latency", "From commit to write; the sum is within an eighth", &self.overall.latency)
     }
 
     fn log(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let found = &self.statistics.log;
+        let found = &self.overall.statistics.log;
         sheet.gauge("log_reachable", "Whether the last look at the log and the last append succeeded", None, u64::from(found.reachable))?;
-        sheet.gauge("log_head", "The newest event's seq", None, found.head)?;
-        sheet.gauge("log_earliest", "The oldest retained event's seq", None, found.earliest)?;
+        sheet.gauge("log_head", "The newest event's seq, of the default log", None, found.head)?;
+        sheet.gauge("log_earliest", "The oldest retained event's seq, of the default log", None, found.earliest)?;
         sheet.gauge("log_size", "The whole store on disk", Some(&Unit::Bytes), found.size_bytes.unwrap_or_default())
     }
 
+    fn tenants(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let found = self.overall.statistics.instance.clone().unwrap_or_default();
+        sheet.gauge("tenants", "Tenants whose log was used", None, found.logs as u64)?;
+        sheet.gauge("tenants_max", "The bound; further ones are refused", None, found.max_logs as u64)?;
+        sheet.gauge("tenants_followed", "Tenants whose log is followed, and held in memory", None, found.followed_logs as u64)
+    }
+
     fn room(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let (ring, queues) = (&self.statistics.ring, self.statistics.queues.clone().unwrap_or_default());
+        let (ring, queues) = (&self.overall.statistics.ring, self.overall.statistics.queues.clone().unwrap_or_default());
         sheet.gauge("ring_frames", "Events in the fullest ring", None, ring.frames as u64)?;
         sheet.gauge("ring_frames_max", "The bound of a ring's events", None, ring.max_frames as u64)?;
         sheet.gauge("ring_size", "Text in the fullest ring", Some(&Unit::Bytes), ring.bytes as u64)?;
@@ -173,21 +181,25 @@ mod tests {
     use super::*;
     use crate::{
         auth::AuthError,
-        http::{LimitSettings, Limits, RefusedCredentials},
+        http::{InstanceStatistics, LimitSettings, Limits, RefusedCredentials},
     };
 
     fn scrape() -> String {
         let mut statistics = Statistics { version: "1.2.3", ..Statistics::default() };
         statistics.events.published = 7;
+        statistics.connections.paced = 4;
+        statistics.instance = Some(InstanceStatistics { logs: 3, followed_logs: 2, ..InstanceStatistics::default() });
         statistics.log.store = "sqlite";
         statistics.connections.closed.insert("lagging", 3);
         statistics.connections.by_selector.insert("topics", 2);
         let refused = RefusedCredentials::default();
-        refused.count(&AuthError::Invalid("cck_never_shown"));
+        refused.count(&AuthError::invalid("cck_never_shown"));
         refused.count(&AuthError::Forbidden("of shop".to_owned()));
         Scrape {
-            statistics,
-            latency: Latency { buckets: vec![(Some(63), 1), (Some(127), 0), (None, 2)], sum_micros: 2_500_000 },
+            overall: Overall {
+                statistics,
+                latency: Latency { buckets: vec![(Some(63), 1), (Some(127), 0), (None, 2)], sum_micros: 2_500_000 },
+            },
             limited: Limits::new(LimitSettings::default()).refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
             refused: refused.counts().collect(),
         }
@@ -203,6 +215,9 @@ mod tests {
             "chaincast_events_published_total 7",
             "chaincast_connections_closed_total{reason=\"lagging\"} 3",
             "chaincast_connections_following{selector=\"topics\"} 2",
+            "chaincast_connections_paced 4",
+            "chaincast_tenants 3",
+            "chaincast_tenants_followed 2",
             "chaincast_delivery_latency_seconds_sum 2.5",
             "chaincast_delivery_latency_seconds_count 3",
             "chaincast_delivery_latency_seconds_bucket{le=\"0.000127\"} 1",

@@ -59,7 +59,7 @@ pub use refusals::refusals;
 pub use refused::RefusedCredentials;
 pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
-pub use state::{Facts, Health, HealthStatus, Latency, Logs, ServiceHealth, State};
+pub use state::{Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
 pub use stats::{
     BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
     Percentiles, QueueStatistics, RingStatistics, Statistics,

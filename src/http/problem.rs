@@ -351,7 +351,7 @@ mod tests {
         };
         assert_eq!(challenge(AuthError::Missing).as_deref(), Some("Bearer realm=\"chaincast\""));
         let invalid = "Bearer realm=\"chaincast\", error=\"invalid_token\", error_description=";
-        assert_eq!(challenge(AuthError::Invalid("a \"b\" \\ é")), Some(format!("{invalid}\"a 'b' ' '\"")));
+        assert_eq!(challenge(AuthError::invalid("a \"b\" \\ é")), Some(format!("{invalid}\"a 'b' ' '\"")));
         assert_eq!(challenge(AuthError::Expired), Some(format!("{invalid}\"the credential has expired\"")));
         assert_eq!(challenge(AuthError::Revoked), Some(format!("{invalid}\"the credential was revoked\"")));
         assert_eq!(challenge(AuthError::Forbidden("no".into())), None);

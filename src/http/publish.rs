@@ -6,6 +6,8 @@
 //!
 //! Who may not publish at all is refused before the body is read; a signature is over the body, so its sender is known only after.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
@@ -17,6 +19,7 @@ use actix_web::{
 use async_trait::async_trait;
 use futures::StreamExt as _;
 use serde::Serialize;
+use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
 use super::{
@@ -122,6 +125,10 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let sender = Sender::of(&request, &state).await?;
     let on_conflict = parse_on_conflict(request.query_string())?;
     let form = body_form(request.headers())?;
+    let _room = match sender {
+        Sender::Known(_) => None,
+        Sender::Signed(_) => Some(room_for_unverified(request.headers(), &state)?),
+    };
     let body = read_within(body, request.headers(), state.ingest.batch_bytes).await?;
     let client = state.scrutiny.client(&request);
     let (caller, append) = understand(Arrived { sender, client, form, body, on_conflict }, &state).await?;
@@ -156,10 +163,21 @@ fn body_form(headers: &HeaderMap) -> Result<ingest::BodyForm, Problem> {
     form.ok_or_else(|| refused("send application/json or application/x-ndjson, in UTF-8"))
 }
 
+/// Room for a body of which nobody knows yet whose it is: what anyone can have the service hold is bounded for all of them together.
+fn room_for_unverified(headers: &HeaderMap, state: &State) -> Result<OwnedSemaphorePermit, Problem> {
+    let bytes = announced(headers).unwrap_or(state.ingest.batch_bytes).min(state.ingest.batch_bytes);
+    let permits = u32::try_from(bytes / 1024 + 1).unwrap_or(u32::MAX);
+    Arc::clone(&state.unverified).try_acquire_many_owned(permits).map_err(|_| Problem::new(Code::Overloaded))
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok())
+}
+
 /// Reads at most `limit` bytes.
 async fn read_within(mut body: web::Payload, headers: &HeaderMap, limit: usize) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Code::TooLarge).detail(format!("the body may have at most {limit} bytes"));
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse::<usize>().ok());
+    let announced = announced(headers);
     if announced.is_some_and(|announced| announced > limit) {
         return Err(too_large());
     }

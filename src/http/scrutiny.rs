@@ -40,7 +40,8 @@ impl Scrutiny {
     /// Counts a refusal, and turns it into an answer.
     pub(super) fn refuse(&self, client: Option<ClientNet>, error: AuthError) -> Problem {
         self.refused.count(&error);
-        if matches!(error, AuthError::Invalid(_) | AuthError::Expired | AuthError::Revoked) {
+        // one that was good once is no guess: a page that was left open must not silence everyone behind its address
+        if matches!(error, AuthError::Invalid(_)) {
             self.limits.refused_credential(client);
         }
         error.into()

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
 
 use async_trait::async_trait;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::{
@@ -37,6 +38,8 @@ pub struct State {
     pub deliver_per_second: Option<NonZeroU32>,
     /// What a publish request may hold.
     pub ingest: ingest::Limits,
+    /// Room, in KiB, for bodies that are read before it is known who sent them.
+    pub unverified: Arc<Semaphore>,
     /// The most selectors of a filter.
     pub max_selectors: usize,
 }
@@ -90,8 +93,17 @@ pub trait Facts: Send + Sync + 'static {
     /// Statistics for dashboards, of this log only; with `whole_instance` also what all logs share, from which one tenant could learn another's volume.
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
 
-    /// How long events of all logs took from commit to write.
-    fn latency(&self) -> Latency;
+    /// All logs together, for whoever may see the whole instance; what is counted never grows less.
+    fn overall(&self) -> Overall;
+}
+
+/// Numbers of an instance.
+#[derive(Clone, Debug, Default)]
+pub struct Overall {
+    /// The sums over all logs; of the default one where there is no sum (`log`). Rates are left to whoever asks again.
+    pub statistics: Statistics,
+    /// From commit to write.
+    pub latency: Latency,
 }
 
 /// How long events took from commit to write, since the start.

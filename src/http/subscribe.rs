@@ -54,6 +54,10 @@ impl Following {
 
 /// Follows events.
 pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
+    let arrived = state.scrutiny.limits.arrive(state.scrutiny.client(&request));
+    if let Err(limited) = arrived {
+        return refuse(&request, limited.into(), Style::default());
+    }
     let parse = || FollowQuery::parse(request.query_string(), request.headers(), state.max_selectors);
     let caller = match Caller::follower(&request, &state, || parse().map(|query| query.digest())).await {
         Ok(caller) => caller,
@@ -70,11 +74,15 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let following = request.app_data::<Following>().ok_or_else(assembled)?;
     let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
     let admitted = async {
-        let place = caller.place(&request, &state)?;
+        caller.begin(&state)?;
+        let place = caller.hold(&request, &state)?;
         let tenant = reading.recorded(&caller.principal, "GET /events/subscribe", &state).await?;
         let log = state.log_of(&tenant).await?;
         let hub = following.hubs.hub(log).await?;
-        let mut permit = hub.admit()?;
+        let mut permit = hub.admit().map_err(|reason| match reason {
+            CloseReason::Limited => Problem::from(state.scrutiny.limits.tenant_is_full()),
+            reason => reason.into(),
+        })?;
         permit.keep(Box::new(place));
         let beginning = hub::resolve(query.start, hub.view(), &*state.log, log).await?;
         if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
@@ -120,8 +128,10 @@ fn refuse(request: &HttpRequest, problem: Problem, style: Style) -> Result<HttpR
     let accepts =
         request.headers().get_all(header::ACCEPT).any(|accept| accept.as_bytes().windows(17).any(|part| part == b"text/event-stream"));
     let (true, Some(following)) = (accepts, request.app_data::<Following>()) else { return Err(problem) };
-    // not before its limit lets it, and not in step with others
-    let wait = problem.retry_after_seconds().unwrap_or_default().saturating_sub(1).saturating_mul(1000);
+    // not before its limit lets it, and not in step with others; elsewhere the jitter alone is about as long as `Retry-After`
+    let seconds = problem.retry_after_seconds().unwrap_or_default();
+    let seconds = if reason == CloseReason::Limited { seconds } else { seconds.saturating_sub(1) };
+    let wait = seconds.saturating_mul(1000);
     if let Some(cause) = problem.cause() {
         tracing::debug!(cause, reason = reason.as_str(), "a subscription was refused");
     }

@@ -55,9 +55,14 @@ async fn ask(fakes: &Fakes, request: TestRequest) -> Answer {
     ask_of(fakes, &[], request).await
 }
 
+/// As the service itself decides it.
+fn openness(fakes: &Fakes) -> Openness {
+    if fakes.authority.open { Openness::Loopback } else { Openness::Network }
+}
+
 /// Asks a service that pages of these origins may use.
 async fn ask_of(fakes: &Fakes, origins: &[&str], request: TestRequest) -> Answer {
-    let guard = Guard::new::<&str>(Openness::Loopback, &[], Origins::new(origins));
+    let guard = Guard::new::<&str>(openness(fakes), &[], Origins::new(origins));
     let service = init_service(app(web::Data::new(fakes.state()), None, guard, InFlight::default())).await;
     send(&service, request).await
 }

@@ -32,6 +32,8 @@ pub(super) struct Answer {
 pub(super) async fn issue(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let (caller, _) = Caller::bearer(&request, &state).await?;
     params::none(request.query_string())?;
+    state.scrutiny.limits.arrive(state.scrutiny.client(&request))?;
+    caller.begin(&state)?;
     let issued = state.authority.issue_ticket(&caller.principal).await?;
     let (first_use_by, expires_at) = (issued.first_use_by.to_string(), issued.expires_at.to_string());
     Ok(HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(Answer {

@@ -43,6 +43,13 @@ impl Histogram {
         self.counts[bucket(micros)].fetch_add(count, Ordering::Relaxed);
     }
 
+    /// Adds the observations of another.
+    pub(super) fn add(&self, other: &Self) {
+        for (mine, more) in self.counts.iter().zip(&other.counts) {
+            mine.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// The microseconds that the given shares of all observations in `parts` stay below; zeros when there are none.
     #[must_use]
     pub(super) fn percentiles<const N: usize>(parts: &[&Self], shares: [f64; N]) -> [u64; N] {
@@ -74,19 +81,6 @@ pub struct Spread {
 
 /// The powers of two between which [`Spread`] tells apart: 64 µs to a minute.
 const SPREAD_POWERS: std::ops::Range<u32> = 6..27;
-
-impl Spread {
-    /// The observations of both.
-    #[must_use]
-    pub(super) fn plus(self, mut other: Self) -> Self {
-        other.sum_micros = other.sum_micros.saturating_add(self.sum_micros);
-        // both have the same bounds, but for one that has seen nothing at all
-        for ((_, count), (_, more)) in other.buckets.iter_mut().zip(self.buckets) {
-            *count += more;
-        }
-        other
-    }
-}
 
 impl Histogram {
     /// The observations in `parts`.

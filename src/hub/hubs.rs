@@ -33,7 +33,7 @@ use tokio::{
 };
 
 use super::{
-    Admission, Hub, Settings, Spread,
+    Admission, CloseReason, Hub, Settings, Spread, Totals,
     lookout::Lookout,
     reach::Reach,
     roster::{Place, Roster},
@@ -235,11 +235,18 @@ impl Hubs {
         self.roster().all_running().count()
     }
 
-    /// How long events took from commit to write, over the logs that are followed.
+    /// What was counted of all logs since the start, and what is held now; what was counted never grows less, whichever hubs are stopped.
     #[must_use]
-    pub fn latency(&self) -> Spread {
-        let hubs: Vec<_> = self.roster().all_running().map(|(_, hub)| hub.clone()).collect();
-        hubs.iter().map(|hub| hub.latency()).fold(Spread::default(), Spread::plus)
+    pub fn totals(&self) -> (Totals, Spread) {
+        // only gathered under the lock
+        let all = self.roster().statistics();
+        (all.totals(), all.latency())
+    }
+
+    /// Events of all logs that wait until those before them are read.
+    #[must_use]
+    pub fn stashed(&self) -> usize {
+        self.roster().all_running().map(|(_, hub)| hub.view().stashed()).sum()
     }
 
     /// The log that is always followed.
@@ -299,9 +306,12 @@ impl Hubs {
     /// Admits nobody any more, and closes every connection over `window`.
     pub fn drain(&self, window: Duration) {
         self.admission.drain();
-        let mut roster = self.roster();
-        roster.draining = Some(window);
-        roster.all_running().for_each(|(_, hub)| hub.drain(window));
+        self.roster().order(|orders| orders.drain = Some(window));
+    }
+
+    /// Ends for `reason` every connection that was opened without a right, and those that come without one from now on: what allowed them is over.
+    pub fn end_unowned(&self, reason: CloseReason) {
+        self.roster().order(|orders| orders.unowned = Some(reason));
     }
 
     /// Hands an announcement to the hub of its log, if there is one.

@@ -33,6 +33,7 @@ mod lookout;
 #[cfg(any(test, feature = "bench-internals"))]
 #[doc(hidden)]
 pub mod measure;
+mod orders;
 mod outlet;
 mod pace;
 mod reach;
@@ -79,6 +80,7 @@ pub use view::View;
 pub use worker::ShardHandle;
 
 use self::{
+    orders::Orders,
     reach::Reach,
     replay::Replays,
     sequencer::{Looked, NewShard, SHARD_INBOX, Sequencer},
@@ -103,7 +105,7 @@ pub struct Hub {
     inbox: mpsc::Sender<Announcement>,
     looks: watch::Sender<Looked>,
     newcomers: mpsc::UnboundedSender<NewShard>,
-    drain: watch::Sender<Option<Duration>>,
+    orders: watch::Sender<Orders>,
 }
 
 /// What a hub is made of.
@@ -132,8 +134,8 @@ impl Hub {
         let view = sequencer.view();
         tokio::spawn(vital("sequencer", sequencer.run()));
         let replays = Replays::new(log, id, settings.replay_permits, reads, tokio::runtime::Handle::current());
-        let (statistics, drain) = (Statistics::default(), watch::Sender::new(None));
-        Ok(Self { id, settings, view, admission, statistics, replays, inbox, looks, newcomers, drain })
+        let (statistics, orders) = (Statistics::default(), watch::Sender::default());
+        Ok(Self { id, settings, view, admission, statistics, replays, inbox, looks, newcomers, orders })
     }
 
     /// Adds a shard for this worker thread, and starts its task here.
@@ -143,7 +145,7 @@ impl Hub {
         let shard = Shard::new(self.settings.clone(), self.statistics.register(), Instant::now());
         // a sequencer that has ended has nothing to tell
         let _ = self.newcomers.send(to_shard);
-        worker::spawn(shard, worker::Feeds { updates, answers, answer_to, replays: self.replays.clone(), drain: self.drain.subscribe() })
+        worker::spawn(shard, worker::Feeds { updates, answers, answer_to, replays: self.replays.clone(), orders: self.orders.subscribe() })
     }
 
     /// Which log.
@@ -195,21 +197,19 @@ impl Hub {
         self.statistics.delivered()
     }
 
-    /// How long events took from commit to write.
-    #[must_use]
-    pub fn latency(&self) -> Spread {
-        self.statistics.latency()
+    /// Has every shard do what holds from now on.
+    fn order(&self, orders: Orders) {
+        self.orders.send_replace(orders);
     }
 
-    /// Closes every connection over `window`.
-    fn drain(&self, window: Duration) {
-        self.drain.send_replace(Some(window));
+    fn statistics(&self) -> &Statistics {
+        &self.statistics
     }
 
     /// Admits nobody any more, and closes every connection: its log is not what it was.
     fn close(&self) {
         self.admission.drain();
-        self.drain(Duration::ZERO);
+        self.orders.send_modify(|orders| orders.drain = Some(Duration::ZERO));
     }
 
     fn inbox(&self) -> &mpsc::Sender<Announcement> {

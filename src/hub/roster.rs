@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Hub, hubs::OpenError, underway::Underway, view::Asked};
+use super::{Hub, hubs::OpenError, orders::Orders, stats::Statistics, underway::Underway, view::Asked};
 use crate::{
     backplane::Announcement,
     domain::LogName,
@@ -56,7 +56,10 @@ pub(super) struct Roster {
     pub(super) is_resolving: bool,
     /// Where all logs of the store stood at the last look.
     pub(super) positions: HashMap<LogId, Position>,
-    pub(super) draining: Option<Duration>,
+    /// What hubs have counted that were stopped.
+    retired: Statistics,
+    /// What holds for connections of all logs.
+    orders: Orders,
     /// Looks that were asked for.
     looks: u64,
     /// Uses of names.
@@ -158,10 +161,14 @@ impl Roster {
     /// Puts a hub that has started where all find it, as everything that was decided meanwhile wants it.
     pub(super) fn add_hub(&mut self, id: LogId, hub: Arc<Hub>) {
         hub.set_max_connections(max_connections(&self.settings_of(id)));
-        if let Some(window) = self.draining {
-            hub.drain(window);
-        }
+        hub.order(self.orders);
         self.places.insert(id, Place::Running { hub, idle_since: None });
+    }
+
+    /// Changes what holds from now on, for hubs that run and those that start later.
+    pub(super) fn order(&mut self, change: impl FnOnce(&mut Orders)) {
+        change(&mut self.orders);
+        self.all_running().for_each(|(_, hub)| hub.order(self.orders));
     }
 
     /// Who hears of a log's growth, if anyone follows it.
@@ -192,7 +199,16 @@ impl Roster {
             }
         }
         let taken = over.into_iter().filter_map(|id| self.places.remove(&id));
-        taken.filter_map(|place| if let Place::Running { hub, .. } = place { Some(hub) } else { None }).collect()
+        let taken: Vec<_> = taken.filter_map(|place| if let Place::Running { hub, .. } = place { Some(hub) } else { None }).collect();
+        taken.iter().for_each(|hub| self.retired.settle(hub.statistics()));
+        taken
+    }
+
+    /// What was counted of all logs: that of a hub which is stopped later is counted once all the same.
+    pub(super) fn statistics(&self) -> Statistics {
+        let all = self.retired.settled();
+        self.all_running().for_each(|(_, hub)| all.join(hub.statistics()));
+        all
     }
 
     pub(super) fn configure(&mut self, tenants: &[(LogName, TenantSettings)]) {

@@ -17,7 +17,7 @@
 //! 9. Whoever finds that the ring no longer covers `c` replays. Every id without an event is `c`, never the head.
 //! 10. A slice ends by its count or its time ([`super::budget`]), whatever it is at; updates and ticks only note what is to be done. Keys into the
 //!     slab are stable; what a slice collected is checked again when it is used, so slices may interleave with anything.
-//! 11. Nothing is told to a subscription whose right is over but why it ends: it is asked before each write. One that has used up its pace walks,
+//! 11. Nothing is told to a subscription whose right is over but why it ends: it is asked before each write. Those without a right end together. One that has used up its pace walks,
 //!     or pages, from where it stands as if it were blocked, and goes on at its alarm ([`terms`]).
 //!
 //! **No part of a shard's work keeps its thread for longer than about a millisecond** (`no_slice_writes_more_than_its_budget`,
@@ -45,11 +45,12 @@ use slab::Slab;
 pub(crate) use time::TICK;
 pub(crate) use update::Update;
 
-use self::{dispatch::Dispatch, sweep::Sweep, time::Drain};
+use self::{dispatch::Dispatch, sweep::Sweep, terms::Unowned, time::Drain};
 use super::{
     Outlet, Settings,
     budget::Budget,
     index::{Index, SubKey},
+    orders::Orders,
     ready::ReadyList,
     replay::Ask,
     ring::Ring,
@@ -98,6 +99,9 @@ pub(super) struct Shard<O: Outlet> {
     ready: Arc<ReadyList>,
     woken: Vec<SubKey>,
     drain: Option<Drain>,
+    unowned: Option<Unowned>,
+    /// What it was told last to heed.
+    orders: Orders,
     stats: Arc<ShardStats>,
     generations: u32,
     reported: Instant,
@@ -128,6 +132,8 @@ impl<O: Outlet> Shard<O> {
             ready: Arc::default(),
             woken: Vec::new(),
             drain: None,
+            unowned: None,
+            orders: Orders::default(),
             stats,
             generations: 0,
             reported: now,

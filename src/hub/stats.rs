@@ -47,6 +47,15 @@ impl ShardStats {
     pub(super) fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].load(Ordering::Relaxed)
     }
+
+    /// Adds what another has counted; what it holds at the moment is left out.
+    fn add(&self, other: &Self) {
+        let counters = self.closed.iter().zip(&other.closed).chain([(&self.delivered, &other.delivered)]);
+        for (mine, more) in counters {
+            mine.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        self.latency.add(&other.latency);
+    }
 }
 
 /// Statistics of all shards: each adds its own when it starts.
@@ -87,6 +96,29 @@ impl Statistics {
         stats
     }
 
+    /// Adds all shards of others, as they go on.
+    pub(super) fn join(&self, other: &Self) {
+        let others = other.shards();
+        self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(others);
+    }
+
+    /// What was counted up to now, by no shard that still counts.
+    pub(super) fn settled(&self) -> Self {
+        let settled = Self::default();
+        settled.settle(self);
+        settled
+    }
+
+    /// Adds what the shards of others have counted, once they count no more.
+    pub(super) fn settle(&self, other: &Self) {
+        let mine = self.shards().into_iter().next().unwrap_or_else(|| self.register());
+        other.shards().iter().for_each(|shard| mine.add(shard));
+    }
+
+    fn shards(&self) -> Vec<Arc<ShardStats>> {
+        self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+
     /// Events written to connections.
     pub(super) fn delivered(&self) -> u64 {
         let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -96,14 +128,14 @@ impl Statistics {
     /// From commit to write, over all shards.
     #[must_use]
     pub(super) fn latency(&self) -> Spread {
-        let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let shards = self.shards();
         Histogram::spread(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>())
     }
 
     /// The sums now.
     #[must_use]
     pub(super) fn totals(&self) -> Totals {
-        let shards = self.shards.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let shards = self.shards();
         let sum = |field: fn(&ShardStats) -> u64| shards.iter().map(|shard| field(shard)).sum::<u64>();
         let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();
         let most =

@@ -42,7 +42,7 @@ pub struct Request {
     pub beginning: Beginning,
     /// Room for it.
     pub permit: Permit,
-    /// How long it may last; `None`: nobody ends it.
+    /// How long it may last; `None`: until [`Hubs::end_unowned`](super::Hubs::end_unowned).
     pub right: Option<Arc<Right>>,
     /// The most events a second, with a second's worth at once after silence; beyond it the subscription lags, and catches up. `None`: as they come.
     pub deliver_per_second: Option<NonZeroU32>,
@@ -128,9 +128,9 @@ impl<O: Outlet> Sub<O> {
         matches!(self.phase, Phase::Wanting { .. } | Phase::Reading { .. } | Phase::Retrying { .. } | Phase::Paging { .. })
     }
 
-    /// Why nothing may be delivered to it any more, if so.
-    pub(crate) fn over(&self, now: Instant) -> Option<CloseReason> {
-        self.right.as_ref()?.over(now)
+    /// Why nothing may be delivered to it any more, if so; `unowned` is why to none that has no right.
+    pub(crate) fn over(&self, now: Instant, unowned: Option<CloseReason>) -> Option<CloseReason> {
+        self.right.as_ref().map_or(unowned, |right| right.over(now))
     }
 
     /// It waits for its pace.

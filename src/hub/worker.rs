@@ -8,7 +8,7 @@ use std::{
     cell::RefCell,
     rc::{Rc, Weak},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::{
@@ -19,6 +19,7 @@ use tokio::{
 
 use super::{
     Outlet, Request,
+    orders::Orders,
     replay::{Answer, Answers, Replays},
     shard::{Shard, TICK, Update},
 };
@@ -68,11 +69,13 @@ pub(super) struct Feeds {
     pub(super) answer_to: Answers,
     pub(super) replays: Replays,
     /// Closed when the hub is gone.
-    pub(super) drain: watch::Receiver<Option<Duration>>,
+    pub(super) orders: watch::Receiver<Orders>,
 }
 
 /// Starts the task of `shard` on this thread.
-pub(super) fn spawn<O: Outlet>(shard: Shard<O>, feeds: Feeds) -> ShardHandle<O> {
+pub(super) fn spawn<O: Outlet>(mut shard: Shard<O>, mut feeds: Feeds) -> ShardHandle<O> {
+    // what was ordered before is no news to the task, and somebody may subscribe before it runs
+    shard.heed(*feeds.orders.borrow_and_update(), Instant::now());
     let shard = Rc::new(RefCell::new(shard));
     tokio::task::spawn_local(vital("shard", run(shard.clone(), feeds)));
     ShardHandle(shard)
@@ -90,13 +93,12 @@ async fn run<O: Outlet>(shard: Rc<RefCell<Shard<O>>>, mut feeds: Feeds) {
         tokio::select! {
             biased;
             _ = ticks.tick() => shard.borrow_mut().tick(Instant::now()),
-            changed = feeds.drain.changed() => {
+            changed = feeds.orders.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                if let Some(window) = *feeds.drain.borrow_and_update() {
-                    shard.borrow_mut().drain(window, Instant::now());
-                }
+                let orders = *feeds.orders.borrow_and_update();
+                shard.borrow_mut().heed(orders, Instant::now());
             }
             Some(answer) = feeds.answers.recv() => {
                 let mut shard = shard.borrow_mut();

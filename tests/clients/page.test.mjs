@@ -1,6 +1,7 @@
 // The page at `/`, used as a person would.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import { launch, open, screenshot } from "./browser.mjs";
 import { Service } from "./service.mjs";
@@ -121,4 +122,47 @@ test("the documentation shows every route and loads nothing from elsewhere", { t
   assert.deepEqual(answers.filter(([status]) => status >= 400), []);
   assert.deepEqual(page.errors, []);
   await page.close();
+});
+
+/** A token that ends in so many seconds, as an identity provider would sign it. */
+function token(secret, seconds) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const claims = { sub: "page", exp: Math.floor(Date.now() / 1000) + seconds, chaincast: { subscribe: { all: true }, publish: {} } };
+  const signed = `${part({ alg: "HS256" })}.${part(claims)}`;
+  return `${signed}.${createHmac("sha256", secret).update(signed).digest("base64url")}`;
+}
+
+test("with a token a person sees and publishes what it allows, is warned before it ends, and leaves it nowhere", { timeout: 90_000 }, async () => {
+  const secret = "0123456789abcdef".repeat(3);
+  const closed = await Service.start({ CHAINCAST_JWT_SECRET: secret, CHAINCAST_JWT_LEEWAY_SECONDS: "0" });
+  try {
+    const page = await open(browser, closed.url);
+    const asked = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await page.click("#connect");
+    await state(page, "refused: 401");
+    const long = token(secret, 3600);
+    await page.fill("#token", long);
+    await page.click("#connect");
+    await state(page, "live");
+    await publishSample(page, "stream.created");
+    await page.locator('li[data-type="stream.created"]').waitFor();
+    assert.match(await page.textContent("#curl"), /^curl -N -H "Authorization: Bearer \$TOKEN" /);
+
+    const short = token(secret, 5);
+    await page.fill("#token", short);
+    await page.click("#connect");
+    await page.locator('li[data-type="hub.expiring"]').waitFor();
+    await page.locator('li[data-type="hub.closing"]').waitFor();
+    await state(page, "refused: 401");
+    assert.match(await page.textContent("#problem"), /expired/);
+    const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie, location.href]));
+    for (const text of [...asked, kept, await page.locator("main").textContent()]) {
+      assert.ok(!text.includes(long) && !text.includes(short), text);
+    }
+    assert.deepEqual(page.errors, []);
+    await page.close();
+  } finally {
+    await closed.stop();
+  }
 });

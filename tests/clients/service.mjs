@@ -41,8 +41,12 @@ export class Service {
   #process = null;
   #output = "";
 
-  static async start() {
+  #settings = {};
+
+  /** With more settings than the usual. */
+  static async start(settings = {}) {
     const service = new Service();
+    service.#settings = settings;
     service.directory = await mkdtemp(join(tmpdir(), "chaincast-clients-"));
     service.port = await freePort();
     service.url = `http://127.0.0.1:${service.port}`;
@@ -64,6 +68,7 @@ export class Service {
         CHAINCAST_LISTEN: `127.0.0.1:${this.port}`,
         DATABASE_URL: `sqlite://${join(this.directory, "log.db")}`,
         CHAINCAST_DRAIN_SECONDS: "2",
+        ...this.#settings,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -211,3 +211,25 @@ async fn what_is_granted_to_everyone_is_open_and_nothing_else() {
     }
     assert_eq!(http.bare("POST", "/events", None, EVENT).await.status, 401);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_misspelt_right_is_named_and_breaks_no_header() {
+    let issuer = Issuer::new();
+    let store = Store::sqlite();
+    let service = Service::start(issuer.trusted_by(Settings::on(&store))).await;
+    let http = Http::new(service.addr());
+    let misspelt = issuer.rights("acme", "alice", &json!({"subscribe": {"topic": ["market.**"]}}));
+    let answer = http.bare("GET", "/events?all=true", Some(&misspelt), "").await;
+    assert_eq!(answer.problem(401), "unauthorized");
+    let expected = "`chaincast` is not what rights are: unknown field `topic`, expected one of `streams`, `users`, `topics`, `all`";
+    assert_eq!(answer.challenge, Some(format!("Bearer realm=\"chaincast\", error=\"invalid_token\", error_description=\"{expected}\"")));
+    // whatever a member is called
+    let hostile = issuer.rights("acme", "alice", &json!({"\r\nSet-Cookie: a=\"b\\\u{fc}": 1}));
+    let answer = http.bare("GET", "/events?all=true", Some(&hostile), "").await;
+    assert_eq!(answer.problem(401), "unauthorized");
+    let challenge = answer.challenge.expect("a challenge");
+    assert!(challenge.contains("unknown field `''Set-Cookie: a='b''`") && challenge.matches('"').count() == 6, "{challenge}");
+    let long = issuer.rights("acme", "alice", &json!({"x".repeat(3000): 1}));
+    let answer = http.bare("GET", "/events?all=true", Some(&long), "").await;
+    assert!(answer.challenge.expect("a challenge").len() < 400 && answer.body.len() < 1000, "{}", answer.body);
+}

@@ -106,6 +106,33 @@ for_each_store! {
         SseClient::live(one.addr(), &with_token(&bob)).await;
     }
 
+    async fn streams_that_needed_no_credential_end_on_every_instance_when_the_first_key_is_made(store: Store) {
+        let services = [Service::start(Settings::on(&store)).await, Service::start(Settings::on(&store)).await];
+        let mut followers = Vec::new();
+        for service in &services {
+            for query in ["all=true", "streams=quiet"] {
+                followers.push((service.addr(), query, SseClient::live(service.addr(), query).await));
+            }
+        }
+        let http = Http::new(services[0].addr());
+        http.publish_ok(&json!({"type": "stream.on"})).await;
+        for (_, _, client) in followers.iter_mut().filter(|(_, query, _)| *query == "all=true") {
+            assert_eq!(client.next_event().await.name(), "stream.on");
+        }
+        let wanted = json!({"name": "first", "kind": "bearer", "rights": {"subscribe": {"all": true}, "role": "super_admin"}});
+        let made = http.bare("POST", "/admin/keys", None, &wanted.to_string()).await;
+        assert_eq!(made.status, 201, "{made:?}");
+        for (addr, query, client) in &mut followers {
+            assert_eq!(closing(client).await, ("revoked".to_owned(), Ending::Clean), "{query}");
+            assert_eq!(SseClient::refused(*addr, query, client.last_id()).await.problem(401), "unauthorized");
+        }
+        // whoever has the key follows on, wherever
+        let key = made.json()["secret"].as_str().expect("a secret").to_owned();
+        for service in &services {
+            SseClient::live(service.addr(), &with_token(&key)).await;
+        }
+    }
+
     async fn a_ticket_is_one_subscription_that_may_move_between_instances_and_the_newer_connection_counts(store: Store) {
         let issuer = Issuer::new();
         let settings = || issuer.trusted_by(Settings::on(&store));
@@ -171,6 +198,13 @@ for_each_store! {
         for instance in ["memory", "queues"] {
             assert!(stats.get(instance).is_none_or(Value::is_null), "{instance} tells of others: {stats}");
         }
+        // the instance's numbers are sums, and name nobody
+        let root = issuer.rights("default", "root", &json!({"role": "super_admin"}));
+        let metrics = http.bare("GET", "/metrics", Some(&root), "").await.body;
+        for line in ["chaincast_events_published_total 6", "chaincast_log_head 0", "chaincast_tenants 3", "chaincast_tenants_followed 1"] {
+            assert!(metrics.lines().any(|found| found == line), "no {line} in\n{metrics}");
+        }
+        assert!(!metrics.contains("acme") && !metrics.contains("globex"), "{metrics}");
         let mut follower = SseClient::live(service.addr(), &with_token(&all(&issuer, "globex", "reader"))).await;
         acme.publish_ok(&json!({"type": "stream.theirs"})).await;
         globex.publish_ok(&json!({"type": "stream.ours"})).await;

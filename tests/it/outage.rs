@@ -61,6 +61,7 @@ async fn outlives(mut service: Service, http: Http, set: impl Fn(bool)) {
     // cursors within the ring are served, and new subscriptions too
     let mut back = SseClient::connect(addr, "all=true", Some(&cursor)).await;
     back.until_live().await;
+    back.follow_to(21).await;
     let seqs: Vec<u64> = back.transcript().iter().filter(|frame| frame.is_event()).filter_map(Frame::id_seq).collect();
     assert_eq!(seqs, (11..=21).collect::<Vec<_>>());
     let mut new = SseClient::live(addr, "streams=3").await;

@@ -1,5 +1,7 @@
 //! Coming back: **exactly the matching events, once each, in order**, wherever the cursor lies and however often the connection breaks.
 
+use std::net::SocketAddr;
+
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -34,6 +36,26 @@ pub(crate) async fn publish(http: &Http, prefix: &str, n: usize) -> Model {
     model
 }
 
+/// Settings with one shard: what one client has seen by way of it, every other client finds in it.
+///
+/// Publishing does not wait for the fan-out. Who comes right after it may be live before its shard has heard of the last events, and gets them as live.
+pub(crate) fn of_one_shard(settings: Settings) -> Settings {
+    settings.with("CHAINCAST_WORKERS", 1)
+}
+
+/// Settings with which also a client to whom nothing matches is soon told how far the log has come.
+fn that_tells_soon(settings: Settings) -> Settings {
+    settings.with("CHAINCAST_HEARTBEAT_SECONDS", 1)
+}
+
+/// Publishes `n` events to a log that has none, on a service [`of_one_shard`], and waits until the shard has them.
+pub(crate) async fn publish_and_see(http: &Http, addr: SocketAddr, prefix: &str, n: usize) -> Model {
+    let mut follower = SseClient::live(addr, "all=true").await;
+    let model = publish(http, prefix, n).await;
+    follower.follow_to(model.head()).await;
+    model
+}
+
 /// Publishes these events, a few at a time.
 pub(crate) async fn publish_these(http: &Http, events: &[Value]) -> Model {
     let mut model = Model::default();
@@ -51,7 +73,7 @@ fn start_of(client: &SseClient) -> u64 {
 
 for_each_store! {
     async fn exactly_the_matching_events_once_each_in_order_across_every_reconnect(store: Store) {
-        let service = Service::start(Settings::on(&store).with("CHAINCAST_RING_EVENTS", 64)).await;
+        let service = Service::start(that_tells_soon(Settings::on(&store)).with("CHAINCAST_RING_EVENTS", 64)).await;
         let http = Http::new(service.addr());
         let mut publisher = Publisher::start(service.addr(), "many");
         let mut clients = Vec::new();
@@ -75,10 +97,11 @@ for_each_store! {
         for (client, query) in clients.iter_mut().zip(QUERIES) {
             client.reconnect().await;
             client.until_live().await;
+            client.follow_to(history.head()).await;
             let start = start_of(client);
             history.check_transcript(query, start, client.transcript());
             let end = client.transcript().last().and_then(|frame| frame.id_seq());
-            assert_eq!(end, Some(history.head()), "{query}: live means caught up");
+            assert_eq!(end, Some(history.head()), "{query}");
         }
     }
 
@@ -99,7 +122,7 @@ for_each_store! {
     }
 
     async fn a_reconnect_far_behind_the_ring_reads_the_log_and_gets_the_same_bytes(store: Store) {
-        let service = Service::start(Settings::on(&store).with("CHAINCAST_RING_EVENTS", 16)).await;
+        let service = Service::start(of_one_shard(Settings::on(&store)).with("CHAINCAST_RING_EVENTS", 16)).await;
         let http = Http::new(service.addr());
         let mut live = SseClient::live(service.addr(), "all=true").await;
         let model = publish(&http, "deep", 2_000).await;
@@ -115,7 +138,7 @@ for_each_store! {
     }
 
     async fn a_reconnect_after_a_restart_misses_and_repeats_nothing(store: Store) {
-        let mut service = Service::start(Settings::on(&store)).await;
+        let mut service = Service::start(that_tells_soon(Settings::on(&store))).await;
         let http = Http::new(service.addr());
         let mut clients = Vec::new();
         for query in QUERIES {
@@ -130,15 +153,15 @@ for_each_store! {
         let history = model.check_log(&http).await;
         assert_eq!(history.head(), 150);
         for (client, query) in clients.iter_mut().zip(QUERIES) {
-            client.follow_until("to be live at the head", |frame| frame.name() == "hub.live" && frame.id_seq() == Some(150)).await;
+            client.follow_to(150).await;
             history.check_transcript(query, 0, client.transcript());
         }
     }
 
     async fn a_start_can_be_a_bare_seq_earliest_now_or_a_time(store: Store) {
-        let service = Service::start(Settings::on(&store)).await;
+        let service = Service::start(of_one_shard(Settings::on(&store))).await;
         let (http, addr) = (Http::new(service.addr()), service.addr());
-        let model = publish(&http, "starts", 30).await;
+        let model = publish_and_see(&http, addr, "starts", 30).await;
         let history = model.check_log(&http).await;
         let received = |seq: u64| -> String {
             let event: serde_json::Value = serde_json::from_str(history.at(seq)).expect("JSON");
@@ -167,9 +190,9 @@ for_each_store! {
     }
 
     async fn history_pages_move_even_when_nothing_matches(store: Store) {
-        let service = Service::start(Settings::on(&store)).await;
+        let service = Service::start(of_one_shard(Settings::on(&store))).await;
         let http = Http::new(service.addr());
-        let model = publish(&http, "pages", 100).await;
+        let model = publish_and_see(&http, service.addr(), "pages", 100).await;
         let history = model.check_log(&http).await;
         let empty = http.history("streams=nobody&last_event_id=earliest&limit=10").await;
         assert!(empty.events.is_empty() && empty.gap.is_none());

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    resume::publish,
+    resume::{of_one_shard, publish_and_see},
     support::{
         http::Http,
         process::{Service, Settings},
@@ -66,9 +66,9 @@ async fn http_1_0_and_the_old_path_follow_a_stream_across_restarts_like_any_othe
 #[tokio::test]
 async fn of_several_cursors_the_header_wins_and_two_headers_are_refused() {
     let store = Store::sqlite();
-    let service = Service::start(Settings::on(&store)).await;
+    let service = Service::start(of_one_shard(Settings::on(&store))).await;
     let (http, addr) = (Http::new(service.addr()), service.addr());
-    publish(&http, "cursors", 30).await;
+    publish_and_see(&http, addr, "cursors", 30).await;
     // EventSource repeats its first URL when it comes back, so the header is the newer of the two
     for (query, header, after) in [
         ("all=true&last_event_id=5", "20", 20),

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    resume::publish_these,
+    resume::{of_one_shard, publish_these},
     support::{
         http::Http,
         process::{Service, Settings},
@@ -25,8 +25,10 @@ async fn start(change: impl FnOnce(Settings) -> Settings) -> (Service, Http, Sto
 
 #[tokio::test]
 async fn a_stream_opens_with_a_cursor_and_says_when_it_is_live() {
-    let (service, http, _store) = start(|settings| settings.with("CHAINCAST_RETRY_MILLISECONDS", 2_000)).await;
+    let (service, http, _store) = start(|settings| of_one_shard(settings).with("CHAINCAST_RETRY_MILLISECONDS", 2_000)).await;
+    let mut follower = SseClient::live(service.addr(), "all=true").await;
     http.publish_ok(&json!([{"type": "a.b", "streams": ["1"], "data": 1}, {"type": "a.b", "streams": ["2"], "data": 2}])).await;
+    follower.follow_to(2).await;
     let mut client = SseClient::connect(service.addr(), "streams=1&last_event_id=0", None).await;
     for (name, value) in [("cache-control", "no-cache, no-transform"), ("x-accel-buffering", "no"), ("transfer-encoding", "chunked")] {
         assert_eq!(client.head().header(name), Some(value));

@@ -16,10 +16,7 @@ mod tickets;
 
 use std::{
     fmt,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -64,7 +61,7 @@ pub struct Access {
     /// Held while a state replaces an older one.
     installing: Mutex<()>,
     /// Whether there is any credential; never taken back.
-    closed: AtomicBool,
+    closed: watch::Sender<bool>,
     streams: Arc<Streams>,
     tenants: watch::Sender<Arc<Vec<(LogName, TenantSettings)>>>,
 }
@@ -85,7 +82,7 @@ impl Access {
         };
         let state = store.access().await?;
         let access = Self {
-            closed: AtomicBool::new(tokens.is_some()),
+            closed: watch::Sender::new(tokens.is_some()),
             store,
             tokens,
             settings,
@@ -112,7 +109,13 @@ impl Access {
     /// Whether there is no credential at all, so that everyone who reaches the service may do everything.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.closed.load(Ordering::Acquire)
+        !*self.closed.borrow()
+    }
+
+    /// Whether there is any credential, now and when it comes to be: from then on nobody is let in without, and who was must go.
+    #[must_use]
+    pub fn closed(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     /// How many streams are registered.
@@ -137,12 +140,19 @@ impl Access {
             let presented = PresentedKey::parse(text)?;
             Key::bearer(self.state.load().key(presented.id), &presented, now)?
         } else if text.starts_with(TICKET_PREFIX) {
-            return Err(AuthError::Invalid("a ticket opens a stream, and is sent as `ticket` in the query"));
+            return Err(AuthError::invalid("a ticket opens a stream, and is sent as `ticket` in the query"));
         } else {
-            let tokens = self.tokens.as_ref().ok_or(AuthError::Invalid("tokens are not taken here"))?;
+            let tokens = self.tokens.as_ref().ok_or(AuthError::invalid("tokens are not taken here"))?;
             tokens.verify(text, now).await?
         };
         self.admit(principal)
+    }
+
+    /// Whether there is a signing key of this id that was not revoked.
+    #[must_use]
+    pub fn has_signing_key(&self, key_id: &str) -> bool {
+        let state = self.state.load();
+        state.key(key_id).is_some_and(|key| key.record().kind == KeyKind::Signing && key.record().revoked_at.is_none())
     }
 
     /// Who signed this request, with the signing key that it names.
@@ -153,7 +163,7 @@ impl Access {
         let now = self.now();
         let state = self.state.load();
         let key = state.key(key_id).filter(|key| key.record().kind == KeyKind::Signing);
-        let key = key.ok_or(AuthError::Invalid("the signing key is not known"))?;
+        let key = key.ok_or(AuthError::invalid("the signing key is not known"))?;
         let service =
             self.settings.secret.as_ref().ok_or_else(|| AuthError::Unavailable(format!("signing key {key_id} needs CHAINCAST_SECRET")))?;
         signed.check(body, &key.signing_secrets(service, now), now)?;

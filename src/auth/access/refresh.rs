@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -55,7 +55,7 @@ impl Access {
         }
         let loaded = Loaded::new(state, &before);
         if loaded.has_keys() {
-            self.closed.store(true, Ordering::Release);
+            self.closed.send_if_modified(|closed| !std::mem::replace(closed, true));
         }
         let tenants = Arc::clone(&loaded.tenants);
         self.state.store(Arc::new(loaded));

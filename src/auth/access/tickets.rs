@@ -62,7 +62,7 @@ impl Access {
         let expected = self.streams.expect(digest);
         let redeemed = self.store.redeem(&digest, subscription).await?;
         let redeemed =
-            redeemed.ok_or(AuthError::Invalid("the ticket was not used in time, has expired, or is for another subscription"))?;
+            redeemed.ok_or(AuthError::invalid("the ticket was not used in time, has expired, or is for another subscription"))?;
         let counted = expected.counted(redeemed.uses);
         let principal = read_holder(&redeemed.principal)?;
         if principal.expires_at.is_some_and(|end| end <= self.now()) {

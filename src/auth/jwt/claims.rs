@@ -128,14 +128,23 @@ impl Rules {
     fn rights(&self, members: &Members<'_>, subject: Option<&str>) -> Result<Rights, TokenError> {
         let Some(text) = members.text(&self.rights_claim).or(self.default_rights.as_deref()) else { return Ok(Rights::default()) };
         Rights::parse(text, subject).map_err(|error| {
-            // without the words of the token
             let why = match error {
-                RightsError::Malformed(_) => "is no object of rights, or has a member that rights don't have".to_owned(),
+                RightsError::Malformed(why) => format!("is not what rights are: {}", complaint(&why)),
                 RightsError::Selector { member, error, .. } => format!("has a bad selector: {member} {error}"),
                 RightsError::Nobody => "says `self`, and there is no `sub`".to_owned(),
             };
             refused(&self.rights_claim, &why)
         })
+    }
+}
+
+/// A complaint of serde's: which member it is about, and never a value, which may be something that somebody meant to keep.
+fn complaint(why: &str) -> String {
+    let why = why.rsplit_once(" at line ").map_or(why, |(why, _)| why);
+    let names_a_member = ["unknown field ", "duplicate field "].iter().any(|start| why.starts_with(start));
+    match why.rsplit_once(", expected ") {
+        Some((_, expected)) if !names_a_member => format!("expected {expected}"),
+        _ => why.to_owned(),
     }
 }
 

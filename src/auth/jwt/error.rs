@@ -54,14 +54,15 @@ impl From<TokenError> for AuthError {
         match error {
             TokenError::KeysUnavailable => Self::Unavailable(error.to_string()),
             TokenError::Expired => Self::Expired,
-            TokenError::Malformed => Self::Invalid("the token is malformed"),
-            TokenError::Algorithm => Self::Invalid("the token is signed in a way that is not accepted"),
-            TokenError::Signature => Self::Invalid("the token's signature does not match"),
-            TokenError::UnknownKey => Self::Invalid("the token's key is not known"),
-            TokenError::NotYet => Self::Invalid("the token is not valid yet"),
-            TokenError::Issuer => Self::Invalid("the token is from another issuer"),
-            TokenError::Audience => Self::Invalid("the token is for another audience"),
-            TokenError::Claims(_) => Self::Invalid("a claim of the token is not valid"),
+            TokenError::Malformed => Self::invalid("the token is malformed"),
+            TokenError::Algorithm => Self::invalid("the token is signed in a way that is not accepted"),
+            TokenError::Signature => Self::invalid("the token's signature does not match"),
+            TokenError::UnknownKey => Self::invalid("the token's key is not known"),
+            TokenError::NotYet => Self::invalid("the token is not valid yet"),
+            TokenError::Issuer => Self::invalid("the token is from another issuer"),
+            TokenError::Audience => Self::invalid("the token is for another audience"),
+            // its signature is good, so this tells nobody of claims that were not theirs; and a misspelt right is found at once
+            TokenError::Claims(_) => Self::Invalid(error.description().into()),
         }
     }
 }
@@ -75,5 +76,6 @@ mod tests {
         let awkward = TokenError::Claims("\"a\\b\r\nSet-Cookie: ü`".repeat(50));
         let text = awkward.description();
         assert!(text.starts_with("'a'b''Set-Cookie: '`") && text.len() == MAX_DESCRIPTION, "{text}");
+        assert_eq!(AuthError::from(awkward), AuthError::Invalid(text.into()));
     }
 }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{fetch, key::KeyFault};
-use crate::auth::Rights;
+use crate::auth::{Rights, Role};
 
 /// The shortest secret, in bytes: as long as the digest that it keys (RFC 7518 §3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -153,7 +153,7 @@ impl JwtSettings {
             if secret.contains("-----BEGIN ") {
                 return Err(JwtConfigError::SecretIsPem);
             }
-            if secret.len() < MIN_SECRET_BYTES {
+            if secret.trim().len() < MIN_SECRET_BYTES {
                 return Err(JwtConfigError::ShortSecret);
             }
         }
@@ -179,7 +179,10 @@ impl JwtSettings {
         }
         if let Some(rights) = &self.default_rights {
             // `self` is whoever holds the token
-            Rights::parse(rights, Some("somebody")).map_err(|error| JwtConfigError::DefaultRights(error.to_string()))?;
+            let rights = Rights::parse(rights, Some("somebody")).map_err(|error| JwtConfigError::DefaultRights(error.to_string()))?;
+            if rights.role != Role::None {
+                return Err(JwtConfigError::DefaultRights("a role is for tokens that say so themselves".to_owned()));
+            }
         }
         let rules = [
             ("CHAINCAST_JWT_ISSUER", self.issuer.is_some()),

@@ -1,7 +1,7 @@
 //! What operators ask: keys, revocations, tenants' settings and the audit trail, under `/admin`.
 //!
 //! Only `Authorization: Bearer` opens these routes, never a cookie or a query, and no page of another site: an operator's browser must not be
-//! made to act. [`caller`] says who asks and how far that reaches; bodies are read by [`members`], which takes nothing that it does not know. What a
+//! made to act. `caller` says who asks and how far that reaches; bodies are read by `members`, which takes nothing that it does not know. What a
 //! caller may not know of is 404. What is stored, and what a credential is, is `auth`'s: everything here goes through [`Admin`].
 
 mod access;

@@ -200,7 +200,7 @@ const OPEN: &str = r#"
     -                    | POST /events                                   | {"type":"pot.a"}       | 201 |                   |
     bearer unknown       | GET /events?all=true                           |                        | 200 |                   |
     basic                | POST /events                                   | {"type":"pot.a"}       | 201 |                   |
-    cookie unknown, cross-site | GET /events?all=true                           |                  | 200 |                   |
+    cookie unknown, cross-site | GET /events?all=true                           |                  | 403 | origin_refused    |
     -                    | GET /events?all=true&token=secret.x            |                        | 200 |                   |
     -                    | GET /events?all=true&tenant=acme               |                        | 400 | reason_required   | reason
     -                    | POST /events/tickets                           |                        | 401 | unauthorized      |

@@ -82,7 +82,7 @@ fn person(text: &str) -> Result<Principal, AuthError> {
         _ => {}
     }
     let found = PEOPLE.iter().find(|(known, ..)| *known == name);
-    let (_, credential, tenant, rights) = found.ok_or(AuthError::Invalid("the signature is not right"))?;
+    let (_, credential, tenant, rights) = found.ok_or(AuthError::invalid("the signature is not right"))?;
     Ok(principal(credential.clone(), Some("GALICE"), tenant, rights))
 }
 
@@ -104,12 +104,16 @@ impl Authority for FakeAuthority {
         if self.away { Err(away()) } else { person(text) }
     }
 
+    fn has_signing_key(&self, key_id: &str) -> bool {
+        key_id == "signer"
+    }
+
     fn signed(&self, key_id: &str, signed: &Signed<'_>, body: &[u8]) -> Result<Principal, AuthError> {
         assert!(!body.is_empty(), "a signature is over the body");
         assert!(signed.id.starts_with("m-1"));
         match (key_id, signed.signature, signed.timestamp) {
             ("signer", SIGNATURE, "1790000000") => Ok(principal(Credential::Signature("signer".into()), None, "default", WRITER)),
-            _ => Err(AuthError::Invalid("the signature is not right")),
+            _ => Err(AuthError::invalid("the signature is not right")),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
     http::{
         Clients, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs, MemoryStatistics,
-        Publish, Scrutiny, State, Statistics,
+        Overall, Proxies, Publish, Scrutiny, State, Statistics,
     },
     hub::OpenError,
     ingest::{self, ConflictingId, PublishError, Published, PublishedItem},
@@ -82,12 +82,17 @@ impl Fakes {
             log: Arc::new(self.clone()),
             authority: Arc::<FakeAuthority>::clone(&self.authority),
             credentials: self.credentials.clone(),
-            scrutiny: Scrutiny { limits: Limits::new(LimitSettings::default()), clients: Clients::OneMachine, refused: Arc::default() },
+            scrutiny: Scrutiny {
+                limits: Limits::new(LimitSettings::default()),
+                clients: Clients::new(Proxies::default(), || true),
+                refused: Arc::default(),
+            },
             deliver_per_second: None,
             logs: Arc::new(self.clone()),
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
             ingest: ingest::Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
+            unverified: Arc::new(tokio::sync::Semaphore::new(1024)),
             max_selectors: 10,
         }
     }
@@ -168,8 +173,9 @@ impl Facts for Fakes {
         Statistics { log, memory: whole_instance.then(MemoryStatistics::default), ..Statistics::default() }
     }
 
-    fn latency(&self) -> Latency {
-        Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 }
+    fn overall(&self) -> Overall {
+        let latency = Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 };
+        Overall { statistics: self.statistics(LogId::new(1), true), latency }
     }
 }
 

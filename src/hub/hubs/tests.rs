@@ -13,7 +13,7 @@ use super::fake::{Client, Fake};
 use crate::{
     backplane::{Backplane, Local},
     domain::{Cursor, Epoch, Filter, LogName, Seq, Start},
-    hub::{Attached, CloseReason, Hub, Hubs, OpenError, Permit, Request, Settings, resolve},
+    hub::{Attached, Beginning, CloseReason, Hub, Hubs, OpenError, Permit, Request, Right, Settings, resolve},
     log::{AccessVersion, EventLog as _, LogError, LogId, Retention, TenantSettings},
 };
 
@@ -91,7 +91,7 @@ impl Instance {
     }
 }
 
-fn request(beginning: crate::hub::Beginning, permit: Permit) -> Request {
+fn request(beginning: Beginning, permit: Permit) -> Request {
     Request { filter: Arc::new(Filter::everything()), beginning, permit, right: None, deliver_per_second: None }
 }
 
@@ -233,6 +233,73 @@ async fn what_was_published_while_nobody_followed_is_there_for_whoever_comes_bac
         assert_eq!(again.events(), ["2:00000001-4", "2:00000001-5", "2:00000001-6"]);
         assert!(!again.heard().contains(&"gap".to_owned()));
         assert_eq!(instance.shards.remembered(), 1, "the shard of the hub that was stopped is forgotten");
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn those_without_a_right_end_on_every_hub_and_nobody_comes_without_one_later() {
+    let run = async {
+        let instance = Instance::start(patient()).await;
+        let (one, other, later) = (instance.log("one").await, instance.log("other").await, instance.log("later").await);
+        let open = [instance.follow(one, Start::Now).await, instance.follow(other, Start::Now).await];
+        let hub = instance.hub(one).await;
+        let owner = Client::default();
+        let owned = Request { right: Some(Right::new(None)), ..request(Beginning::Now, hub.admit().expect("room")) };
+        instance.shards.shard_of(&hub).subscribe(owned, owner.clone());
+        // recognised before, and not handed over yet; on a worker that nobody followed on
+        let (late, beside) = (hub.admit().expect("room"), Attached::default());
+        until(|| open.iter().chain([&owner]).all(|client| client.heard() == ["open", "live"])).await;
+        instance.hubs.end_unowned(CloseReason::Revoked);
+        until(|| open.iter().all(|client| client.heard() == ["open", "live", "revoked"])).await;
+        let client = Client::default();
+        beside.shard_of(&hub).subscribe(request(Beginning::Now, late), client.clone());
+        assert_eq!(client.heard(), ["revoked"]);
+        for log in [one, later] {
+            assert_eq!(instance.follow(log, after(0)).await.heard(), ["revoked"]);
+        }
+        instance.publish(one);
+        until(|| owner.events().len() == 1).await;
+        assert_eq!(instance.hubs.admission().now(), 1);
+    };
+    LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn what_was_counted_of_a_log_is_still_counted_when_its_hub_is_stopped_and_when_it_is_followed_again() {
+    let run = async {
+        let instance = Instance::start(hasty()).await;
+        let (one, other) = (instance.log("one").await, instance.log("other").await);
+        let counted = || {
+            let (totals, spread) = instance.hubs.totals();
+            let revoked = totals.closed.iter().find(|(reason, _)| *reason == "revoked").map(|(_, count)| *count);
+            (totals.delivered, revoked, spread.buckets.iter().map(|(_, count)| count).sum::<u64>())
+        };
+        let follow_and_end = async |log, events: usize| {
+            let hub = instance.hub(log).await;
+            let (client, right) = (Client::default(), Right::new(None));
+            let ended = Request { right: Some(right.clone()), ..request(Beginning::Now, hub.admit().expect("room")) };
+            instance.shards.shard_of(&hub).subscribe(ended, client.clone());
+            until(|| client.heard().contains(&"live".to_owned())).await;
+            (0..events).for_each(|_| instance.publish(log));
+            until(|| client.events().len() == events).await;
+            right.end(CloseReason::Revoked);
+            until(|| client.heard().contains(&"revoked".to_owned())).await;
+        };
+        let stays = instance.follow(one, Start::Now).await;
+        instance.publish(one);
+        until(|| stays.events().len() == 1).await;
+        follow_and_end(other, 3).await;
+        until(|| instance.hubs.running(other).is_none()).await;
+        assert_eq!(counted(), (4, Some(1), 4));
+        assert_eq!(instance.hubs.followed(), 2, "the default, and one");
+        follow_and_end(other, 2).await;
+        assert_eq!(counted(), (6, Some(2), 6), "once each while it runs");
+        until(|| instance.hubs.running(other).is_none()).await;
+        assert_eq!(counted(), (6, Some(2), 6));
+        let (totals, _) = instance.hubs.totals();
+        let everything = totals.by_selector.iter().find(|(kind, _)| *kind == "all").map(|(_, count)| *count);
+        assert!(everything <= Some(1), "who has gone is held no more: {totals:?}");
     };
     LocalSet::new().run_until(run).await;
 }
@@ -500,7 +567,7 @@ async fn a_drain_reaches_every_hub_and_those_that_start_later() {
         Fake::release(&instance.fake.starts);
         let hub = timeout(PATIENCE, starting).await.expect("answered").expect("started");
         assert_eq!(hub.admit().err(), Some(CloseReason::Draining));
-        assert_eq!(*hub.drain.borrow(), Some(Duration::ZERO));
+        assert_eq!(hub.orders.borrow().drain, Some(Duration::ZERO));
         until(|| instance.hubs.admission().now() == 0).await;
     };
     LocalSet::new().run_until(run).await;

@@ -195,8 +195,9 @@ impl<O: Outlet> Shard<O> {
 
     /// Offers frames to a live subscription, and returns how many it took.
     fn deliver(&mut self, key: SubKey, frames: &[&Frame], last: Seq) -> u64 {
+        let unowned = self.unowned_over();
         let Some(sub) = self.subs.get_mut(key as usize) else { return 0 };
-        if let Some(reason) = sub.over(self.now) {
+        if let Some(reason) = sub.over(self.now, unowned) {
             self.close(key, reason);
             return 0;
         }

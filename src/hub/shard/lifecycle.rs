@@ -142,9 +142,10 @@ impl<O: Outlet> Shard<O> {
 
     /// Tells a client why its stream ends, if it listens, and ends it.
     pub(super) fn close(&mut self, key: SubKey, reason: CloseReason) {
+        let unowned = self.unowned_over();
         if let Some(sub) = self.subs.get_mut(key as usize) {
             // who must not come back is told so, whatever else would have ended the stream now
-            let reason = sub.over(self.now).unwrap_or(reason);
+            let reason = sub.over(self.now, unowned).unwrap_or(reason);
             if !sub.blocked {
                 // whether it arrives or not, the connection ends here
                 let _ = sub.outlet.tell(&Notice::Closing { reason, retry: self.settings.retry_after(reason) });

@@ -6,10 +6,20 @@
 use std::time::{Duration, Instant};
 
 use super::Shard;
-use crate::hub::{Expiry, Notice, Outlet, index::SubKey, subscription::Sub};
+use crate::hub::{CloseReason, Expiry, Notice, Outlet, index::SubKey, subscription::Sub};
 
 /// How long before its right expires a client is told.
 pub(super) const WARNING: Duration = Duration::from_secs(60);
+
+/// The end of subscriptions without a right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unowned {
+    reason: CloseReason,
+    /// The next key in the slab.
+    at: usize,
+    /// Keys from here on had nobody when it was told: who is there has come later, and was closed then.
+    end: usize,
+}
 
 impl<O: Outlet> Sub<O> {
     fn expiry(&self) -> Option<Expiry> {
@@ -62,9 +72,32 @@ impl<O: Outlet> Shard<O> {
 
     /// Closes a subscription whose right is over, and says whether it was.
     pub(super) fn close_if_over(&mut self, key: SubKey) -> bool {
-        let Some(reason) = self.subs.get(key as usize).and_then(|sub| sub.over(self.now)) else { return false };
+        let Some(reason) = self.subs.get(key as usize).and_then(|sub| sub.over(self.now, self.unowned_over())) else { return false };
         self.close(key, reason);
         true
+    }
+
+    /// Ends every subscription without a right, whoever comes later included. Nothing is written to them from here on; slices close them.
+    pub(crate) fn end_unowned(&mut self, reason: CloseReason) {
+        self.unowned = Some(Unowned { reason, at: 0, end: self.subs.capacity() });
+    }
+
+    /// Why subscriptions without a right are over, if they are.
+    pub(super) fn unowned_over(&self) -> Option<CloseReason> {
+        self.unowned.map(|unowned| unowned.reason)
+    }
+
+    /// Whether there may be subscriptions left that have no right and are to end.
+    pub(super) fn is_ending_unowned(&self) -> bool {
+        self.unowned.is_some_and(|unowned| unowned.at < unowned.end)
+    }
+
+    /// Looks at the next place, and closes who is there without a right.
+    pub(super) fn end_one_unowned(&mut self) {
+        let Some(unowned) = self.unowned.as_mut().filter(|unowned| unowned.at < unowned.end) else { return };
+        let key = unowned.at as SubKey;
+        unowned.at += 1;
+        self.close_if_over(key);
     }
 
     /// Has a subscription wait for its pace.

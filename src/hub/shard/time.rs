@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Shard;
 use crate::{
     domain::{Cursor, Seq},
-    hub::{CloseReason, Notice, Outlet, budget::LOOK, index::SubKey, subscription::Phase},
+    hub::{CloseReason, Notice, Outlet, budget::LOOK, index::SubKey, orders::Orders, subscription::Phase},
 };
 
 /// How often the worker calls [`Shard::tick`].
@@ -39,6 +39,17 @@ impl<O: Outlet> Shard<O> {
         self.drain = Some(Drain { ends: now + window, at: 0, owed: 0, looks: 0 });
     }
 
+    /// Does what holds from now on; what was ordered before is under way.
+    pub(crate) fn heed(&mut self, orders: Orders, now: Instant) {
+        let before = std::mem::replace(&mut self.orders, orders);
+        if let Some(window) = orders.drain.filter(|_| orders.drain != before.drain) {
+            self.drain(window, now);
+        }
+        if let Some(reason) = orders.unowned.filter(|_| orders.unowned != before.unowned) {
+            self.end_unowned(reason);
+        }
+    }
+
     /// What passes with time. Writes nothing itself: it says what is due, and slices do it.
     pub(crate) fn tick(&mut self, now: Instant) {
         self.now = now;
@@ -55,10 +66,10 @@ impl<O: Outlet> Shard<O> {
     pub(super) fn is_anything_due(&self) -> bool {
         let page_is_due = self.paging.front().is_some_and(|(since, _)| self.now.duration_since(*since) >= HOLD);
         let closing_is_due = self.drain.as_ref().is_some_and(|drain| drain.owed > 0 && drain.looks > 0);
-        !self.due.is_empty() || self.due_alarm().is_some() || page_is_due || closing_is_due
+        !self.due.is_empty() || self.due_alarm().is_some() || page_is_due || closing_is_due || self.is_ending_unowned()
     }
 
-    /// Heartbeats, patience, alarms, pages that nobody takes, drain.
+    /// Heartbeats, patience, alarms, the end of those without a right, pages that nobody takes, drain.
     pub(super) fn do_what_is_due(&mut self) {
         while self.is_anything_due() {
             self.budget.spend(LOOK);
@@ -67,6 +78,7 @@ impl<O: Outlet> Shard<O> {
                     self.visit(key, generation);
                 }
             } else if !self.ring_alarm() {
+                self.end_one_unowned();
                 self.watch_page();
                 self.drain_one();
             }

@@ -61,21 +61,21 @@ fn held(client: &Rc<RefCell<Client>>) -> usize {
 }
 
 /// Brings a subscription somewhere, and says what it holds there and whether its socket takes anything.
-type Situation = fn(&mut Crowd, &Arc<Right>) -> (Rc<RefCell<Client>>, usize, bool);
+type Situation = fn(&mut Crowd, Option<Arc<Right>>) -> (Rc<RefCell<Client>>, usize, bool);
 
 const SITUATIONS: [(&str, Situation); 8] = [
     ("live", |crowd, right| {
         crowd.update(None);
-        let client = crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), None);
+        let client = crowd.join_under(Filter::everything(), Beginning::Now, right, None);
         crowd.rest();
         (client, 0, true)
     }),
-    ("starting", |crowd, right| (crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), None), 0, true)),
+    ("starting", |crowd, right| (crowd.join_under(Filter::everything(), Beginning::Now, right, None), 0, true)),
     ("blocked", |crowd, right| {
         crowd.publish(9);
         crowd.update(None);
         crowd.rest();
-        let client = crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), None);
+        let client = crowd.join_under(Filter::everything(), Beginning::Now, right, None);
         client.borrow_mut().capacity = 2;
         crowd.publish(9);
         crowd.update(None);
@@ -86,19 +86,19 @@ const SITUATIONS: [(&str, Situation); 8] = [
         crowd.publish(40);
         crowd.update(None);
         crowd.rest();
-        (crowd.join_under(Filter::everything(), from(0), Some(right.clone()), None), 0, true)
+        (crowd.join_under(Filter::everything(), from(0), right, None), 0, true)
     }),
     ("paging", |crowd, right| {
         crowd.publish(40);
         crowd.update(None);
         crowd.rest();
-        let client = crowd.join_under(Filter::everything(), from(0), Some(right.clone()), None);
+        let client = crowd.join_under(Filter::everything(), from(0), right, None);
         crowd.answer(40);
         (client, 0, true)
     }),
     ("paused", |crowd, right| {
         crowd.update(None);
-        let client = crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), Some(3));
+        let client = crowd.join_under(Filter::everything(), Beginning::Now, right, Some(3));
         crowd.publish(9);
         crowd.update(None);
         crowd.rest();
@@ -107,7 +107,7 @@ const SITUATIONS: [(&str, Situation); 8] = [
     ("about to be written to", |crowd, right| {
         crowd.shard.set_slice(1);
         crowd.update(None);
-        let client = crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), None);
+        let client = crowd.join_under(Filter::everything(), Beginning::Now, right, None);
         crowd.rest();
         crowd.publish(1);
         crowd.update(None);
@@ -118,7 +118,7 @@ const SITUATIONS: [(&str, Situation); 8] = [
     ("about to hear of a rewind", |crowd, right| {
         crowd.publish(3);
         crowd.update(None);
-        let client = crowd.join_under(Filter::everything(), Beginning::Now, Some(right.clone()), None);
+        let client = crowd.join_under(Filter::everything(), Beginning::Now, right, None);
         crowd.rest();
         crowd.model.events.truncate(1);
         crowd.model.is_restored = true;
@@ -129,35 +129,74 @@ const SITUATIONS: [(&str, Situation); 8] = [
     }),
 ];
 
+/// What ends a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Clock,
+    Word,
+    /// Of all that have no right.
+    Unowned,
+}
+
 #[test]
 fn nothing_is_told_after_the_right_has_ended_but_why() {
     for (name, bring) in SITUATIONS {
-        for by_clock in [false, true] {
+        for end in [End::Clock, End::Word, End::Unowned] {
+            let case = format!("{name}, {end:?}");
             let mut crowd = of_a_short_ring();
-            let right = crowd.right(1000);
-            let (client, holds, listens) = bring(&mut crowd, &right);
-            let reason = if by_clock {
+            let right = (end != End::Unowned).then(|| crowd.right(1000));
+            let (client, holds, listens) = bring(&mut crowd, right.clone());
+            let reason = if end == End::Clock { CloseReason::Expired } else { CloseReason::Revoked };
+            match (end, right) {
                 // one jump: what was due on the way is due with the end
-                crowd.pass(Duration::from_secs(1000));
-                CloseReason::Expired
-            } else {
-                right.end(CloseReason::Revoked);
-                CloseReason::Revoked
-            };
-            assert!(crowd.shard.has_work(), "{name}: the shard was not woken");
+                (End::Clock, _) => crowd.pass(Duration::from_secs(1000)),
+                (_, Some(right)) => right.end(reason),
+                (_, None) => crowd.shard.end_unowned(reason),
+            }
+            assert!(crowd.shard.has_work(), "{case}: the shard was not woken");
             crowd.rest();
             let client = client.borrow();
-            assert_eq!(client.faults, Vec::<String>::new(), "{name}");
-            assert_eq!(
-                (client.holds.len(), client.connected),
-                (if name == "about to hear of a rewind" { 0 } else { holds }, false),
-                "{name}"
-            );
-            assert_eq!(client.closings, if listens { vec![reason] } else { vec![] }, "{name}");
-            assert!(crowd.shard.is_empty() && crowd.admission.now() == 0, "{name}: something was left behind");
-            assert_eq!(crowd.stats.closed(reason), 1, "{name}");
+            assert_eq!(client.faults, Vec::<String>::new(), "{case}");
+            let holds = if name == "about to hear of a rewind" { 0 } else { holds };
+            assert_eq!((client.holds.len(), client.connected), (holds, false), "{case}");
+            assert_eq!(client.closings, if listens { vec![reason] } else { vec![] }, "{case}");
+            assert!(crowd.shard.is_empty() && crowd.admission.now() == 0, "{case}: something was left behind");
+            assert_eq!(crowd.stats.closed(reason), 1, "{case}");
         }
     }
+}
+
+#[test]
+fn those_without_a_right_end_in_steps_and_nothing_is_written_to_those_whose_turn_comes_later() {
+    let mut crowd = Crowd::of_nobody();
+    crowd.update(None);
+    let right = crowd.right(1000);
+    let owner = crowd.join_under(Filter::everything(), Beginning::Now, Some(right), None);
+    let many: Vec<_> = (0..30).map(|_| crowd.join(Filter::everything(), Beginning::Now)).collect();
+    crowd.rest();
+    crowd.shard.set_slice(1);
+    crowd.publish(1);
+    crowd.update(None);
+    crowd.shard.end_unowned(CloseReason::Revoked);
+    let mut slices = 0;
+    while crowd.shard.has_work() {
+        let before = crowd.admission.now();
+        crowd.shard.slice(crowd.now);
+        assert!(before - crowd.admission.now() <= 4, "a slice of one look closes one in each of its parts");
+        slices += 1;
+    }
+    assert!(slices >= 8, "{slices}");
+    for client in &many {
+        assert_eq!((held(client), &client.borrow().closings[..]), (0, &[CloseReason::Revoked][..]));
+    }
+    assert_eq!((held(&owner), owner.borrow().connected, crowd.admission.now()), (1, true, 1));
+    // who comes later, under an old key or a new one
+    for _ in 0..40 {
+        let late = crowd.join(Filter::everything(), from(0));
+        assert_eq!((held(&late), &late.borrow().closings[..]), (0, &[CloseReason::Revoked][..]));
+    }
+    crowd.rest();
+    assert_eq!(crowd.admission.now(), 1);
 }
 
 #[test]

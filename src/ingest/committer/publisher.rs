@@ -122,4 +122,10 @@ impl Publisher {
     pub fn counts(&self, log: LogId) -> Counts {
         self.stats.counts(log)
     }
+
+    /// What was done to all logs since the start.
+    #[must_use]
+    pub fn total(&self) -> Counts {
+        self.stats.total()
+    }
 }

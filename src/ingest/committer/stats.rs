@@ -75,4 +75,11 @@ impl Stats {
     pub(super) fn counts(&self, log: LogId) -> Counts {
         self.logs().get(&log).copied().unwrap_or_default()
     }
+
+    /// Over all logs.
+    pub(super) fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        self.logs().values().for_each(|counts| total += *counts);
+        total
+    }
 }

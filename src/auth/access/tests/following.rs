@@ -29,6 +29,25 @@ async fn a_change_that_another_instance_made_is_followed() {
 }
 
 #[tokio::test]
+async fn the_end_of_open_mode_is_told_wherever_the_first_key_was_made() {
+    let service = FakeService::default();
+    let (here, there) = (service.without_tokens(service.settings()).await, service.without_tokens(service.settings()).await);
+    let (mut closed, closed_there) = (here.closed(), there.closed());
+    let (looks, running) = spawn_run(&here);
+    assert_eq!((*closed.borrow_and_update(), *closed_there.borrow()), (false, false));
+    let (made, _) = key(&there, KeyKind::Bearer).await;
+    assert!(*closed_there.borrow() && !there.is_open());
+    looks.send_replace(service.store.version());
+    closed.changed().await.expect("told");
+    assert!(*closed.borrow_and_update() && !here.is_open());
+    there.revoke_key(&operator(), &made.tenant, &made.id).await.expect("revoked");
+    looks.send_replace(service.store.version());
+    caught_up(&here, service.store.version()).await;
+    assert!(!closed.has_changed().expect("open"), "it is told once");
+    running.abort();
+}
+
+#[tokio::test]
 async fn a_change_that_could_not_be_loaded_is_loaded_later() {
     let service = FakeService::default();
     let (here, there) = (service.instance().await, service.instance().await);

@@ -46,7 +46,7 @@ async fn a_forged_ticket_is_refused_without_asking_the_store() {
     service.store.set_unreachable(true);
     let mut forged = ticket.clone();
     forged.replace_range(10..11, if &ticket[10..11] == "A" { "B" } else { "A" });
-    assert_eq!(access.redeem(&forged, &FILTER).await.map(|_| ()), Err(AuthError::Invalid("the ticket was not issued here")));
+    assert_eq!(access.redeem(&forged, &FILTER).await.map(|_| ()), Err(AuthError::invalid("the ticket was not issued here")));
     assert!(matches!(access.redeem(&ticket, &FILTER).await, Err(AuthError::Unavailable(_))));
 }
 

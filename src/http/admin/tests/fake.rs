@@ -69,7 +69,7 @@ impl Admin for FakeAdmin {
             NOBODY_OF_NOTE => Ok(principal("shop", "none")),
             "expired" => Err(AuthError::Expired),
             "away" => Err(AuthError::Unavailable("10.0.0.9".into())),
-            _ => Err(AuthError::Invalid("not one of ours")),
+            _ => Err(AuthError::invalid("not one of ours")),
         }
     }
 
