@@ -464,6 +464,7 @@ async fn a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are
         assert!(instance.hubs.running(log).is_none());
         assert_eq!((instance.hubs.name(log), client.events().len()), (None, 1));
         until(|| instance.hubs.admission().now() == 0).await;
+        assert_eq!(instance.hubs.totals().0.delivered, 1, "what was counted stays counted");
         // opened anew, and apart
         let again = instance.log("lost").await;
         assert_ne!(again, log);
