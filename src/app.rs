@@ -331,8 +331,8 @@ pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
     log.close().await;
     let (store, logs) = (config.log.database()?, positions.len());
     Ok(format!(
-        "{logs} {} in {store} numbered in a new epoch, the default one in {} from {} on; cursors beyond that are told that they are rewound",
-        if logs == 1 { "log is" } else { "logs are" },
+        "{logs} {} in {store}, numbered anew; `default` in epoch {} from {} on; cursors beyond what is there are told that they are rewound",
+        if logs == 1 { "log" } else { "logs" },
         position.epoch,
         position.head.next()
     ))

@@ -44,7 +44,7 @@ pub enum Command {
 /// What to do with the log.
 #[derive(Subcommand, Clone, Debug, PartialEq, Eq)]
 pub enum LogCommand {
-    /// Start a new numbering: part of every restore from a backup
+    /// Start a new numbering of every log: part of every restore from a backup
     NewEpoch {
         /// Why, for whoever reads the chain of epochs later
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]

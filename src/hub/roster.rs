@@ -141,6 +141,7 @@ impl Roster {
             Some(Place::Running { hub, .. }) => Some(hub),
             Some(Place::Starting { .. }) | None => None,
         };
+        hub.iter().for_each(|hub| self.retired.settle(hub.statistics()));
         Some(Misplaced { name, id, hub })
     }
 

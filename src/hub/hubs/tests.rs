@@ -464,6 +464,7 @@ async fn a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are
         assert!(instance.hubs.running(log).is_none());
         assert_eq!((instance.hubs.name(log), client.events().len()), (None, 1));
         until(|| instance.hubs.admission().now() == 0).await;
+        assert_eq!(instance.hubs.totals().0.delivered, 1, "what was counted stays counted");
         // opened anew, and apart
         let again = instance.log("lost").await;
         assert_ne!(again, log);
@@ -475,6 +476,20 @@ async fn a_log_whose_number_is_another_ones_now_is_forgotten_and_its_streams_are
         assert!(instance.hubs.running(again).is_some(), "what was opened since the look was asked for is not held against it");
     };
     LocalSet::new().run_until(run).await;
+}
+
+#[tokio::test]
+async fn a_log_that_was_opened_while_a_look_was_under_way_is_none_that_the_look_misses() {
+    let instance = Instance::start(patient()).await;
+    Fake::hold(&instance.fake.looks);
+    instance.outlast_looks(1).await;
+    let log = instance.log("one").await;
+    let hub = instance.hub(log).await;
+    Fake::release(&instance.fake.looks);
+    instance.outlast_looks(2).await;
+    assert_eq!(instance.hubs.name(log), Some(name("one")));
+    assert!(instance.hubs.running(log).is_some_and(|running| Arc::ptr_eq(&running, &hub)));
+    assert!(hub.admit().is_ok());
 }
 
 #[tokio::test]
