@@ -50,7 +50,7 @@ for_each_store! {
         }
         let done = chaincast(&store, &["log", "new-epoch", "--cause", "restored"]);
         assert!(done.status.success(), "{done:?}");
-        assert!(text(&done.stdout).starts_with("3 logs are in "), "{done:?}");
+        assert!(text(&done.stdout).starts_with("3 logs in "), "{done:?}");
         for id in logs {
             assert_eq!(log.epochs(id).await.expect("reads").links().len(), 2);
         }

@@ -209,9 +209,11 @@ async fn a_paced_follower_is_behind_one_that_is_not_and_misses_nothing() {
     let bench = Bench::with(&[("CHAINCAST_HEARTBEAT_SECONDS", "1")]).await;
     let query = format!("streams=1&token={}", bench.token("default", "reader"));
     let mut free = SseClient::live(bench.addr(), &query).await;
-    bench.set("default", &json!({"deliverPerSecond": 2})).await;
-    let mut paced = SseClient::live(bench.addr(), &query).await;
     let writer = bench.http().with_token(&bench.token("default", "writer"));
+    bench.set("default", &json!({"deliverPerSecond": 2, "maxConnections": 77})).await;
+    // the hub takes a tenant's settings all at once, a moment after they were answered
+    writer.until_stat("/connections/max", |max| max == 77).await;
+    let mut paced = SseClient::live(bench.addr(), &query).await;
     let stream = |n: u64| if n.is_multiple_of(3) { "1" } else { "2" };
     let events: Vec<Value> = (1..=30).map(|n| json!({"id": format!("e{n}"), "type": "stream.on", "streams": [stream(n)]})).collect();
     writer.publish_ok(&Value::Array(events)).await;

@@ -161,6 +161,21 @@ async fn nobody_has_a_body_read_before_a_credential_is_known_to_be_good() {
 }
 
 #[actix_web::test]
+async fn what_nobody_has_signed_yet_has_little_room_and_none_without_a_key_that_exists() {
+    let signed = |key: &str| {
+        let request =
+            post(&format!("/events?key={key}")).insert_header(("webhook-id", "m-1")).insert_header(("webhook-timestamp", "1790000000"));
+        request.insert_header(("webhook-signature", SIGNATURE)).set_payload(r#"{"type":"stream.a"}"#)
+    };
+    let full = Fakes { unverified: 0, ..closed() };
+    let refusal = ask(&full, signed("signer")).await;
+    assert_eq!((refusal.code().as_str(), refusal.header("retry-after").is_empty()), ("overloaded", false));
+    // refused before there would have to be room
+    assert_eq!(ask(&full, signed("nosuchkey")).await.code(), "unauthorized");
+    assert_eq!(ask(&closed(), signed("signer")).await.status, StatusCode::CREATED);
+}
+
+#[actix_web::test]
 async fn a_read_of_another_tenants_log_is_recorded_before_it_happens() {
     let fakes = closed();
     let answer = ask(&fakes, get("/events?all=true&tenant=default&reason=an%20audit").insert_header(OPS)).await;

@@ -45,6 +45,8 @@ pub(in crate::http) struct Fakes {
     pub(in crate::http) publisher: Arc<FakePublisher>,
     pub(in crate::http) authority: Arc<FakeAuthority>,
     pub(in crate::http) credentials: CredentialSettings,
+    /// Room, in KiB, for bodies that nobody has signed yet.
+    pub(in crate::http) unverified: usize,
     /// How many questions the log was asked.
     pub(in crate::http) reads: Arc<AtomicUsize>,
 }
@@ -63,6 +65,7 @@ impl Default for Fakes {
             publisher,
             authority: Arc::new(FakeAuthority { open: true, ..FakeAuthority::default() }),
             credentials: CredentialSettings::default(),
+            unverified: 1024,
             reads: Arc::default(),
         }
     }
@@ -92,7 +95,7 @@ impl Fakes {
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
             ingest: ingest::Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
-            unverified: Arc::new(tokio::sync::Semaphore::new(1024)),
+            unverified: Arc::new(tokio::sync::Semaphore::new(self.unverified)),
             max_selectors: 10,
         }
     }
