@@ -11,22 +11,13 @@ mod authority;
 mod facts;
 mod keys;
 mod operators;
+mod serve;
 mod store;
 
-use std::{
-    future::{Future, ready},
-    net::{SocketAddr, TcpListener},
-    rc::Rc,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_http::HttpService;
-use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
-use actix_web::{dev::AppConfig, web};
 use anyhow::Context as _;
 use tokio::{
-    net::TcpStream,
     runtime::Handle,
     sync::{Semaphore, watch},
     task::JoinSet,
@@ -34,39 +25,30 @@ use tokio::{
 };
 
 pub use self::keys::{Said, keys};
-use self::{authority::Gate, facts::AppFacts};
+use self::{
+    authority::Gate,
+    facts::AppFacts,
+    serve::{guard, listen, serve},
+};
 use crate::{
     backplane::Local,
     config::Config,
     domain::LogName,
-    http::{self, Console, Following, Guard, InFlight, Openness, Origins, State},
+    http::{Console, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, run_retention},
-    sse::{DetachIo, Patience, SocketSettings, Terms, prepare_accepted},
     vital::vital,
 };
 
-/// Connections that the kernel may hold before they are accepted: a restart is followed by all clients at once.
-const BACKLOG: i32 = 4096;
 /// How long requests that are under way may take to end.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
-/// How long actix then waits for connections, all of which are idle.
-const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
 /// How many of the largest publish requests may be read at once before it is known who signed them.
 const UNVERIFIED_BODIES: usize = 12;
 /// How often retention looks for what may go.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(15);
-/// The most bytes of a request's head: room for tokens, cookies and a long filter.
-const HEAD_BYTES: usize = 32 * 1024;
-/// How long what is left of a refused body is read, so that the refusal is not lost to a reset.
-const DISCONNECT_WITHIN: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept: longer than proxies and publishers keep theirs, so that they close first and lose no request.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-/// How much longer our own patience with an idle connection is than actix's, which ends it more politely.
-const KEEP_ALIVE_SLACK: Duration = Duration::from_secs(5);
 
 /// The service, listening but not yet serving.
 pub struct App {
@@ -195,19 +177,6 @@ impl App {
     }
 }
 
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let open = || -> std::io::Result<TcpListener> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
-        // a restart must not wait for connections of the last run to be forgotten
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        socket.set_nonblocking(true)?;
-        Ok(socket.into())
-    };
-    open().with_context(|| format!("cannot listen on {address}"))
-}
-
 fn hub_settings(config: &Config) -> hub::Settings {
     let settings = &config.hub;
     hub::Settings {
@@ -220,68 +189,6 @@ fn hub_settings(config: &Config) -> hub::Settings {
         lifetime: settings.lifetime(),
         ..hub::Settings::default()
     }
-}
-
-/// What clients are held to until they follow a stream.
-fn terms(config: &Config) -> Terms {
-    let patience = Patience {
-        head: config.server.request_head(),
-        body: config.server.request_body(),
-        idle: KEEP_ALIVE + KEEP_ALIVE_SLACK,
-        unread: DISCONNECT_WITHIN,
-        answer: config.server.answer(),
-    };
-    Terms { patience, head_bytes: HEAD_BYTES, refusals: http::refusals(HEAD_BYTES) }
-}
-
-fn guard(config: &Config, open: bool) -> Guard {
-    let openness = if config.access.insecure_open || !open { Openness::Network } else { Openness::Loopback };
-    Guard::new(openness, &config.access.hosts(), Origins::new(&config.access.origins()))
-}
-
-fn serve(
-    listener: TcpListener,
-    config: &Config,
-    state: State,
-    console: Option<Console>,
-    guard: Guard,
-    hubs: Arc<Hubs>,
-    in_flight: InFlight,
-) -> anyhow::Result<actix_server::Server> {
-    let (state, console) = (web::Data::new(state), console.map(web::Data::new));
-    // the shard looks at a blocked connection once a heartbeat, and has the first word
-    let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
-    let terms = terms(config);
-    let server = actix_server::Server::build()
-        .workers(config.server.workers)
-        // streams are counted by the hubs; this bounds what has not become one
-        .max_concurrent_connections(config.hub.max_connections)
-        .shutdown_timeout(CONNECTIONS_END_WITHIN_SECONDS)
-        .disable_signals()
-        .listen("http", listener, move || {
-            // this runs once on each worker's thread
-            let following = Following::new(hubs.clone(), socket);
-            let app = http::app(state.clone(), console.clone(), guard.clone(), in_flight.clone()).app_data(following);
-            let terms = Rc::new(terms.clone());
-            fn_service(move |stream: TcpStream| {
-                prepare_accepted(&stream, terms.patience);
-                let peer = stream.peer_addr().ok();
-                ready(Ok::<_, actix_http::error::DispatchError>((DetachIo::new(stream, terms.clone()), peer)))
-            })
-            .and_then(
-                HttpService::build()
-                    // the socket's own patience answers late heads, and not only the first
-                    .client_request_timeout(Duration::ZERO)
-                    .client_disconnect_timeout(DISCONNECT_WITHIN)
-                    .keep_alive(KEEP_ALIVE)
-                    .on_connect_ext(|io: &DetachIo, connection: &mut actix_http::Extensions| {
-                        connection.insert(io.handle());
-                    })
-                    .h1(map_config(app, |_| AppConfig::default())),
-            )
-        })
-        .context("cannot start the workers")?;
-    Ok(server.run())
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

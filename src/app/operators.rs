@@ -8,7 +8,7 @@ use std::{net::TcpListener, sync::Arc, time::Duration};
 use actix_web::{HttpServer, web};
 use anyhow::Context as _;
 
-use super::{CONNECTIONS_END_WITHIN_SECONDS, DISCONNECT_WITHIN, KEEP_ALIVE};
+use super::serve::{CONNECTIONS_END_WITHIN_SECONDS, DISCONNECT_WITHIN, KEEP_ALIVE};
 use crate::{
     auth::Access,
     http::{self, Console, Guard, InFlight, State},

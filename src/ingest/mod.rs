@@ -23,6 +23,7 @@ pub use committer::{Committer, ConflictingId, Counts, PublishError, Published, P
 pub use draft::Draft;
 pub use fault::{Excess, Fault, ParseError};
 pub use ids::MissingIds;
+pub use object::pairs;
 
 use crate::{
     domain::Source,

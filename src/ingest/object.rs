@@ -30,7 +30,7 @@ impl<'a> Object<'a> {
             faults.add(pointer, "wrong_type", format!("must be an object, not {}", type_of(json)));
             return None;
         }
-        let Ok(pairs) = serde_json::Deserializer::from_str(json).deserialize_map(Pairs) else {
+        let Ok(pairs) = pairs(json) else {
             // the text was valid JSON before, so all that is left to fail is a name that is no Unicode text
             faults.add(pointer, "invalid", "has a member name with a lone surrogate");
             return None;
@@ -142,7 +142,14 @@ fn type_of(json: &str) -> &'static str {
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// An object's members in their order, repeated ones included.
+/// An object's members in their order, repeated ones included, each value as its text.
+///
+/// # Errors
+/// What is no object, or has a name that is no Unicode text.
+pub fn pairs(json: &str) -> Result<Vec<(Cow<'_, str>, &str)>, serde_json::Error> {
+    serde_json::Deserializer::from_str(json).deserialize_map(Pairs)
+}
+
 struct Pairs;
 
 impl<'de> Visitor<'de> for Pairs {

@@ -2,16 +2,12 @@
 //!
 //! A member that nobody knows, or that stands twice, is a fault: a limit that is misspelt must not silently be none. `null` is like not given.
 
-use std::{borrow::Cow, fmt};
+use std::fmt;
 
 use actix_web::{
     HttpRequest,
     http::header,
     web::{self, Bytes},
-};
-use serde::{
-    Deserialize, Deserializer as _,
-    de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
@@ -20,7 +16,7 @@ use crate::{
     auth::{Rights, RightsError},
     domain::{LogName, Timestamp},
     http::{code::Code, media_type, problem::Problem},
-    ingest::{BodyForm, Fault},
+    ingest::{BodyForm, Fault, pairs},
 };
 
 /// The longest text that a member may hold, in bytes.
@@ -70,7 +66,7 @@ impl<'a> Members<'a> {
             members.fault("", "wrong_type", "must be an object");
             return Err(Problem::invalid(members.faults));
         }
-        let pairs = serde_json::Deserializer::from_str(json).deserialize_map(Pairs).map_err(|error| malformed(&error))?;
+        let pairs = pairs(json).map_err(|error| malformed(&error))?;
         for (name, value) in pairs {
             match known.iter().find(|known| **known == name) {
                 None => members.fault(pointer(&name), "unknown_member", format!("is none of {}", known.join(", "))),
@@ -183,26 +179,4 @@ pub(super) fn rights(json: &str) -> Result<Rights, Broken> {
         };
         Broken { pointer, code: "invalid", detail: error.to_string() }
     })
-}
-
-/// An object's members in their order, repeated ones included.
-struct Pairs;
-
-#[derive(Deserialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl<'de> Visitor<'de> for Pairs {
-    type Value = Vec<(Cow<'de, str>, &'de str)>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
-            pairs.push((name, value.get()));
-        }
-        Ok(pairs)
-    }
 }
