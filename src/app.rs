@@ -209,6 +209,8 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
         tracing::warn!("CHAINCAST_INSECURE_OPEN is set: whoever reaches this port can publish and read");
     } else if open {
         tracing::info!("open mode: no credentials are configured, so only this machine is served");
+    } else {
+        tracing::info!("credentials are asked for: tokens as they are configured, and the keys in the store");
     }
     let spare = 512 + config.server.workers as u64 * 8;
     if (config.hub.max_connections as u64).saturating_add(spare) > descriptors {

@@ -63,9 +63,15 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
 
 /// Ends the streams that needed no credential once there is one, wherever the first was made.
 async fn end_with_open_mode(mut closed: watch::Receiver<bool>, hubs: Arc<Hubs>, stop: impl Future<Output = ()>) {
+    let was_open = !*closed.borrow();
     tokio::select! {
         found = closed.wait_for(|closed| *closed) => {
             if found.is_ok() {
+                if was_open {
+                    tracing::info!(
+                        "the first key was made: open mode is over, and so are the streams that it allowed. Restart the service to be reached through a proxy"
+                    );
+                }
                 hubs.end_unowned(CloseReason::Revoked);
             }
         }
