@@ -134,6 +134,13 @@ impl<K: Clone + Eq + Hash> Held<K> {
     }
 }
 
+impl Place {
+    /// Whether anything is given back when it is dropped: a stream of open mode carries none.
+    pub(super) fn counts(&self) -> bool {
+        self.address.is_some() || self.subject.is_some()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some((held, address)) = &self.address {

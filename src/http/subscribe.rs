@@ -83,7 +83,9 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
             CloseReason::Limited => Problem::from(state.scrutiny.limits.tenant_is_full()),
             reason => reason.into(),
         })?;
-        permit.keep(Box::new(place));
+        if place.counts() {
+            permit.keep(Box::new(place));
+        }
         let beginning = hub::resolve(query.start, hub.view(), &*state.log, log).await?;
         if let (OnGap::Fail, Some(gap)) = (query.on_gap, beginning.gap(hub.view().earliest())) {
             return Err(Problem::gap(gap.into()));
