@@ -196,6 +196,14 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// Works until it is done, or `stop` is over.
+async fn unless_stopped(work: impl Future<Output = ()>, stop: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        () = stop => {}
+    }
+}
+
 /// Waits for `condition`, but no longer than `patience`.
 async fn wait_until(patience: Duration, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + patience;

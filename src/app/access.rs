@@ -9,7 +9,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::stopped;
+use super::{stopped, unless_stopped};
 use crate::{
     auth::{Access, AccessSettings, Jwt, Tokens},
     config::{Config, CookieSameSite, ForwardedHeader},
@@ -53,12 +53,7 @@ pub(super) fn spawn(tasks: &mut JoinSet<()>, access: &Arc<Access>, tokens: Optio
             }
         }
     };
-    tasks.spawn(async move {
-        tokio::select! {
-            () = configuring => {}
-            () = stopped => {}
-        }
-    });
+    tasks.spawn(unless_stopped(configuring, stopped));
 }
 
 /// Ends the streams that needed no credential once there is one, wherever the first was made.
@@ -116,12 +111,7 @@ fn limits(config: &Config, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) 
             kept.forget_quiet();
         }
     };
-    tasks.spawn(async move {
-        tokio::select! {
-            () = forgetting => {}
-            () = stopped => {}
-        }
-    });
+    tasks.spawn(unless_stopped(forgetting, stopped));
     limits
 }
 

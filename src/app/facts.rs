@@ -15,6 +15,7 @@ use std::{
 
 use tokio::time::interval;
 
+use super::unless_stopped;
 use crate::{
     http::{
         BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
@@ -78,10 +79,7 @@ impl AppFacts {
                 }
             }
         };
-        tokio::select! {
-            () = sampling => {}
-            () = stop => {}
-        }
+        unless_stopped(sampling, stop).await;
     }
 
     fn remember(&self, log: LogId, counts: Counts) {

@@ -1,6 +1,9 @@
 //! A moment in UTC, as precise as both stores keep it.
 
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use time::{OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
@@ -30,7 +33,19 @@ impl Timestamp {
     #[must_use]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        Self(micros(since))
+    }
+
+    /// So much later; the last moment there is when that would be beyond it.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(micros(by)))
+    }
+
+    /// So much earlier; the first moment there is when that would be before it.
+    #[must_use]
+    pub fn minus(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(micros(by)))
     }
 
     /// A date-time as in RFC 3339 §5.6, with any offset.
@@ -41,6 +56,10 @@ impl Timestamp {
         let t = OffsetDateTime::parse(s, &Rfc3339).map_err(|_| TimestampError)?;
         i64::try_from(t.unix_timestamp_nanos() / 1000).map(Self).map_err(|_| TimestampError)
     }
+}
+
+fn micros(span: Duration) -> i64 {
+    i64::try_from(span.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl fmt::Display for Timestamp {

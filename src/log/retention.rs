@@ -76,19 +76,14 @@ impl Retention {
 
     /// What was received before this is too old to keep.
     pub(super) fn events_before(&self, now: Timestamp) -> Option<Timestamp> {
-        self.max_age.map(|age| earlier(now, age))
+        self.max_age.map(|age| now.minus(age))
     }
 
     /// Ids from before this may be forgotten, as far as their events are gone: while an event is kept, publishing it again must not
     /// store it twice.
     pub(super) fn ids_before(&self, now: Timestamp) -> Option<Timestamp> {
-        self.dedupe.map(|dedupe| earlier(now, dedupe.max(self.max_age.unwrap_or_default())))
+        self.dedupe.map(|dedupe| now.minus(dedupe.max(self.max_age.unwrap_or_default())))
     }
-}
-
-fn earlier(now: Timestamp, by: Duration) -> Timestamp {
-    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(now.as_micros().saturating_sub(by))
 }
 
 #[cfg(test)]

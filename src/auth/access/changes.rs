@@ -10,7 +10,6 @@ use std::{sync::Arc, time::Duration};
 use super::{
     Access, Actor,
     actor::{MAX_TEXT_BYTES, check_text, refused},
-    later,
 };
 use crate::{
     auth::{
@@ -129,7 +128,7 @@ impl Access {
         }
         let (bearer_text, digest) = self.secret_of(id, kind, 1)?;
         let entry = actor.entry(Some(tenant), "key.rotated", id.to_owned());
-        let rotated = self.store.rotate_key(tenant, id, digest, later(self.now(), overlap), &entry).await?;
+        let rotated = self.store.rotate_key(tenant, id, digest, self.now().plus(overlap), &entry).await?;
         let key = rotated.ok_or(NO_KEY)?;
         let text = match kind {
             KeyKind::Bearer => bearer_text,

@@ -15,7 +15,7 @@ mod state;
 mod streams;
 mod tickets;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -226,10 +226,6 @@ impl fmt::Debug for Access {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Access").field("version", &self.version()).field("is_open", &self.is_open()).finish_non_exhaustive()
     }
-}
-
-fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    Timestamp::from_micros(moment.as_micros().saturating_add(i64::try_from(by.as_micros()).unwrap_or(i64::MAX)))
 }
 
 #[cfg(test)]

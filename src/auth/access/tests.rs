@@ -4,6 +4,8 @@ mod following;
 mod revoking;
 mod tickets;
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use super::*;

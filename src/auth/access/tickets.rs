@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Access, TicketUse, later};
+use super::{Access, TicketUse};
 use crate::{
     auth::{
         AuthError, Credential, Principal, ShownOnce,
@@ -36,9 +36,9 @@ impl Access {
     /// [`AuthError::Forbidden`] when there is nothing that the ticket could stand for.
     pub async fn issue_ticket(&self, principal: &Principal) -> Result<IssuedTicket, AuthError> {
         let now = self.now();
-        let longest = later(now, LONGEST);
+        let longest = now.plus(LONGEST);
         let expires_at = match &principal.credential {
-            Credential::Token => principal.expires_at.map_or(longest, |end| end.min(later(now, LONGEST_OF_A_TOKEN))),
+            Credential::Token => principal.expires_at.map_or(longest, |end| end.min(now.plus(LONGEST_OF_A_TOKEN))),
             // a page that was given one by a service with an API key shall not have it for the key's whole life
             Credential::Key(_) => principal.expires_at.map_or(longest, |end| end.min(longest)),
             Credential::Open | Credential::Anonymous | Credential::Signature(_) => {
@@ -52,7 +52,7 @@ impl Access {
         let holder = write_holder(&Principal { expires_at: Some(expires_at), ..principal.clone() });
         let first_use_within = self.settings.ticket_first_use;
         self.store.issue_ticket(&TicketRecord { digest, principal: holder, first_use_within, expires_at }).await?;
-        Ok(IssuedTicket { text, first_use_by: later(now, first_use_within).min(expires_at), expires_at })
+        Ok(IssuedTicket { text, first_use_by: now.plus(first_use_within).min(expires_at), expires_at })
     }
 
     /// Who holds this ticket, for the subscription with this digest. It is a use of the ticket, and the newest.

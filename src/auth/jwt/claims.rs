@@ -81,11 +81,11 @@ impl Rules {
         let expires = time(&members, "exp")?.ok_or_else(|| refused("exp", "is missing"))?;
         let not_before = time(&members, "nbf")?;
         let issued_at = time(&members, "iat")?;
-        let expires_at = later(expires, self.leeway);
+        let expires_at = expires.plus(self.leeway);
         if now >= expires_at {
             return Err(TokenError::Expired);
         }
-        if not_before.max(issued_at).is_some_and(|from| from > later(now, self.leeway)) {
+        if not_before.max(issued_at).is_some_and(|from| from > now.plus(self.leeway)) {
             return Err(TokenError::NotYet);
         }
         self.check_issuer(&members)?;
@@ -162,11 +162,6 @@ fn time(members: &Members<'_>, claim: &str) -> Result<Option<Timestamp>, TokenEr
     #[expect(clippy::cast_possible_truncation, reason = "in range, and finer than a microsecond is dropped")]
     let micros = (seconds * 1e6) as i64;
     Ok(Some(Timestamp::from_micros(micros)))
-}
-
-fn later(time: Timestamp, by: Duration) -> Timestamp {
-    let by = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
-    Timestamp::from_micros(time.as_micros().saturating_add(by))
 }
 
 fn name(members: &Members<'_>, claim: &str) -> Result<Option<Box<str>>, TokenError> {
