@@ -8,6 +8,7 @@
 
 mod access;
 mod authority;
+mod backplane;
 mod facts;
 mod keys;
 mod operators;
@@ -31,7 +32,6 @@ use self::{
     serve::{guard, listen, serve},
 };
 use crate::{
-    backplane::Local,
     config::Config,
     domain::LogName,
     http::{Console, Guard, InFlight, Openness, Origins, State},
@@ -80,9 +80,10 @@ impl App {
         let (access, tokens) = access::start(on_runtime, &config).await?;
         config.check_openness(access.is_open())?;
 
-        let (backplane, announcements) = Local::new();
-        let hubs = Hubs::start(log.clone(), hub_settings(&config), announcements, config.hub.max_tenants).await?;
-        let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+        let (backplane, inbox) = backplane::start(&config).await?;
+        let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
+        hubs.hear_through(&backplane);
+        let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         access::spawn(&mut tasks, &access, tokens, &hubs, &stop);
@@ -171,6 +172,7 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        hubs.stop();
         log.close().await;
         tracing::info!("stopped");
         Ok(())

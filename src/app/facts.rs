@@ -298,8 +298,8 @@ mod tests {
             let home = tempfile::TempDir::new().expect("a temporary directory");
             let opened = SqliteLog::open_file(&home.path().join("log.db"), SqliteSettings::default()).await.expect("opens");
             let log: Arc<dyn EventLog> = Arc::new(opened);
-            let (backplane, announcements) = Local::new();
-            let hubs = Hubs::start(log.clone(), settings, announcements, 10).await.expect("starts");
+            let (backplane, inbox) = Local::new();
+            let hubs = Hubs::start(log.clone(), settings, inbox.announcements, 10).await.expect("starts");
             let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
             let committing = tokio::spawn(committer.run(std::future::pending()));
             let ids = [hubs.log(&LogName::new("busy")).await.expect("opens"), hubs.log(&LogName::new("quiet")).await.expect("opens")];

@@ -28,10 +28,17 @@ use tokio::time::timeout;
 pub use settings::PostgresSettings;
 
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
     sessions::Failure, sessions::Sessions, statements,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+
+/// Where every log stands and what it is called, the version of access, and who answers (a standby cannot say), from one snapshot. One row without
+/// a log when there is none.
+const LOOK: &str = "
+    WITH me AS MATERIALIZED (SELECT CASE WHEN NOT pg_is_in_recovery() THEN store_identity() END AS store)
+    SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name, me.store
+    FROM me CROSS JOIN access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 
@@ -142,7 +149,7 @@ impl EventLog for PostgresLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(|| sqlx::query(statements::LOOK)).await?;
+        let rows = self.read_rows(|| sqlx::query(LOOK)).await?;
         let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
         let (mut positions, mut names) = (Vec::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
         for row in &rows {
@@ -152,7 +159,8 @@ impl EventLog for PostgresLog {
             positions.push(page::position(id, (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
             names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
-        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()) })
+        let store = rows.first().map_or(Ok(None), |row| column::<Option<&str>>(row, 6))?.map(StoreIdentity::of);
+        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()), store })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

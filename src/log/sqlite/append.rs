@@ -77,7 +77,7 @@ async fn append_to(store: &SqliteLog, connection: &mut SqliteConnection, log: Lo
     };
     transaction.commit().await?;
     store.note(log, head.epoch, last);
-    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at }))
+    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: Some(store.file.identity()) }))
 }
 
 async fn open_in(store: &SqliteLog, connection: &mut SqliteConnection, name: &LogName) -> Done<LogId> {

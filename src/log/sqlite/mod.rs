@@ -41,6 +41,10 @@ use super::{
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
+/// Where every log stands and what it is called, and the version of access, from one snapshot. One row without a log when there is none.
+const LOOK: &str = "
+    SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name FROM access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
+
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
 /// Logs in one SQLite file.
@@ -157,7 +161,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(sqlx::query(statements::LOOK)).await?;
+        let rows = self.read_rows(sqlx::query(LOOK)).await?;
         let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
         let (mut positions, mut names) = (Vec::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
         for row in &rows {
@@ -167,7 +171,7 @@ impl EventLog for SqliteLog {
             positions.push(page::position(id, (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
             names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
-        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()) })
+        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()), store: Some(self.file.identity()) })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {
