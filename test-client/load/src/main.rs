@@ -20,6 +20,7 @@ mod interrupt;
 mod mark;
 mod outcome;
 mod publish;
+mod redis;
 mod report;
 mod scenario;
 mod server;
