@@ -2,6 +2,7 @@
 
 use std::{
     net::TcpStream,
+    os::unix::process::CommandExt as _,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -28,7 +29,7 @@ impl Redis {
         let (home, port) = (TempDir::new_in(scratch)?, free_port()?);
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--port", &port.to_string(), "--dir"]).arg(home.path());
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
         let child = child.context("can't start redis-server, of Debian's package of that name")?;
         interrupt::note(&child, home.path());
         let this = Self { child, port, _home: home };
