@@ -8,6 +8,7 @@
 
 mod access;
 mod authority;
+mod copy;
 mod facts;
 mod keys;
 mod operators;
@@ -24,7 +25,10 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::keys::{Said, keys};
+pub use self::{
+    copy::copy,
+    keys::{Said, keys},
+};
 use self::{
     authority::Gate,
     facts::AppFacts,
