@@ -25,14 +25,14 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::{
-    copy::copy,
-    keys::{Said, keys},
-};
 use self::{
     authority::Gate,
     facts::AppFacts,
     serve::{guard, listen, serve},
+};
+pub use self::{
+    copy::copy,
+    keys::{Said, keys},
 };
 use crate::{
     backplane::Local,

@@ -128,7 +128,10 @@ mod tests {
     #[test]
     fn a_copy_must_say_where_to() {
         let cli = parse(&["log", "copy", "--to", "postgres://u:secret@h/d"]);
-        assert_eq!(cli.command_or_serve(), Command::Log { command: LogCommand::Copy { to: "postgres://u:secret@h/d".parse().expect("infallible") } });
+        assert_eq!(
+            cli.command_or_serve(),
+            Command::Log { command: LogCommand::Copy { to: "postgres://u:secret@h/d".parse().expect("infallible") } }
+        );
         assert!(!format!("{cli:?}").contains("secret"));
         assert!(try_parse(&["log", "copy"]).is_err());
     }

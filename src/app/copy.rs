@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// How often it says how far it is, unless it begins with something else.
+/// How often it says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(2);
 
 /// Copies, tells how far it is as lines for people, and returns what was done and what to do next.
@@ -40,7 +40,7 @@ pub async fn copy(config: &Config, to: &DatabaseUrl, say: impl FnMut(&str) + Sen
         Database::Postgres(url) => Target::postgres(url, postgres(deadline)).await,
     };
     let target = target.with_context(|| format!("cannot copy to {into}"))?;
-    let mut teller = Teller { say, said: None };
+    let mut teller = Teller { say, begun: None, said: None };
     let copied = transfer::copy(source, target, |progress| teller.hear(progress)).await;
     let copied = copied.with_context(|| format!("cannot copy from {from} to {into}"))?;
     Ok(summary(&copied, &from, &into, began.elapsed()))
@@ -65,14 +65,10 @@ fn is_same(from: &Database, into: &Database) -> bool {
 /// Says how far a copy is, now and then.
 struct Teller<F> {
     say: F,
-    said: Option<Said>,
-}
-
-/// What was said last.
-struct Said {
-    what: String,
-    began: Instant,
-    last: Instant,
+    /// What is under way, and since when.
+    begun: Option<(String, Instant)>,
+    /// What was said last, and when.
+    said: Option<(Stage, Instant)>,
 }
 
 impl<F: FnMut(&str)> Teller<F> {
@@ -84,13 +80,15 @@ impl<F: FnMut(&str)> Teller<F> {
         };
         let what = format!("{doing} {}{of_log}", progress.table);
         let now = Instant::now();
-        let began = match &self.said {
-            Some(said) if said.what == what && now - said.last < SAY_EVERY => return,
-            Some(said) if said.what == what => said.began,
-            _ => now,
-        };
-        (self.say)(&format!("{what}: {}{}", count(progress.rows), rest(&progress, now - began)));
-        self.said = Some(Said { what, began, last: now });
+        if self.begun.as_ref().is_none_or(|(begun, _)| *begun != what) {
+            self.begun = Some((what.clone(), now));
+        }
+        if self.said.is_some_and(|(stage, at)| stage == progress.stage && now - at < SAY_EVERY) {
+            return;
+        }
+        self.said = Some((progress.stage, now));
+        let spent = self.begun.as_ref().map_or(Duration::ZERO, |(_, since)| now - *since);
+        (self.say)(&format!("{what}: {}{}", count(progress.rows), rest(&progress, spent)));
     }
 }
 
@@ -149,9 +147,9 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_it_begins_and_then_only_now_and_then() {
+    fn it_says_at_once_what_it_begins_with_and_then_only_now_and_then() {
         let mut lines = Vec::new();
-        let mut teller = Teller { say: |line: &str| lines.push(line.to_owned()), said: None };
+        let mut teller = Teller { say: |line: &str| lines.push(line.to_owned()), begun: None, said: None };
         teller.hear(heard(10_000, Some(1_234_567)));
         teller.hear(heard(20_000, Some(1_234_567)));
         teller.hear(Progress { stage: Stage::Checking, log: None, table: "audit", ..heard(999, None) });

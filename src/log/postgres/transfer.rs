@@ -143,7 +143,10 @@ fn options(url: &str, settings: &PostgresSettings) -> Result<PgConnectOptions, L
     let options = settings.options(url)?.application_name(NAME);
     let lock_timeout = PATIENCE.as_millis().to_string();
     // a statement may read a whole table, and the transaction waits for the other store: what is bounded is each chunk
-    Ok(options.options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0"), ("lock_timeout", &lock_timeout)]))
+    Ok(options
+        .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0"), ("lock_timeout", &lock_timeout)])
+        // a table that takes minutes is no slow statement
+        .disable_statement_logging())
 }
 
 fn is_truncated(table: &Table) -> bool {

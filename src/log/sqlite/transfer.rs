@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+/// How many rows the thread that reads may be ahead of who takes them.
+const ROWS_AHEAD: usize = 500;
+
 /// A file that is copied.
 pub(in crate::log) struct Reading {
     connection: SqliteConnection,
@@ -68,7 +71,7 @@ async fn connect(path: &Path, settings: &SqliteSettings, end: End) -> Result<Sql
     let options = SqliteConnectOptions::new().filename(path).busy_timeout(settings.connect_timeout);
     let options = options.locking_mode(SqliteLockingMode::Exclusive).synchronous(SqliteSynchronous::Full);
     // 64 MiB of pages: a target is written in the order of its keys
-    let options = options.pragma("cache_size", "-65536");
+    let options = options.pragma("cache_size", "-65536").row_buffer_size(ROWS_AHEAD).disable_statement_logging();
     let mut connection = options.connect().await.map_err(|error| refused(end, error))?;
     // takes the lock, which is kept from then on
     execute(&mut connection, "BEGIN EXCLUSIVE; COMMIT").await.map_err(|error| refused(end, error))?;

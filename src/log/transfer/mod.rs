@@ -20,11 +20,11 @@ use std::{fmt, path::Path};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 
+pub(in crate::log) use self::table::{Kind, LOGS, Table, all};
 pub use self::{
     run::{Copied, Progress, Stage, copy},
     table::copied_columns,
 };
-pub(in crate::log) use self::table::{Kind, LOGS, Table, all};
 use super::{LogError, PostgresSettings, SqliteSettings, access::calls::Value, postgres, sqlite};
 
 /// A row of any table: one value a column.
@@ -103,7 +103,9 @@ pub enum CopyError {
         read: u64,
     },
     /// The last step was not answered.
-    #[error("the end of the copy was not confirmed ({0}): run this again, and if it says that the store to copy to is not empty, the copy was whole")]
+    #[error(
+        "the end of the copy was not confirmed ({0}): run this again, and if it says that the store to copy to is not empty, the copy was whole"
+    )]
     Unconfirmed(LogError),
 }
 

@@ -120,7 +120,8 @@ async fn logs(source: &mut dyn Reads, counted: bool) -> Result<Vec<Log>, CopyErr
     // one row a tenant
     while let Some(row) = rows.next().await {
         let row = row.map_err(|error| CopyError::Store(End::Source, error))?;
-        let [Value::Number(Some(from)), Value::Text(Some(name)), Value::Number(Some(head)), Value::Number(Some(earliest)), ..] = &row[..] else {
+        let [Value::Number(Some(from)), Value::Text(Some(name)), Value::Number(Some(head)), Value::Number(Some(earliest)), ..] = &row[..]
+        else {
             return Err(CopyError::Store(End::Source, LogError::Internal("a log without a number or a name".into())));
         };
         logs.push(Log { name: name.clone(), from: *from, to: *from, events: (head + 1 - earliest).unsigned_abs() });

@@ -123,15 +123,7 @@ pub(in crate::log) const ACCESS: [Table; 7] = [
     },
     Table {
         name: "audit",
-        columns: &[
-            ("number", Big),
-            ("at", Big),
-            ("tenant", Text),
-            ("actor", Text),
-            ("action", Text),
-            ("target", Text),
-            ("reason", Text),
-        ],
+        columns: &[("number", Big), ("at", Big), ("tenant", Text), ("actor", Text), ("action", Text), ("target", Text), ("reason", Text)],
         order: "t.number",
         by_log: false,
     },
@@ -186,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_table_is_read_along_its_key() {
-        assert_eq!(EVENTS.select("::bigint"), "SELECT t.log::bigint, t.seq, t.received_at, t.envelope FROM events AS t WHERE t.log = $1 ORDER BY t.seq");
+        assert_eq!(
+            EVENTS.select("::bigint"),
+            "SELECT t.log::bigint, t.seq, t.received_at, t.envelope FROM events AS t WHERE t.log = $1 ORDER BY t.seq"
+        );
         assert_eq!(ACCESS[0].select(""), "SELECT t.one, t.version FROM access_version AS t ORDER BY t.one");
     }
 }
