@@ -127,12 +127,12 @@ mod tests {
 
     #[test]
     fn a_copy_must_say_where_to() {
-        let cli = parse(&["log", "copy", "--to", "postgres://u:secret@h/d"]);
+        let cli = parse(&["log", "copy", "--to", "postgres://u:open-sesame@h/d"]);
         assert_eq!(
             cli.command_or_serve(),
-            Command::Log { command: LogCommand::Copy { to: "postgres://u:secret@h/d".parse().expect("infallible") } }
+            Command::Log { command: LogCommand::Copy { to: "postgres://u:open-sesame@h/d".parse().expect("infallible") } }
         );
-        assert!(!format!("{cli:?}").contains("secret"));
+        assert!(!format!("{cli:?}").contains("open-sesame"));
         assert!(try_parse(&["log", "copy"]).is_err());
     }
 

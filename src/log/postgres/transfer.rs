@@ -19,7 +19,7 @@ use crate::log::{
     LogError,
     access::calls::Value,
     sessions::Failure,
-    transfer::{CopyError, End, Kind, LOGS, Reads, Row, Table, Writes, all},
+    transfer::{CopyError, End, Kind, LOGS, Reads, Row, Rows, Table, Writes, all},
 };
 
 /// What `pg_stat_activity` shows of a copy: other than a service, which must not be there.
@@ -142,11 +142,16 @@ async fn services(connection: &mut PgConnection, settings: &PostgresSettings) ->
 fn options(url: &str, settings: &PostgresSettings) -> Result<PgConnectOptions, LogError> {
     let options = settings.options(url)?.application_name(NAME);
     let lock_timeout = PATIENCE.as_millis().to_string();
-    // a statement may read a whole table, and the transaction waits for the other store: what is bounded is each chunk
-    Ok(options
-        .options([("statement_timeout", "0"), ("idle_in_transaction_session_timeout", "0"), ("lock_timeout", &lock_timeout)])
-        // a table that takes minutes is no slow statement
-        .disable_statement_logging())
+    let options = options.options([
+        // a statement may read a whole table, and the transaction waits for the other store: what is bounded is each chunk
+        ("statement_timeout", "0"),
+        ("idle_in_transaction_session_timeout", "0"),
+        ("lock_timeout", &lock_timeout),
+        // tables that were just written have no statistics, and must not be sorted on disk instead of being read along their key
+        ("enable_sort", "off"),
+    ]);
+    // a table that takes minutes is no slow statement
+    Ok(options.disable_statement_logging())
 }
 
 fn is_truncated(table: &Table) -> bool {
@@ -195,25 +200,22 @@ fn values(row: &PgRow, table: &Table) -> Result<Row, LogError> {
     table.columns.iter().enumerate().map(value).collect()
 }
 
-#[async_trait]
-impl Reads for Reading {
+impl Rows for Reading {
     fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
         rows(&mut self.connection, table, log)
     }
+}
 
-    async fn release(self: Box<Self>) {
-        // nothing was written: however it ends, there is nothing to undo
-        let _ = self.connection.close().await;
+impl Rows for Writing {
+    fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
+        rows(&mut self.connection, table, log)
     }
 }
 
 #[async_trait]
-impl Reads for Writing {
-    fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
-        rows(&mut self.connection, table, log)
-    }
-
+impl Reads for Reading {
     async fn release(self: Box<Self>) {
+        // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;
     }
 }

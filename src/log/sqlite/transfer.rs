@@ -20,7 +20,7 @@ use crate::{
         LogError, LogId,
         access::calls::Value,
         sessions::Failure,
-        transfer::{CopyError, End, Kind, Reads, Row, Table, UNFINISHED, Writes, all},
+        transfer::{CopyError, End, Kind, Reads, Row, Rows, Table, UNFINISHED, Writes, all},
     },
 };
 
@@ -147,25 +147,22 @@ async fn insert(connection: &mut SqliteConnection, table: &Table, rows: Vec<Row>
     Ok(())
 }
 
-#[async_trait]
-impl Reads for Reading {
+impl Rows for Reading {
     fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
         rows(&mut self.connection, table, log)
     }
+}
 
-    async fn release(self: Box<Self>) {
-        // nothing was written: however it ends, there is nothing to undo
-        let _ = self.connection.close().await;
+impl Rows for Writing {
+    fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
+        rows(&mut self.connection, table, log)
     }
 }
 
 #[async_trait]
-impl Reads for Writing {
-    fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>> {
-        rows(&mut self.connection, table, log)
-    }
-
+impl Reads for Reading {
     async fn release(self: Box<Self>) {
+        // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;
     }
 }

@@ -14,6 +14,8 @@
 mod run;
 mod table;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, path::Path};
 
@@ -39,19 +41,22 @@ pub(in crate::log) const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 pub(in crate::log) const UNFINISHED: &str = "\
     a copy into this store was begun and not finished: run `chaincast log copy` again, or set DATABASE_URL to the store that it was to copy";
 
-/// A store that is held still while it is read.
-#[async_trait]
-pub(in crate::log) trait Reads: Send {
+/// What is read row by row.
+pub(in crate::log) trait Rows: Send {
     /// The rows of a table, or those of one log in it if it is by log. Whoever stops reading before the end reads nothing else afterwards.
     fn rows<'a>(&'a mut self, table: &'static Table, log: Option<i64>) -> BoxStream<'a, Result<Row, LogError>>;
+}
 
+/// A store that is held still while it is read.
+#[async_trait]
+pub(in crate::log) trait Reads: Rows {
     /// Lets go of it.
     async fn release(self: Box<Self>);
 }
 
 /// An empty store in the one transaction that fills it; dropped before the commit it is empty again.
 #[async_trait]
-pub(in crate::log) trait Writes: Reads {
+pub(in crate::log) trait Writes: Rows {
     /// Whether its logs are numbered one after the other, so that it does not take just any numbers.
     fn counts_logs(&self) -> bool;
 

@@ -223,7 +223,10 @@ async fn next_chunk(rows: &mut BoxStream<'_, Result<Row, LogError>>, end: End) -
 
 async fn write(target: &mut dyn Writes, table: &'static Table, rows: Vec<Row>) -> Result<(), CopyError> {
     let written = timeout(PATIENCE, target.write(table, rows)).await.unwrap_or_else(|_| Err(silent()));
-    written.map_err(|error| CopyError::Store(End::Target, error))
+    written.map_err(|error| match error {
+        LogError::Content(why) => CopyError::Store(End::Target, LogError::Content(format!("a row of `{}`: {why}", table.name))),
+        error => CopyError::Store(End::Target, error),
+    })
 }
 
 fn size(value: &Value) -> usize {

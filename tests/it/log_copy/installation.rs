@@ -237,7 +237,7 @@ async fn an_installation_that_moved_from_one_sqlite_file_to_another_goes_on_exac
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_file_that_was_copied_into_is_noticed_when_it_is_put_back_from_a_backup() {
+async fn the_note_beside_a_file_is_of_what_was_copied_into_it() {
     let (from, to) = (Store::sqlite(), Store::sqlite());
     let mut service = Service::start(Settings::on(&from)).await;
     let items = publish(&Http::new(service.addr()), &EventMaker::new("old").events(20)).await;
