@@ -9,6 +9,7 @@
 mod access;
 mod authority;
 mod backplane;
+mod copy;
 mod facts;
 mod keys;
 mod operators;
@@ -25,11 +26,14 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::keys::{Said, keys};
 use self::{
     authority::Gate,
     facts::AppFacts,
     serve::{guard, listen, serve},
+};
+pub use self::{
+    copy::copy,
+    keys::{Said, keys},
 };
 use crate::{
     config::Config,

@@ -19,6 +19,7 @@ mod retention;
 mod sessions;
 pub mod sqlite;
 mod statements;
+pub mod transfer;
 
 pub use access::{
     AccessState, AccessStore, AccessVersion, AuditEntry, AuditRecord, KeyKind, KeyRecord, Redeemed, Revocation, SecretDigest,

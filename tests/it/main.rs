@@ -15,6 +15,7 @@ mod failover;
 mod fuzz;
 mod limits;
 mod log_contract;
+mod log_copy;
 mod outage;
 mod proxies;
 mod publish;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Rows a statement: with at most six values a row well below what SQLite can bind (32,766).
-const CHUNK: usize = 1000;
+pub(super) const CHUNK: usize = 1000;
 
 /// Makes a log. Its number is behind all that were ever noted: a file that was put back from a backup may have lost some, which are still
 /// remembered. `default`'s is the first, which nobody else gets.

@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod read;
 mod settings;
+pub(super) mod transfer;
 mod trim;
 
 use std::{
@@ -37,7 +38,7 @@ use self::{acked::Acked, file::DatabaseFile};
 use super::{
     AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
     sessions::{Session, Sessions},
-    statements,
+    statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
@@ -111,15 +112,25 @@ impl SqliteLog {
 
 async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), LogError> {
     let migrated = timeout(session.deadline(), async {
-        // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
-        let run = MIGRATIONS.run_direct(None, session.connection(), false).await;
-        run.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => error,
-            other => sqlx::Error::Migrate(Box::new(other)),
-        })
+        migrate_on(session.connection()).await?;
+        is_unfinished(session.connection()).await
     });
     let migrated = migrated.await;
-    session.settle(migrated).map_err(error::of_read)
+    let unfinished = session.settle(migrated).map_err(error::of_read)?;
+    if unfinished { Err(LogError::Internal(copying::UNFINISHED.into())) } else { Ok(()) }
+}
+
+async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::Execute(error) => error,
+        other => sqlx::Error::Migrate(Box::new(other)),
+    })
+}
+
+/// A file to which a copy was begun is none to start on.
+async fn is_unfinished(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!sqlx::query("SELECT 1 FROM unfinished_copy").fetch_all(connection).await?.is_empty())
 }
 
 /// Starts a numbering behind the head, in the transaction under way.
