@@ -20,7 +20,7 @@ use crate::support::{
 async fn events_come_by_redis_while_the_store_does_not_answer_and_none_is_missing_afterwards() {
     let (store, redis) = (Store::postgres().await, RedisServer::start().await);
     let proxy = FaultProxy::before(&store.url()).await;
-    let one = Service::start(Settings::on(&store).with("REDIS_URL", redis.url())).await;
+    let mut one = Service::start(Settings::on(&store).with("REDIS_URL", redis.url())).await;
     let two = Service::start(Settings::at(&proxy.url()).with("REDIS_URL", redis.url())).await;
     let mut client = SseClient::live(two.addr(), "all=true").await;
     let (http, mut maker, mut model) = (Http::new(one.addr()), EventMaker::new("by-redis"), Model::default());
@@ -42,7 +42,10 @@ async fn events_come_by_redis_while_the_store_does_not_answer_and_none_is_missin
     assert_eq!(Http::new(two.addr()).stat("/backplane/refused").await, 0);
     proxy.set(Mode::Pass);
     client.follow_to(publish(5).await).await;
-    model.check_log(&Http::new(two.addr())).await.check_transcript("all=true", 0, client.transcript());
+    let http = Http::new(two.addr());
+    model.check_log(&http).await.check_transcript("all=true", 0, client.transcript());
+    assert!(one.terminate().await.success());
+    http.until_stat("/backplane/peers", |peers| peers == 0).await;
 }
 
 /// What `/health` says of the backplane.
@@ -91,7 +94,10 @@ async fn a_redis_that_is_away_or_refuses_the_password_is_told_without_it_and_eve
         redis.start_again().await;
     }
     let output = service.output().join("\n");
-    assert!(output.contains("redis cannot be reached") && output.contains("redis lost") && output.contains("redis is there again"), "{output}");
+    assert!(
+        output.contains("redis cannot be reached") && output.contains("redis lost") && output.contains("redis is there again"),
+        "{output}"
+    );
     for shown in ["horse", "redis://"] {
         assert!(!output.contains(shown), "{output}");
     }
@@ -99,7 +105,7 @@ async fn a_redis_that_is_away_or_refuses_the_password_is_told_without_it_and_eve
 
 #[test]
 fn a_malformed_redis_url_ends_the_start_and_is_not_shown() {
-    for (url, said) in [("redis://:hunter2@host:port", "REDIS_URL cannot be used"), ("", "redis needs REDIS_URL")] {
+    for (url, said) in [("redis://:hunter2@host:port", "REDIS_URL cannot be used"), ("", "REDIS_URL is not set")] {
         let home = tempfile::TempDir::new().expect("a temporary directory");
         let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
         command.current_dir(home.path()).env("CHAINCAST_BACKPLANE", "redis").env("CHAINCAST_LISTEN", "127.0.0.1:0").env_remove("REDIS_URL");
