@@ -36,6 +36,7 @@ pub use self::{
     keys::{Said, keys},
 };
 use crate::{
+    backplane::Backplane,
     config::Config,
     domain::LogName,
     http::{Console, Guard, InFlight, Openness, Origins, State},
@@ -62,6 +63,7 @@ pub struct App {
     hubs: Arc<Hubs>,
     in_flight: InFlight,
     log: Arc<dyn EventLog>,
+    backplane: Arc<dyn Backplane>,
     drain: Duration,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -74,6 +76,7 @@ impl App {
     /// What is wrong with the settings, the store or the address, in words for whoever starts the service.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         config.check()?;
+        let backplane = backplane::choose(&config)?;
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -81,10 +84,10 @@ impl App {
         let store = store::open(&config.log).await?;
         let on_runtime = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
         let log: Arc<dyn EventLog> = on_runtime.clone();
-        let (access, tokens) = access::start(on_runtime, &config).await?;
+        let (access, tokens) = access::start(on_runtime.clone(), &config).await?;
         config.check_openness(access.is_open())?;
 
-        let (backplane, inbox) = backplane::start(&config).await?;
+        let (backplane, inbox) = backplane::start(backplane, &*on_runtime).await?;
         let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
         hubs.hear_through(&backplane);
         let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
@@ -98,7 +101,7 @@ impl App {
         };
         // the store itself: a trim that has had its turn must end, which a call on another runtime would not
         tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, stopped(stop.subscribe())));
-        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
+        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone(), backplane.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
         let state = State {
@@ -133,7 +136,7 @@ impl App {
         };
         let server = serve(listener, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors, access.is_open());
-        Ok(Self { server, operators, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
+        Ok(Self { server, operators, address, hubs, in_flight, log, backplane, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -147,7 +150,7 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, operators, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, operators, hubs, in_flight, log, backplane, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
@@ -176,6 +179,7 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        backplane.leave().await;
         hubs.stop();
         log.close().await;
         tracing::info!("stopped");

@@ -7,17 +7,24 @@
 //! believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its position.
 //!
 //! - [`Local`]: one process.
+//! - [`Link`]: several, over a carrier of messages; [`Link::over_redis`].
 
+mod carrier;
 mod leases;
+mod link;
 mod local;
+mod message;
+mod redis;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::redis::{RedisUrl, RedisUrlError};
 pub use self::{
     leases::{Away, LeaseKey, Leases},
+    link::{Link, LinkSettings},
     local::Local,
 };
 use crate::{
@@ -38,6 +45,14 @@ pub struct Announcement {
     pub head: Seq,
     /// Consecutive events up to `head`; empty when only the head is known.
     pub events: Vec<Event>,
+}
+
+impl Announcement {
+    /// The same without its events.
+    fn clone_without_events(&self) -> Self {
+        let &Self { log, store, epoch, head, events: _ } = self;
+        Self { log, store, epoch, head, events: Vec::new() }
+    }
 }
 
 /// What reaches an instance through its backplane, its own announcements included.
@@ -108,6 +123,9 @@ pub trait Backplane: Send + Sync + 'static {
     async fn ask(&self, _text: Vec<u8>, _patience: Duration) -> Answers {
         Answers::default()
     }
+
+    /// Tells the others that this instance is about to end, as far as that can be done at once. It may be dropped without.
+    async fn leave(&self) {}
 
     /// Counts that all instances share, if there are any.
     fn leases(&self) -> Option<Arc<dyn Leases>> {

@@ -7,6 +7,8 @@ mod access_streams;
 mod admin;
 mod append_before_deliver;
 mod architecture;
+mod backplane_contract;
+mod backplane_redis;
 mod bad_input;
 mod bad_input_sockets;
 mod drain;
