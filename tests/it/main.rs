@@ -20,6 +20,7 @@ mod proxies;
 mod publish;
 mod resume;
 mod resume_gaps;
+mod rolling_restart;
 mod slow_attacks;
 mod slow_consumers;
 mod socket_patience;
