@@ -10,6 +10,7 @@
 mod access;
 mod authority;
 mod facts;
+mod healthcheck;
 mod keys;
 mod operators;
 mod serve;
@@ -30,11 +31,14 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::keys::{Said, keys};
 use self::{
     authority::Gate,
     facts::AppFacts,
     serve::{CONNECTIONS_END_WITHIN_SECONDS, close, guard, listen, serve},
+};
+pub use self::{
+    healthcheck::healthcheck,
+    keys::{Said, keys},
 };
 use crate::{
     backplane::Local,

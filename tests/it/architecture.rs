@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["log"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth"]),
+    ("ureq", &["auth", "app"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),

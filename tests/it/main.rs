@@ -13,6 +13,7 @@ mod drain;
 mod durability;
 mod failover;
 mod fuzz;
+mod healthcheck;
 mod limits;
 mod log_contract;
 mod outage;

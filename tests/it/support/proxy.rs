@@ -54,7 +54,8 @@ impl Proxy {
         eventually("listening", async || {
             let ended = proxy.child.try_wait().expect("own child");
             assert!(ended.is_none(), "{kind:?} ended: {}", proxy.logs());
-            TcpStream::connect(("127.0.0.1", port)).map(drop).map_err(|_| proxy.logs())
+            let connected = TcpStream::connect(("127.0.0.1", port)).and_then(|_| TcpStream::connect(plain));
+            connected.map(drop).map_err(|_| proxy.logs())
         })
         .await;
         proxy
