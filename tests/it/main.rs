@@ -9,6 +9,7 @@ mod append_before_deliver;
 mod architecture;
 mod bad_input;
 mod bad_input_sockets;
+mod deployment;
 mod drain;
 mod durability;
 mod failover;
