@@ -27,6 +27,15 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document
     Openapi,
+    /// Ask the instance with the same settings whether it is ready; ends with 0 if it is, with 1 if not
+    ///
+    /// For health checks of containers that have no other client. It asks at CHAINCAST_LISTEN, or on loopback where that is every address of this
+    /// machine, prints the answer, and waits for it for three seconds at most.
+    Healthcheck {
+        /// Ask only whether the process answers: what restarts it must not ask for more
+        #[arg(long)]
+        live: bool,
+    },
     /// Look after keys: who may publish, follow and administer
     Keys {
         /// What to do with them.

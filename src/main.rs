@@ -21,6 +21,7 @@ async fn main() -> ExitCode {
             print!("{}", openapi::to_json());
             Ok(())
         }
+        Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,

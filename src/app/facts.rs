@@ -8,7 +8,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -42,6 +42,7 @@ pub(super) struct AppFacts {
     log: Arc<dyn EventLog>,
     backplane: Arc<dyn Backplane>,
     started: Instant,
+    leaving: AtomicBool,
     size_bytes: AtomicU64,
     /// The most connections whose peer went, of all logs, that were ever told.
     left: AtomicU64,
@@ -59,7 +60,22 @@ struct Counts {
 impl AppFacts {
     pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>) -> Arc<Self> {
         let (size_bytes, left, counts) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { hubs, publisher, log, backplane, started: Instant::now(), size_bytes, left, counts })
+        Arc::new(Self {
+            hubs,
+            publisher,
+            log,
+            backplane,
+            started: Instant::now(),
+            leaving: AtomicBool::new(false),
+            size_bytes,
+            left,
+            counts,
+        })
+    }
+
+    /// From now on it says that clients had better go elsewhere.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     fn counts(&self, log: LogId) -> Counts {
@@ -175,7 +191,7 @@ impl Facts for AppFacts {
     }
 
     fn draining(&self) -> bool {
-        self.hubs.admission().is_draining()
+        self.leaving.load(Ordering::Acquire)
     }
 
     fn health(&self) -> Health {
@@ -186,7 +202,7 @@ impl Facts for AppFacts {
             (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
         };
         let admission = self.hubs.admission();
-        let hub = match (admission.is_draining(), admission.now() >= admission.max()) {
+        let hub = match (self.draining(), admission.now() >= admission.max()) {
             (true, _) => part(HealthStatus::Degraded, Some("draining")),
             (false, true) => part(HealthStatus::Degraded, Some("every connection is taken")),
             (false, false) => part(HealthStatus::Healthy, None),

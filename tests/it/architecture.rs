@@ -42,7 +42,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth"]),
+    ("ureq", &["auth", "app"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),

@@ -44,6 +44,16 @@ impl Settings {
             .with("CHAINCAST_LOG_FORMAT", "json")
     }
 
+    /// The binary with these settings, in an environment of its own.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
+        command.env_clear().envs(&self.0).env("RUST_BACKTRACE", "1");
+        for inherited in ["PATH", "HOME", "TMPDIR"] {
+            command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
+        }
+        command
+    }
+
     /// With one more variable.
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.0.insert(name.to_owned(), value.to_string());
@@ -139,12 +149,14 @@ impl Drop for Halted<'_> {
 
 impl Running {
     async fn start(settings: &Settings, addr: SocketAddr, home: &TempDir) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
-        command.env_clear().envs(&settings.0).env("CHAINCAST_LISTEN", addr.to_string()).env("RUST_BACKTRACE", "1");
-        for inherited in ["PATH", "HOME", "TMPDIR"] {
-            command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
-        }
-        let child = command.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = settings
+            .command()
+            .env("CHAINCAST_LISTEN", addr.to_string())
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = child.expect("the binary starts");
         let output = Arc::default();
         let (says, mut said) = watch::channel(None);
