@@ -18,8 +18,6 @@ use crate::support::{
     wait::eventually,
 };
 
-/// Settings that are named before they exist. TO BE EMPTIED, and taken away, when they do.
-const TO_COME: [&str; 2] = ["REDIS_URL", "CHAINCAST_BACKPLANE"];
 const DEPLOYMENT: &str = "deploy/kubernetes/deployment.yaml";
 const CONFIG_MAP: &str = "deploy/kubernetes/configmap.yaml";
 const COMPOSE: &str = "docker-compose.yml";
@@ -75,7 +73,7 @@ fn every_setting_that_is_named_exists() {
     for (path, text) in deployed() {
         for name in variables(&text) {
             named += 1;
-            assert!(is_known(name) || TO_COME.contains(&name), "{path} names {name}, which is no setting");
+            assert!(is_known(name), "{path} names {name}, which is no setting");
         }
     }
     assert!(named > 30, "the files are read: {named}");
@@ -159,9 +157,6 @@ async fn no_secret_has_a_value_that_works_before_it_is_set() {
     {
         let value = value.split(" #").next().expect("a value");
         assert_eq!(value, "CHANGE", "{name}");
-        if TO_COME.contains(&name) {
-            continue;
-        }
         let home = tempfile::TempDir::new().expect("a temporary directory");
         let mut command = Settings::on(&store).with(name, value).command();
         let child =
