@@ -43,6 +43,7 @@ type Followed = watch::Receiver<Option<HashSet<LogId>>>;
 pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: Inward, mut followed: Followed) {
     let mut pause = RETRY[0];
     let mut outage = Outage::new(shared.kind);
+    let _over = Over(&shared);
     loop {
         let connected = tokio::select! {
             connected = carrier.connect() => connected,
@@ -62,6 +63,15 @@ pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: 
             () = gone(followed.clone()) => return,
         }
         pause = (pause * 2).min(RETRY[1]);
+    }
+}
+
+/// However the task ends, nobody is told that the link still works.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.disconnect();
     }
 }
 
