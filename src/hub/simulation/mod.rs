@@ -28,7 +28,8 @@ use super::{
     replay::{Answer, Ask, ReplayPage},
     shard::{Shard, Update},
     stats::ShardStats,
-    track::{Track, Want},
+    track::{Asking, Track, Want},
+    view::Asked,
 };
 use crate::{
     backplane::Announcement,
@@ -50,8 +51,8 @@ struct World {
     track: Track,
     announcements: Vec<Announcement>,
     /// A look, an epochs read and a page read that were answered, but have not arrived.
-    looks: VecDeque<(Position, Seq)>,
-    reads: Option<Result<(Page, u32), EpochChain>>,
+    looks: VecDeque<(Position, Asked)>,
+    reads: Option<(Result<Page, EpochChain>, Asking)>,
     nodes: Vec<Node>,
     clients: Vec<(Rc<RefCell<Client>>, Arc<Filter>)>,
     admission: Arc<Admission>,
@@ -83,7 +84,7 @@ impl World {
         let settings = Arc::new(Settings { ring: bounds, heartbeat: Duration::from_secs(2), lifetime, ..Settings::default() });
         // so far ahead that no slice is cut short by the clock: a seed must repeat
         let now = Instant::now() + Duration::from_secs(3600);
-        let mut track = Track::new(model.chain(), model.position(), bounds);
+        let mut track = Track::new(model.chain(), Some(StoreIdentity::default()), model.position(), bounds);
         let nodes = (0..2).map(|_| {
             track.add_shard();
             let mut shard = Shard::new(settings.clone(), Arc::new(ShardStats::default()), now);
@@ -156,20 +157,21 @@ impl World {
 
     fn look(&mut self) {
         match self.looks.pop_front() {
-            Some((position, asked_at)) => self.track.on_look(position, asked_at),
-            None => self.looks.push_back((self.model.position(), self.track.position())),
+            Some((position, asked_at)) => self.track.on_look(Some(StoreIdentity::default()), Some(position), asked_at),
+            None => self.looks.push_back((self.model.position(), Asked { turn: self.track.turn(), position: self.track.position() })),
         }
     }
 
     fn read(&mut self) {
         match self.reads.take() {
-            Some(Ok((page, asked_in))) => self.track.on_page(page, asked_in),
-            Some(Err(chain)) => self.track.on_epochs(chain),
+            Some((Ok(page), asked)) => self.track.on_page(page, asked, self.now),
+            Some((Err(chain), asked)) => self.track.on_epochs(chain, asked, self.now),
             None => {
-                self.reads = match self.track.want() {
+                let asked = self.track.asking();
+                self.reads = match self.track.want(self.now) {
                     Want::Nothing => None,
-                    Want::Events { after } => Some(Ok((self.model.page(&Filter::everything(), after, 4), self.track.rewinds()))),
-                    Want::Epochs => Some(Err(self.model.chain())),
+                    Want::Events { after } => Some((Ok(self.model.page(&Filter::everything(), after, 4)), asked)),
+                    Want::Epochs => Some((Err(self.model.chain()), asked)),
                 };
             }
         }
@@ -447,7 +449,7 @@ fn a_client_sees_exactly_its_events_whatever_interleaves() {
                 world.act();
             }
             world.settle();
-            assert_eq!(world.track.want(), Want::Nothing, "it reads on for what the log does not have");
+            assert_eq!(world.track.want(world.now), Want::Nothing, "it reads on for what the log does not have");
             world.check();
             if seed % 2 == 0 {
                 world.drain();
