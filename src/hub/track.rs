@@ -172,7 +172,9 @@ impl Track {
             }
             return;
         }
-        if store.is_none() || store != self.store || !is_run(&events, head) {
+        // the log has said that this numbering is over, though not yet which one holds
+        let is_over = self.stale.is_some();
+        if is_over || store.is_none() || store != self.store || !is_run(&events, head) {
             return self.hints.note_more(head, self.told, now);
         }
         for event in events {

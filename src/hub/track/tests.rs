@@ -248,6 +248,17 @@ fn a_store_that_has_not_the_log_is_followed_too() {
 }
 
 #[test]
+fn nothing_is_taken_in_a_numbering_of_which_the_log_has_said_that_it_is_over() {
+    let mut bench = Bench::at(8);
+    bench.looks(Some(ONE), Position { epoch: Epoch::new(2), ..at(8) });
+    // lost in place: the store is the same
+    bench.hears(says(events(9, 9, "lost")));
+    assert_eq!((bench.position(), bench.want()), (8, Want::Epochs));
+    bench.track.on_epochs(chain(&[(1, 1), (2, 9)]), bench.track.asking(), bench.now);
+    assert_eq!((bench.position(), bench.want()), (8, behind(8)));
+}
+
+#[test]
 fn a_numbering_that_is_known_to_be_over_is_no_reason_to_ask() {
     let mut bench = Bench::at(8);
     bench.track.on_epochs(chain(&[(1, 1), (2, 7)]), bench.track.asking(), bench.now);
