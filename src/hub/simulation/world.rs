@@ -43,6 +43,8 @@ pub(super) struct World {
     clock: Rc<Cell<Instant>>,
     /// Whoever connects now is not ended any more.
     is_settling: bool,
+    /// Steps in which nothing is stored on the newest store: it can be found before it opens an epoch.
+    lull: u32,
     /// Of all that was chosen.
     trace: u64,
 }
@@ -76,6 +78,7 @@ impl World {
             now,
             clock: Rc::new(Cell::new(now)),
             is_settling: false,
+            lull: 0,
             trace: 0,
         }
     }
@@ -85,6 +88,7 @@ impl World {
     }
 
     pub(super) fn act(&mut self) {
+        self.lull = self.lull.saturating_sub(1);
         let (at, node, action) = (self.rng.usize(..self.places.len()), self.rng.usize(..self.slices.len()), self.rng.u32(..128));
         self.note(at as u64 * 1000 + node as u64 * 200 + u64::from(action));
         // whatever happens to all of them, or between them
@@ -134,6 +138,9 @@ impl World {
     fn publish(&mut self, at: usize) {
         let Place::Up(instance) = &mut self.places[at] else { return };
         let store = instance.store;
+        if self.lull > 0 && store == self.stores.last() {
+            return;
+        }
         let count = self.rng.usize(1..4);
         let events = self.stores.append(store, count, &mut self.rng);
         let events = if self.rng.u32(..4) == 0 { Vec::new() } else { events };
@@ -173,6 +180,7 @@ impl World {
     /// Some find the new store at once, others stay with the old one for a while, and what they store there is lost.
     fn fail_over(&mut self) {
         self.stores.fail_over(&mut self.rng);
+        self.lull = [0, 50, 150][self.rng.usize(..3)];
         let last = self.stores.last();
         for place in &mut self.places {
             if let Place::Up(instance) = place
@@ -376,6 +384,7 @@ impl World {
     /// Lets everything come to rest with readers that take all, on the last store.
     pub(super) fn settle(&mut self) {
         self.is_settling = true;
+        self.lull = 0;
         for client in 0..self.clients.len() {
             self.give(client, 1_000_000);
         }
