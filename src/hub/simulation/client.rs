@@ -78,7 +78,7 @@ impl Client {
     }
 
     fn note(&mut self, id: Cursor) {
-        for n in [id.seq.get(), u64::from(id.epoch.to_column().unsigned_abs()), self.capacity as u64] {
+        for n in [id.seq.get(), id.epoch.to_column().unsigned_abs(), self.capacity as u64] {
             self.trace = (self.trace ^ n).wrapping_mul(0x0100_0000_01b3);
         }
     }

@@ -18,7 +18,9 @@ mod crowd;
 mod fairness;
 mod instance;
 mod model;
+mod rest;
 mod terms;
+mod visits;
 mod world;
 
 use self::world::World;
@@ -44,7 +46,7 @@ fn live_through(seed: u64) -> u64 {
 #[test]
 fn a_client_sees_exactly_its_events_whatever_interleaves() {
     let number = |name| std::env::var(name).ok().and_then(|number| number.parse::<u64>().ok());
-    let (seeds, first) = (number("CHAINCAST_TEST_SEEDS").unwrap_or(5000), number("CHAINCAST_TEST_SEED").unwrap_or(0));
+    let (seeds, first) = (number("CHAINCAST_TEST_SEEDS").unwrap_or(3000), number("CHAINCAST_TEST_SEED").unwrap_or(0));
     for seed in first..first + seeds {
         if let Err(panic) = std::panic::catch_unwind(|| live_through(seed)) {
             eprintln!("seed {seed} failed; repeat with CHAINCAST_TEST_SEED={seed} CHAINCAST_TEST_SEEDS=1");
