@@ -109,7 +109,7 @@ pub trait Facts: Send + Sync + 'static {
 pub struct Overall {
     /// The sums over all logs; of the default one where there is no sum (`log`). Rates are left to whoever asks again.
     pub statistics: Statistics,
-    /// From commit to write.
+    /// From commit to write; of what another instance committed, from when this one was told.
     pub latency: Latency,
 }
 

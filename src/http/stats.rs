@@ -138,7 +138,7 @@ pub struct EventStatistics {
     pub delivered_per_second: f64,
 }
 
-/// From commit to write, since the start.
+/// From commit to write, since the start; of what another instance committed, from when this one was told.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LatencyStatistics {

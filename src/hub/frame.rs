@@ -45,7 +45,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// A frame of an event that was numbered in `epoch`. `committed` is set when the commit was seen here, and times the delivery.
+    /// A frame of an event that was numbered in `epoch`. `committed` is set when this instance made or was told of the
+    /// commit, and times the delivery: of what another instance committed, the way of its message here is not in it.
     #[must_use]
     pub fn new(event: Event, epoch: Epoch, committed: Option<Instant>) -> Arc<Self> {
         Arc::new(Self { event, epoch, committed, ids: OnceLock::new(), encodings: Default::default() })
@@ -69,7 +70,7 @@ impl Frame {
         Cursor { epoch: self.epoch, seq: self.event.seq }
     }
 
-    /// When the commit was seen here, if it was.
+    /// When this instance made or was told of the commit, if it was not read from the log.
     #[must_use]
     pub fn committed(&self) -> Option<Instant> {
         self.committed

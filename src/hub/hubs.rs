@@ -278,6 +278,12 @@ impl Hubs {
         self.roster().all_running().map(|(_, hub)| hub.view().stashed()).sum()
     }
 
+    /// Reads of all logs that were made because announced events waited behind a hole, since the start.
+    #[must_use]
+    pub fn holes_read(&self) -> u64 {
+        self.reach.holes()
+    }
+
     /// The log that is always followed.
     #[must_use]
     pub fn default_log(&self) -> LogId {
@@ -363,9 +369,9 @@ impl Hubs {
         let closed = outcome.as_ref().map_or_else(|_| HashSet::new(), |look| self.close_misplaced(&look.names));
         for (hub, asked) in asked {
             let Some(hub) = hub.upgrade().filter(|hub| !closed.contains(&hub.id())) else { continue };
-            hub.tell(match &positions {
-                Some(positions) => Looked::At { position: positions.get(&hub.id()).copied(), asked },
-                None => Looked::Failed,
+            hub.tell(match (&outcome, &positions) {
+                (Ok(look), Some(positions)) => Looked::At { store: look.store, position: positions.get(&hub.id()).copied(), asked },
+                _ => Looked::Failed,
             });
         }
         if let (Ok(look), Some(positions)) = (outcome, positions) {

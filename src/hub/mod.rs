@@ -86,7 +86,6 @@ use self::{
     sequencer::{Looked, NewShard, SHARD_INBOX, Sequencer},
     shard::Shard,
     stats::Statistics,
-    view::Asked,
 };
 use crate::{
     backplane::Announcement,
@@ -128,7 +127,7 @@ impl Hub {
     async fn start(parts: Parts) -> Result<Self, LogError> {
         let Parts { log, id, settings, admission, reach, reads, inbox, announcements } = parts;
         let (newcomers, new_shards) = mpsc::unbounded_channel();
-        let looks = watch::Sender::new(Looked::At { position: None, asked: Asked::default() });
+        let looks = watch::Sender::new(Looked::Failed);
         let feeds = sequencer::Feeds { announcements, looks: looks.subscribe(), newcomers: new_shards };
         let sequencer = Sequencer::start(log.clone(), id, &settings, reach, feeds).await?;
         let view = sequencer.view();

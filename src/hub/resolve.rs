@@ -28,8 +28,8 @@ pub async fn resolve(start: Start, view: &View, log: &dyn EventLog, id: LogId) -
         Start::Seq(seq) => Cursor { epoch: chain.current(), seq },
         Start::Cursor(cursor) => cursor,
     };
-    if chain.contains(cursor.epoch) && cursor.seq <= position {
-        return Ok(place(cursor, &chain, position));
+    if let Some(beginning) = recall(cursor, &chain, position) {
+        return Ok(beginning);
     }
     let chain = log.epochs(id).await?;
     let position = log.position(id).await?;
@@ -44,7 +44,13 @@ fn at(epoch: Epoch, seq: Seq) -> Beginning {
     Beginning::At { cursor: Cursor { epoch, seq }, presented: None, rewound: None }
 }
 
-fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
+/// Where a cursor is that can be placed by what is known here.
+pub(super) fn recall(cursor: Cursor, chain: &EpochChain, position: Seq) -> Option<Beginning> {
+    (chain.contains(cursor.epoch) && cursor.seq <= position).then(|| place(cursor, chain, position))
+}
+
+/// Where a cursor is in a log of these epochs that ends at `head`.
+pub(super) fn place(presented: Cursor, chain: &EpochChain, head: Seq) -> Beginning {
     let (cursor, rewound) = chain.place(presented, head);
     Beginning::At { cursor, presented: Some(presented), rewound }
 }

@@ -1,7 +1,7 @@
 //! The only door into a log's fan-out: one task for each log that is followed, which hands events to the shards strictly by seq.
 //!
 //! It follows announcements, reads holes from the log, and hears what the [`lookout`](super::lookout) found, so that a lost hint costs a moment
-//! and never an event. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as
+//! and never an event. What of all that is believed is the [`track`](super::track)'s to say. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as
 //! tasks of their own, one at a time, so that a slow log delays no announcement. It ends with its hub.
 //!
 //! **The backplane can vanish** (`the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log`): announcements only
@@ -22,13 +22,13 @@ use super::{
     Settings,
     reach::Reach,
     shard::Update,
-    track::{Track, Want},
+    track::{Asking, Track, Want},
     view::{Asked, View},
 };
 use crate::{
     backplane::Announcement,
     domain::{EpochChain, Filter, Seq},
-    log::{EventLog, LogError, LogId, Page, PageRequest, Position},
+    log::{EventLog, LogError, LogId, Page, PageRequest, Position, StoreIdentity},
 };
 
 /// Updates that may wait for a shard: together no more frames than a ring has by default.
@@ -46,8 +46,8 @@ pub(crate) type NewShard = mpsc::Sender<Update>;
 pub(crate) enum Looked {
     /// The store could not be looked at.
     Failed,
-    /// The store was looked at; where it has the log, if it has it.
-    At { position: Option<Position>, asked: Asked },
+    /// The store was looked at; who it is, if it can tell, and where it has the log, if it has it.
+    At { store: Option<StoreIdentity>, position: Option<Position>, asked: Asked },
 }
 
 /// What reaches a sequencer from outside, until its hub is gone.
@@ -60,9 +60,8 @@ pub(crate) struct Feeds {
 
 /// What a task of the sequencer brought back.
 enum Brought {
-    /// And how often the log had gone back when it was asked for.
-    Page(Result<Page, LogError>, u32),
-    Epochs(Result<EpochChain, LogError>),
+    Page(Result<Page, LogError>, Asking),
+    Epochs(Result<EpochChain, LogError>, Asking),
 }
 
 /// See the module.
@@ -90,14 +89,16 @@ impl Sequencer {
         feeds: Feeds,
     ) -> Result<Self, LogError> {
         let chain = log.epochs(id).await?;
-        let position = log.position(id).await?;
+        // its own look: the lookout's may be from before the log was opened
+        let (store, position) = log.standing(id).await?;
         let view = Arc::new(View::new(chain.clone()));
-        let mut track = Track::new(chain, position, settings.ring);
+        let mut track = Track::new(chain, store, position, settings.ring);
         loop {
-            match track.want() {
+            let asked = track.asking();
+            match track.want(Instant::now()) {
                 Want::Nothing => break,
-                Want::Events { after } => track.on_page(read(&*log, id, after).await?, track.rewinds()),
-                Want::Epochs => track.on_epochs(log.epochs(id).await?),
+                Want::Events { after } => track.on_page(read(&*log, id, after).await?, asked, Instant::now()),
+                Want::Epochs => track.on_epochs(log.epochs(id).await?, asked, Instant::now()),
             }
         }
         let this =
@@ -116,6 +117,7 @@ impl Sequencer {
             let full = self.hand_on();
             self.publish_view();
             self.read_on();
+            let pause = self.pause(full);
             tokio::select! {
                 announcement = self.feeds.announcements.recv() => {
                     let Some(announcement) = announcement else { return };
@@ -144,8 +146,7 @@ impl Sequencer {
                     let looked = *self.feeds.looks.borrow_and_update();
                     self.take_look(looked);
                 }
-                () = sleep(FULL_RETRY), if full => {}
-                () = sleep(READ_RETRY), if self.read_not_before.is_some() => {}
+                () = sleep(pause.unwrap_or_default()), if pause.is_some() => {}
             }
         }
     }
@@ -178,24 +179,37 @@ impl Sequencer {
         self.view.store(&self.track);
     }
 
+    /// How long there is nothing to do unless something comes.
+    fn pause(&self, full: bool) -> Option<Duration> {
+        let reads = if self.reading { None } else { self.read_not_before.max(self.track.due()) };
+        let until_reading = reads.map(|moment| moment.saturating_duration_since(Instant::now()));
+        until_reading.into_iter().chain(full.then_some(FULL_RETRY)).min()
+    }
+
     fn read_on(&mut self) {
-        if self.read_not_before.is_some_and(|moment| Instant::now() < moment) || self.reading {
+        let now = Instant::now();
+        if self.read_not_before.is_some_and(|moment| now < moment) || self.reading {
             return;
         }
         self.read_not_before = None;
-        let (log, id, asked_in) = (self.log.clone(), self.id, self.track.rewinds());
-        match self.track.want() {
+        let (log, id, asked) = (self.log.clone(), self.id, self.track.asking());
+        match self.track.want(now) {
             Want::Nothing => return,
-            Want::Events { after } => self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await, asked_in) }),
-            Want::Epochs => self.tasks.spawn(async move { Brought::Epochs(log.epochs(id).await) }),
+            Want::Events { after } => {
+                if self.track.stashed() > 0 {
+                    self.reach.count_hole();
+                }
+                self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await, asked) })
+            }
+            Want::Epochs => self.tasks.spawn(async move { Brought::Epochs(log.epochs(id).await, asked) }),
         };
         self.reading = true;
     }
 
     fn take(&mut self, brought: Brought) {
         let outcome = match brought {
-            Brought::Page(page, asked_in) => page.map(|page| self.track.on_page(page, asked_in)),
-            Brought::Epochs(chain) => chain.map(|chain| self.track.on_epochs(chain)),
+            Brought::Page(page, asked) => page.map(|page| self.track.on_page(page, asked, Instant::now())),
+            Brought::Epochs(chain, asked) => chain.map(|chain| self.track.on_epochs(chain, asked, Instant::now())),
         };
         self.view.set_reachable(outcome.is_ok());
         if let Err(error) = outcome {
@@ -207,11 +221,7 @@ impl Sequencer {
     fn take_look(&mut self, looked: Looked) {
         self.view.set_reachable(!matches!(looked, Looked::Failed));
         match looked {
-            // went back since: where it stood when the question was sent is no measure any more
-            Looked::At { position: Some(position), asked } if asked.rewinds == self.track.rewinds() => {
-                self.track.on_look(position, asked.position);
-            }
-            Looked::At { .. } => {}
+            Looked::At { store, position, asked } => self.track.on_look(store, position, asked),
             Looked::Failed => self.read_not_before = Some(Instant::now() + READ_RETRY),
         }
     }

@@ -33,7 +33,7 @@ pub(super) struct ShardStats {
     pub ring_frames: AtomicUsize,
     /// Bytes of events' text in the ring.
     pub ring_bytes: AtomicUsize,
-    /// From commit to write.
+    /// From commit to write; of what others committed, from when this instance was told.
     pub latency: Histogram,
 }
 

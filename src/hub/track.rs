@@ -2,20 +2,38 @@
 //!
 //! Pure: announcements, looks and reads come in, [`Want`]s and [`Update`]s go out. Frames are handed on strictly by seq; a hole is read from the
 //! log. A head below the position, or another epoch, rewinds.
+//!
+//! Nobody is believed but the log. The frames of an announcement are taken only if they are of the store that the last look found, under the epoch
+//! that is current here, and consecutive up to its head (`a_frame_is_taken_only_of_the_store_and_the_epoch_that_are_followed`): they continue the position,
+//! or wait in the [`stash`] behind a hole, which is read once it is older than [`GRACE`], since what fills it is usually on its way. Anything
+//! else is a hint ([`hints`]): it has the log asked, once, and what the log says settles it. When a look finds another store, what waits in the
+//! stash is forgotten, and what was asked of the log until then is void (`what_a_lost_store_announced_is_forgotten_with_it`).
+//!
+//! A delivery is timed from when this instance heard of the commit: of its own commits that is when they were made, of others' it leaves out the way here.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+mod hints;
+mod stash;
+#[cfg(test)]
+mod tests;
 
-use super::{Frame, outlet::SharedFrame, ring::Ring, ring::RingBounds, shard::Update};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use self::{hints::Hints, stash::Stash};
+use super::{Frame, outlet::SharedFrame, ring::Ring, ring::RingBounds, shard::Update, view::Asked};
 use crate::{
     backplane::Announcement,
     domain::{EpochChain, Event, Seq},
-    log::{Page, Position},
+    log::{Page, Position, StoreIdentity},
 };
 
+/// How long a hole before frames that were announced is left to be filled by another announcement: those of several instances overtake each other.
+/// Also how long hints wait after one that led to nothing.
+pub(crate) const GRACE: Duration = Duration::from_millis(20);
 /// Frames in one update.
 const UPDATE_FRAMES: usize = 256;
-/// Frames that wait behind a hole.
-const STASH: usize = 4096;
 
 /// What the track needs from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,45 +60,60 @@ struct Heard {
     fresh: bool,
 }
 
+/// What a read that is asked for now has to remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Asking {
+    turn: u32,
+    told: u64,
+    /// What hints said of the head.
+    hinted: Seq,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Track {
     chain: Arc<EpochChain>,
+    /// Which store has the log, as far as the last look could tell.
+    store: Option<StoreIdentity>,
     earliest: Seq,
     ring: Ring,
-    /// The newest seq that the log is known to have.
+    /// The newest seq that the log itself is known to have, and how much had been told when it said so last.
     known: Seq,
-    /// The log is in another epoch than the chain's last.
-    stale: bool,
-    stash: BTreeMap<Seq, SharedFrame>,
-    stash_bytes: usize,
-    bounds: RingBounds,
+    known_told: u64,
+    /// How much had been told when the log itself said that it is in another epoch than the chain's last.
+    stale: Option<u64>,
+    hints: Hints,
+    stash: Stash,
     shards: Vec<Heard>,
-    /// How often it went back.
-    rewinds: u32,
+    /// How often what had been asked of the log became void: it went back, or is in another store.
+    turn: u32,
+    /// Announcements and looks until now.
+    told: u64,
 }
 
 impl Track {
     /// A track that starts so far behind the head that reading on fills the ring.
-    pub(crate) fn new(chain: EpochChain, position: Position, bounds: RingBounds) -> Self {
+    pub(crate) fn new(chain: EpochChain, store: Option<StoreIdentity>, position: Position, bounds: RingBounds) -> Self {
         let from = Seq::new(position.head.get().saturating_sub(bounds.frames as u64)).max(position.earliest.before());
         Self {
             chain: Arc::new(chain),
+            store,
             earliest: position.earliest,
             ring: Ring::new(from, bounds),
             known: position.head,
-            stale: false,
-            stash: BTreeMap::new(),
-            stash_bytes: 0,
-            bounds,
+            known_told: 0,
+            stale: None,
+            hints: Hints::default(),
+            stash: Stash::of_bytes(bounds.bytes),
             shards: Vec::new(),
-            rewinds: 0,
+            turn: 0,
+            told: 0,
         }
     }
 
-    /// How often it went back: what was asked before the last time says nothing of where it stands now.
-    pub(crate) fn rewinds(&self) -> u32 {
-        self.rewinds
+    /// How often what had been asked of the log became void: what was asked before the last time says nothing of where it stands now.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn
     }
 
     /// Everything up to here was handed on.
@@ -101,41 +134,74 @@ impl Track {
         self.stash.len()
     }
 
-    /// What to read next.
-    pub(crate) fn want(&self) -> Want {
-        if self.stale {
+    /// What to read now.
+    pub(crate) fn want(&self, now: Instant) -> Want {
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if self.stale.is_some() || is_due(self.hints.elsewhere_due()) {
             Want::Epochs
-        } else if self.position() < self.known {
+        } else if self.position() < self.known || is_due(self.hints.more_due(self.position())) || is_due(self.hole_due()) {
             Want::Events { after: self.position() }
         } else {
             Want::Nothing
         }
     }
 
+    /// When there is something to read, if nothing else happens until then.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        let all = [self.hints.elsewhere_due(), self.hints.more_due(self.position()), self.hole_due()];
+        all.into_iter().flatten().min()
+    }
+
+    /// When the hole before the stash has been left open for long enough.
+    fn hole_due(&self) -> Option<Instant> {
+        self.stash.heard().map(|heard| heard + GRACE)
+    }
+
+    /// What a read that is asked for now has to remember.
+    pub(crate) fn asking(&self) -> Asking {
+        Asking { turn: self.turn, told: self.told, hinted: self.hints.head() }
+    }
+
     pub(crate) fn on_announcement(&mut self, announcement: Announcement, now: Instant) {
-        if announcement.epoch != self.chain.current() {
-            // its frames belong to a numbering that is over, or to one that the log must confirm first
-            self.stale = true;
+        self.told += 1;
+        let Announcement { store, epoch, head, events, .. } = announcement;
+        if epoch != self.chain.current() {
+            // of one that is over nothing can be learned
+            if !self.chain.contains(epoch) {
+                self.hints.note_elsewhere(epoch, head, self.told, now);
+            }
             return;
         }
-        self.known = self.known.max(announcement.head);
-        for event in announcement.events {
-            self.take(event, Some(now));
+        // the log has said that this numbering is over, though not yet which one holds
+        let is_over = self.stale.is_some();
+        if is_over || store.is_none() || store != self.store || !is_run(&events, head) {
+            return self.hints.note_more(head, self.told, now);
+        }
+        for event in events {
+            self.take(event, now);
         }
         self.drain_stash();
     }
 
-    /// What the log says of itself; `asked_at` is where this track stood when the question was sent, since it may have moved on meanwhile.
-    pub(crate) fn on_look(&mut self, position: Position, asked_at: Seq) {
+    /// What a look found: who has the log, and where it stands, if that is known; `asked` is where this track stood when the question was sent,
+    /// since it may have moved on meanwhile.
+    pub(crate) fn on_look(&mut self, store: Option<StoreIdentity>, position: Option<Position>, asked: Asked) {
+        let is_void = asked.turn != self.turn;
+        // looks come one after the other: the last one knows best who answers, whatever has become of the position
+        self.follow(store);
+        let Some(position) = position.filter(|_| !is_void) else { return };
+        self.told += 1;
         if position.epoch != self.chain.current() {
-            self.stale = true;
+            self.stale = Some(self.told);
             return;
         }
-        if position.head < asked_at.min(self.position()) {
+        if position.head < asked.position.min(self.position()) {
             self.rewind(position.head);
             self.known = position.head;
         }
-        self.known = self.known.max(position.head);
+        if position.head >= self.known {
+            (self.known, self.known_told) = (position.head, self.told);
+        }
         if position.earliest < self.earliest {
             // restored, with events that the lost log had trimmed
             self.earliest = position.earliest;
@@ -144,27 +210,40 @@ impl Track {
         self.trim(position.earliest);
     }
 
-    /// The log's epochs, read because they had changed.
-    pub(crate) fn on_epochs(&mut self, chain: EpochChain) {
-        self.stale = false;
+    /// Another store has the log: what the one before announced, and what it was asked for, may be lost, under the same epoch too.
+    fn follow(&mut self, store: Option<StoreIdentity>) {
+        if store != self.store {
+            self.store = store;
+            self.stash.forget();
+            self.turn = self.turn.wrapping_add(1);
+        }
+    }
+
+    /// The log's epochs, read because they had changed, or because someone said so.
+    pub(crate) fn on_epochs(&mut self, chain: EpochChain, asked: Asking, now: Instant) {
+        if asked.turn != self.turn {
+            // they may be those of a store that is over
+            return;
+        }
+        self.stale = self.stale.filter(|told| *told > asked.told);
+        self.hints.settle_elsewhere(&chain, asked.told, now);
         if chain.current() == self.chain.current() {
             return;
         }
         let common = chain.last_common(self.chain.current()).unwrap_or(Seq::ZERO);
         self.chain = Arc::new(chain);
         self.known = self.known.min(common);
-        self.forget_stash();
         self.rewind(common.min(self.position()));
     }
 
-    /// Events that were read behind the position; `asked_in` is how often this track had gone back when they were asked for.
-    pub(crate) fn on_page(&mut self, page: Page, asked_in: u32) {
-        if asked_in != self.rewinds {
+    /// Events that were read behind the position.
+    pub(crate) fn on_page(&mut self, page: Page, asked: Asking, now: Instant) {
+        if asked.turn != self.turn {
             // they may be of what was lost since, under the same epoch
             return;
         }
         if page.position.epoch != self.chain.current() {
-            self.stale = true;
+            self.stale = Some(self.told);
             return;
         }
         self.trim(page.position.earliest);
@@ -173,42 +252,31 @@ impl Track {
             // the hole is gone for ever: shards see it as one, and tell their subscriptions
             self.ring.reset(last_gone);
         }
-        // reads are asked for what is known to be there: when nothing is, the log has gone back, and to insist would be to read without end
-        let went_back = page.events.is_empty();
         for event in page.events {
-            self.take(event, None);
+            if event.seq == self.position().next() {
+                self.ring.push(Frame::new(event, self.chain.current(), None));
+            }
         }
-        self.known = if went_back { page.position.head.max(self.position()) } else { self.known.max(page.position.head) };
+        // what was said before it was asked is settled by its answer: to insist would be to read without end
+        let head = page.position.head;
+        self.known = if self.known_told > asked.told { self.known.max(head) } else { head };
+        self.hints.settle_more(asked.hinted > head, asked.told, now);
+        self.stash.settle(head, asked.told);
         self.drain_stash();
     }
 
-    fn take(&mut self, event: Event, committed: Option<Instant>) {
-        let seq = event.seq;
+    fn take(&mut self, event: Event, heard: Instant) {
+        let (seq, epoch) = (event.seq, self.chain.current());
         if seq == self.position().next() {
-            self.ring.push(Frame::new(event, self.chain.current(), committed));
-        } else if seq > self.position()
-            && self.stash.len() < STASH
-            && self.stash_bytes < self.bounds.bytes
-            && !self.stash.contains_key(&seq)
-        {
-            let frame = Frame::new(event, self.chain.current(), committed);
-            self.stash_bytes += frame.weight();
-            self.stash.insert(seq, frame);
+            self.ring.push(Frame::new(event, epoch, Some(heard)));
+        } else if seq > self.position() && !self.stash.put(seq, self.told, heard, || Frame::new(event, epoch, Some(heard))) {
+            // no room: it has to be read
+            self.hints.note_more(seq, self.told, heard + GRACE);
         }
     }
 
-    fn forget_stash(&mut self) {
-        self.stash.clear();
-        self.stash_bytes = 0;
-    }
-
     fn drain_stash(&mut self) {
-        while let Some(entry) = self.stash.first_entry() {
-            if *entry.key() > self.ring.head().next() {
-                break;
-            }
-            let frame = entry.remove();
-            self.stash_bytes -= frame.weight();
+        while let Some(frame) = self.stash.take_up_to(self.ring.head().next()) {
             if frame.seq() > self.ring.head() {
                 self.ring.push(frame);
             }
@@ -223,9 +291,9 @@ impl Track {
     }
 
     fn rewind(&mut self, fork: Seq) {
-        self.rewinds = self.rewinds.wrapping_add(1);
+        self.turn = self.turn.wrapping_add(1);
         self.ring.truncate(fork);
-        self.forget_stash();
+        self.stash.forget();
         self.earliest = self.earliest.min(fork.next());
         for heard in &mut self.shards {
             heard.fork = Some(heard.fork.map_or(fork, |earlier| earlier.min(fork)));
@@ -265,56 +333,11 @@ impl Track {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        domain::{Epoch, EpochStart, Timestamp},
-        log::{LogId, StoreIdentity},
-    };
-
-    #[test]
-    fn what_a_log_that_went_back_no_longer_has_is_not_asked_for_without_end() {
-        let epoch = Epoch::new(1);
-        let chain = EpochChain::new(vec![EpochStart { epoch, first: Seq::new(1) }]).expect("not empty");
-        let position = Position { log: LogId::new(1), epoch, head: Seq::new(8), earliest: Seq::new(9) };
-        let mut track = Track::new(chain, position, RingBounds::default());
-        // announced, lost, and gone with the file that was replaced by its backup
-        track.on_announcement(
-            Announcement { log: LogId::new(1), store: Some(StoreIdentity::default()), epoch, head: Seq::new(11), events: Vec::new() },
-            Instant::now(),
-        );
-        assert_eq!(track.want(), Want::Events { after: Seq::new(8) });
-        track.on_page(Page { events: Vec::new(), through: Seq::new(8), position }, track.rewinds());
-        assert_eq!(track.want(), Want::Nothing);
-    }
-
-    #[test]
-    fn a_page_that_was_asked_for_before_the_log_went_back_is_void() {
-        let epoch = Epoch::new(1);
-        let chain = EpochChain::new(vec![EpochStart { epoch, first: Seq::new(1) }]).expect("not empty");
-        let at = |head| Position { log: LogId::new(1), epoch, head: Seq::new(head), earliest: Seq::new(1) };
-        let event = |seq, id| {
-            let envelope = format!(r#"{{"id":"{id}","type":"a.b","streams":["1"],"data":{{}}}}"#);
-            Event::from_row(Seq::new(seq), Timestamp::from_micros(0), envelope).expect("well formed")
-        };
-        let page = |events: Vec<Event>, head| Page { events, through: Seq::new(head), position: at(head) };
-        let mut track = Track::new(chain, at(0), RingBounds::default());
-        track.add_shard();
-        let asked_in = track.rewinds();
-        track.on_page(page((1..=4).map(|seq| event(seq, "kept")).collect(), 4), asked_in);
-        track.on_look(at(6), Seq::new(4));
-        assert_eq!(track.want(), Want::Events { after: Seq::new(4) });
-        // read, and lost with the numbers 3 and 4 before it arrives
-        let late = page(vec![event(5, "lost"), event(6, "lost")], 6);
-        track.on_look(at(2), Seq::new(4));
-        track.on_page(late, asked_in);
-        assert_eq!((track.position(), track.stashed(), track.want()), (Seq::new(2), 0, Want::Nothing));
-        // what has those numbers now
-        track.on_look(at(6), Seq::new(2));
-        track.on_page(page((3..=6).map(|seq| event(seq, "new")).collect(), 6), track.rewinds());
-        let update = track.next_update(0).expect("news");
-        let told: Vec<_> = update.frames.iter().map(|frame| frame.event().envelope.as_str().contains("lost")).collect();
-        assert_eq!(told, [false; 6]);
-    }
+/// Whether `events` are what an announcement of this head promises: consecutive up to it, and at least one.
+fn is_run(events: &[Event], head: Seq) -> bool {
+    let first = head.get().checked_sub(events.len() as u64);
+    // the last number of all has none behind it
+    !events.is_empty()
+        && head < Seq::MAX
+        && first.is_some_and(|before| events.iter().zip(before + 1..).all(|(event, n)| event.seq.get() == n))
 }

@@ -13,8 +13,8 @@ use crate::domain::{EpochChain, Seq};
 /// Where a log's sequencer stood before a look was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// How often it had gone back until then: a look from before the last time is void.
-    pub(crate) rewinds: u32,
+    /// How often what had been asked became void until then: where a look from before the last time found the log is no measure.
+    pub(crate) turn: u32,
     /// Everything up to here was handed on; may be too low, never too high.
     pub(crate) position: Seq,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Asked {
 pub struct View {
     chain: ArcSwap<EpochChain>,
     position: AtomicU64,
-    rewinds: AtomicU32,
+    turn: AtomicU32,
     earliest: AtomicU64,
     reachable: AtomicBool,
     stashed: AtomicUsize,
@@ -35,7 +35,7 @@ impl View {
         Self {
             chain: ArcSwap::from_pointee(chain),
             position: AtomicU64::new(0),
-            rewinds: AtomicU32::new(0),
+            turn: AtomicU32::new(0),
             earliest: AtomicU64::new(1),
             reachable: AtomicBool::new(true),
             stashed: AtomicUsize::new(0),
@@ -48,7 +48,7 @@ impl View {
         }
         self.position.store(track.position().get(), Ordering::Release);
         // behind the position: see `asked`
-        self.rewinds.store(track.rewinds(), Ordering::Release);
+        self.turn.store(track.turn(), Ordering::Release);
         self.earliest.store(track.earliest().get(), Ordering::Release);
         self.stashed.store(track.stashed(), Ordering::Relaxed);
     }
@@ -61,8 +61,8 @@ impl View {
     /// What a look has to remember that is asked for now.
     pub(crate) fn asked(&self) -> Asked {
         // the count first: a position from before a rewind then comes with the count from before it
-        let rewinds = self.rewinds.load(Ordering::Acquire);
-        Asked { rewinds, position: self.position() }
+        let turn = self.turn.load(Ordering::Acquire);
+        Asked { turn, position: self.position() }
     }
 
     /// The numberings.

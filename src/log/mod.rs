@@ -303,8 +303,14 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Where one log stands.
     async fn position(&self, log: LogId) -> Result<Position, LogError> {
-        let position = self.positions().await?.into_iter().find(|position| position.log == log);
-        position.ok_or_else(|| LogError::Internal("the log is not in its store".to_owned()))
+        Ok(self.standing(log).await?.1)
+    }
+
+    /// Where one log stands, and who says so, if the store can tell.
+    async fn standing(&self, log: LogId) -> Result<(Option<StoreIdentity>, Position), LogError> {
+        let Look { positions, store, .. } = self.look().await?;
+        let position = positions.into_iter().find(|position| position.log == log);
+        position.map(|position| (store, position)).ok_or_else(|| LogError::Internal("the log is not in its store".to_owned()))
     }
 
     /// The numberings of a log.

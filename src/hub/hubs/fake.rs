@@ -33,10 +33,14 @@ struct State {
     logs: HashMap<LogId, Contents>,
     access: AccessVersion,
     is_away: bool,
+    /// Another one after each failover.
+    store: Option<StoreIdentity>,
 }
 
 #[derive(Clone)]
 struct Contents {
+    /// Who wrote it last.
+    store: Option<StoreIdentity>,
     chain: Vec<EpochStart>,
     events: Vec<Event>,
 }
@@ -55,7 +59,8 @@ pub(super) struct Fake {
 impl Fake {
     pub(super) fn new() -> Arc<Self> {
         let (looks, starts) = (Semaphore::new(ALL), Semaphore::new(ALL));
-        Arc::new(Self { state: Mutex::default(), looks, starts, looked: 0.into(), started: 0.into(), opened: 0.into() })
+        let state = State { store: Some(StoreIdentity::new(1)), ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), looks, starts, looked: 0.into(), started: 0.into(), opened: 0.into() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -96,13 +101,35 @@ impl Fake {
     /// Stores one more event, named after its log, and says what would be announced.
     pub(super) fn append(&self, log: LogId) -> Announcement {
         let mut state = self.state();
+        let store = state.store;
         let contents = state.logs.get_mut(&log).expect("open");
         let seq = Seq::new(contents.events.len() as u64 + 1);
+        if std::mem::replace(&mut contents.store, store) != store {
+            contents.chain.push(EpochStart { epoch: Epoch::new(contents.chain.len() as u32 + 1), first: seq });
+        }
         let epoch = contents.chain.last().expect("one link").epoch;
         let envelope = format!(r#"{{"id":"{}:{epoch}-{seq}","type":"a.b","streams":["1"],"data":{{}}}}"#, log.to_column());
         let event = Event::from_row(seq, Timestamp::from_micros(0), envelope).expect("well formed");
         contents.events.push(event.clone());
-        Announcement { log, store: Some(StoreIdentity::default()), epoch, head: seq, events: vec![event] }
+        Announcement { log, store, epoch, head: seq, events: vec![event] }
+    }
+
+    /// An event that no log has.
+    pub(super) fn stray(seq: Seq) -> Event {
+        let envelope = r#"{"id":"stray:","type":"a.b","streams":["1"],"data":{}}"#.to_owned();
+        Event::from_row(seq, Timestamp::from_micros(0), envelope).expect("well formed")
+    }
+
+    /// Another store takes over, which has every log up to `head` only; it opens no epoch before it stores something.
+    pub(super) fn fail_over(&self, head: usize) {
+        let mut state = self.state();
+        state.store = state.store.map(|store| StoreIdentity::new(store.get() + 1));
+        state.logs.values_mut().for_each(|contents| contents.events.truncate(head));
+    }
+
+    /// The store can tell no more who it is, or can tell again.
+    pub(super) fn set_store(&self, store: Option<StoreIdentity>) {
+        self.state().store = store;
     }
 
     /// The log loses all behind `head`, and is numbered anew from there.
@@ -149,10 +176,11 @@ impl EventLog for Fake {
         if state.is_away {
             return Err(LogError::Unavailable("as told".to_owned()));
         }
+        let store = state.store;
         let next = LogId::new(state.ids.len() as i32 + 1);
         let id = *state.ids.entry(name.clone()).or_insert(next);
         let chain = vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }];
-        state.logs.entry(id).or_insert(Contents { chain, events: Vec::new() });
+        state.logs.entry(id).or_insert(Contents { store, chain, events: Vec::new() });
         Ok(id)
     }
 
@@ -166,7 +194,7 @@ impl EventLog for Fake {
             let state = self.state();
             let positions = state.logs.iter().map(|(id, contents)| contents.position(*id)).collect();
             let names = state.ids.iter().map(|(name, id)| (*id, name.clone())).collect();
-            let look = Look { positions, names, access: state.access, store: Some(StoreIdentity::default()) };
+            let look = Look { positions, names, access: state.access, store: state.store };
             if state.is_away { Err(LogError::Unavailable("as told".to_owned())) } else { Ok(look) }
         };
         self.looked.fetch_add(1, Ordering::SeqCst);
@@ -174,8 +202,10 @@ impl EventLog for Fake {
         found
     }
 
-    async fn position(&self, log: LogId) -> Result<Position, LogError> {
-        Ok(self.contents(log)?.position(log))
+    /// For hubs that start, while looks are held.
+    async fn standing(&self, log: LogId) -> Result<(Option<StoreIdentity>, Position), LogError> {
+        let position = self.contents(log)?.position(log);
+        Ok((self.state().store, position))
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

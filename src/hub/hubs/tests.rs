@@ -1,5 +1,7 @@
 //! Hubs that come and go, on a store that does as it is told. Nothing here waits for time: only for conditions.
 
+mod believing;
+
 use std::{sync::Arc, time::Duration};
 
 use futures::future::join_all;

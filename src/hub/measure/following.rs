@@ -11,11 +11,14 @@ use crate::{
 };
 
 const LOG: LogId = LogId::new(1);
+const STORE: StoreIdentity = StoreIdentity::new(1);
 
 /// A track with a full ring.
 #[derive(Debug)]
 pub struct Following {
     track: Track,
+    /// The newest that was announced.
+    head: Seq,
     shards: usize,
     now: Instant,
 }
@@ -28,8 +31,13 @@ impl Following {
     #[must_use]
     pub fn with_shards(shards: usize) -> Self {
         let start = Seq::ZERO;
-        let track = Track::new(chain(), Position { log: LOG, epoch: EPOCH, head: start, earliest: Seq::new(1) }, RingBounds::default());
-        let mut this = Self { track, shards, now: Instant::now() };
+        let track = Track::new(
+            chain(),
+            Some(STORE),
+            Position { log: LOG, epoch: EPOCH, head: start, earliest: Seq::new(1) },
+            RingBounds::default(),
+        );
+        let mut this = Self { track, head: start, shards, now: Instant::now() };
         (0..shards).for_each(|_| this.track.add_shard());
         this.announce((1..=Self::START).map(|seq| event(seq, "s", 256)).collect());
         this
@@ -38,15 +46,16 @@ impl Following {
     /// Takes consecutive events as they are announced, and hands on what that allows; returns how many frames shards were handed.
     pub fn announce(&mut self, events: Vec<Event>) -> usize {
         let head = events.last().map_or(self.track.position(), |event| event.seq);
-        self.track.on_announcement(Announcement { log: LOG, store: Some(StoreIdentity::default()), epoch: EPOCH, head, events }, self.now);
+        self.head = self.head.max(head);
+        self.track.on_announcement(Announcement { log: LOG, store: Some(STORE), epoch: EPOCH, head, events }, self.now);
         self.hand_on()
     }
 
     /// Takes the events behind the position as they are read from the log, and hands on what that allows.
     pub fn read(&mut self, events: Vec<Event>) -> usize {
         let through = events.last().map_or(self.track.position(), |event| event.seq);
-        let position = Position { log: LOG, epoch: EPOCH, head: through, earliest: Seq::new(1) };
-        self.track.on_page(Page { events, through, position }, self.track.rewinds());
+        let position = Position { log: LOG, epoch: EPOCH, head: through.max(self.head), earliest: Seq::new(1) };
+        self.track.on_page(Page { events, through, position }, self.track.asking(), self.now);
         self.hand_on()
     }
 

@@ -52,6 +52,8 @@ pub(super) struct Client {
     pub(super) pinned: bool,
     pub(super) waker: Option<Waker>,
     pub(super) connected: bool,
+    /// Where it is, or was last.
+    pub(super) instance: usize,
     pub(super) live: bool,
     pub(super) faults: Vec<String>,
     /// Of its latest connection.
@@ -62,14 +64,23 @@ pub(super) struct Client {
     pub(super) closings: Vec<CloseReason>,
     /// Seconds that it was told its right has left.
     pub(super) warnings: Vec<u32>,
+    /// Of all that it was sent, in order.
+    pub(super) trace: u64,
 }
 
 impl Client {
     fn take_id(&mut self, id: Cursor) {
+        self.note(id);
         if self.last_id.is_some_and(|last| id.seq < last.seq && id.epoch == last.epoch) {
             self.faults.push(format!("id went backwards: {:?} then {id}", self.last_id));
         }
         self.last_id = Some(id);
+    }
+
+    fn note(&mut self, id: Cursor) {
+        for n in [id.seq.get(), id.epoch.to_column().unsigned_abs(), self.capacity as u64] {
+            self.trace = (self.trace ^ n).wrapping_mul(0x0100_0000_01b3);
+        }
     }
 
     fn take_event(&mut self, frame: &Frame) {
@@ -98,16 +109,27 @@ pub(super) struct Pipe {
     number: usize,
 }
 
+const CLOSED: Offer = Offer { taken: 0, flow: Flow::Closed };
+
 impl Pipe {
     /// Its next connection.
     pub(super) fn to(client: &Rc<RefCell<Client>>) -> Self {
         client.borrow_mut().connections += 1;
         Self { client: client.clone(), number: client.borrow().connections }
     }
+
+    /// Its client has another connection, or none.
+    fn is_left(&self) -> bool {
+        let client = self.client.borrow();
+        client.connections != self.number || !client.connected
+    }
 }
 
 impl Outlet for Pipe {
     fn offer(&mut self, frames: &[&Frame]) -> Offer {
+        if self.is_left() {
+            return CLOSED;
+        }
         let mut client = self.client.borrow_mut();
         assert!(!client.pinned, "offered while blocked");
         client.check_right(&frames.first().map(|frame| frame.seq()));
@@ -126,6 +148,9 @@ impl Outlet for Pipe {
     }
 
     fn tell(&mut self, notice: &Notice<'_>) -> Flow {
+        if self.is_left() {
+            return Flow::Closed;
+        }
         let mut client = self.client.borrow_mut();
         assert!(!client.pinned, "told while blocked");
         if !matches!(notice, Notice::Closing { .. }) {
@@ -148,8 +173,13 @@ impl Outlet for Pipe {
                 let resumed = gap.resumed.seq.get();
                 match gap.reason {
                     GapReason::Trimmed => client.told_gone.push((gap.requested.seq.get(), resumed)),
-                    GapReason::Rewound => drop(client.holds.split_off(&(resumed + 1))),
+                    GapReason::Rewound => {
+                        drop(client.holds.split_off(&(resumed + 1)));
+                        // numbers that will be used again
+                        client.told_gone.iter_mut().for_each(|(_, to)| *to = resumed.min(*to));
+                    }
                 }
+                client.note(gap.resumed);
                 client.last_id = Some(gap.resumed);
             }
             Notice::Expiring { seconds, .. } => client.warnings.push(seconds),
@@ -165,6 +195,9 @@ impl Outlet for Pipe {
     }
 
     fn flush(&mut self) -> Flow {
+        if self.is_left() {
+            return Flow::Closed;
+        }
         let mut client = self.client.borrow_mut();
         if client.capacity == 0 {
             return Flow::Blocked;
@@ -174,15 +207,20 @@ impl Outlet for Pipe {
     }
 
     fn poll_writable(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.is_left() {
+            return Poll::Ready(());
+        }
         let mut client = self.client.borrow_mut();
         client.waker = Some(cx.waker().clone());
         if client.capacity > 0 { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let mut client = self.client.borrow_mut();
-        client.waker = Some(cx.waker().clone());
-        if client.connected { Poll::Pending } else { Poll::Ready(()) }
+        if self.is_left() {
+            return Poll::Ready(());
+        }
+        self.client.borrow_mut().waker = Some(cx.waker().clone());
+        Poll::Pending
     }
 
     fn cut(self) {

@@ -18,7 +18,7 @@ use super::{
     client::{Client, Pipe, Terms},
     model::Model,
 };
-use crate::domain::{Epoch, EpochStart, Filter, Seq};
+use crate::domain::{Filter, Seq};
 
 /// Writes in a slice of these shards.
 pub(super) const WRITES: usize = 16;
@@ -51,8 +51,7 @@ impl Crowd {
 
     pub(super) fn with(settings: Settings) -> Self {
         let now = Instant::now() + Duration::from_secs(3600);
-        let chain = vec![EpochStart { epoch: Epoch::new(1), first: Seq::new(1) }];
-        let model = Model { events: Vec::new(), earliest: 1, chain, written: 0, is_restored: false };
+        let model = Model::default();
         let stats = Arc::new(ShardStats::default());
         let mut shard = Shard::new(Arc::new(settings), stats.clone(), now);
         shard.set_slice(WRITES * WRITE);
