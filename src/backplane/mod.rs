@@ -10,6 +10,7 @@
 
 mod leases;
 mod local;
+pub mod redis;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

@@ -51,7 +51,7 @@ pub use cookie::SameSite;
 pub use credentials::CredentialSettings;
 pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
-pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
+pub use limits::{Limit, LimitSettings, Limited, Limits, Place, SharedPlaces};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;

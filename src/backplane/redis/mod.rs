@@ -1,0 +1,5 @@
+//! What instances share through Redis.
+
+mod leases;
+
+pub use leases::{LeaseSettings, RedisLeases};
