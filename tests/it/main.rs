@@ -13,6 +13,7 @@ mod drain;
 mod durability;
 mod failover;
 mod fuzz;
+mod leases;
 mod limits;
 mod log_contract;
 mod outage;
