@@ -261,7 +261,7 @@ fn events(counts: ingest::Counts, totals: &Totals) -> EventStatistics {
 }
 
 fn latency(totals: &Totals) -> LatencyStatistics {
-    let [p50, p90, p99, max] = totals.latency_micros;
+    let [p50, p90, p99, max] = totals.latency.percentiles([0.5, 0.9, 0.99, 1.0]);
     LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
 }
 

@@ -67,7 +67,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use admission::{Admission, Permit};
 pub use attached::Attached;
 pub use frame::{Encoded, Form, Frame};
-pub use histogram::Spread;
+pub use histogram::{Spread, Tally};
 pub use hubs::{Hubs, OpenError};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
