@@ -19,8 +19,8 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _, clock::DefaultClock};
 
-pub use self::shared::SharedPlaces;
 use self::shared::SharedPlace;
+pub use self::shared::SharedPlaces;
 use super::client::ClientNet;
 
 /// The limits; zero is none.

@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["log"]),
     ("redis", &["backplane"]),
+    ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
     ("ureq", &["auth"]),
     ("actix_web", &["http", "sse", "app"]),

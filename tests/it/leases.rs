@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use chaincast::backplane::{
-    Away, LeaseKey, Leases,
-    redis::{LeaseSettings, RedisLeases},
-};
+use chaincast::backplane::{Away, LeaseKey, LeaseSettings, Leases, RedisLeases, RedisUrl};
 use futures::future::join_all;
 use tokio::time::{Duration, Instant};
 
@@ -18,7 +15,7 @@ const KEY: LeaseKey = LeaseKey([7; 16]);
 const PREFIX: &str = "chaincast:test";
 
 async fn instance(redis: &Redis, settings: LeaseSettings) -> Arc<RedisLeases> {
-    let leases = Arc::new(RedisLeases::start(redis.client(), PREFIX.to_owned(), settings));
+    let leases = Arc::new(RedisLeases::start(&RedisUrl::parse(&redis.url()).expect("a URL"), PREFIX.to_owned(), settings));
     until_shared(&leases).await;
     leases
 }

@@ -54,7 +54,6 @@ pub struct Access {
     tokens: Option<Arc<dyn Tokens>>,
     settings: AccessSettings,
     seal: TicketSeal,
-    secret: ServiceSecret,
     state: ArcSwap<Loaded>,
     /// Held from the reading of a state until it is in effect.
     refreshing: Arc<Mutex<()>>,
@@ -74,11 +73,10 @@ impl Access {
         tokens: Option<Arc<dyn Tokens>>,
         settings: AccessSettings,
     ) -> Result<Arc<Self>, LogError> {
-        let secret = match &settings.secret {
-            Some(secret) => secret.clone(),
-            None => ServiceSecret::new(&store.service_secret().await?),
+        let seal = match &settings.secret {
+            Some(secret) => TicketSeal::new(secret),
+            None => TicketSeal::new(&ServiceSecret::new(&store.service_secret().await?)),
         };
-        let seal = TicketSeal::new(&secret);
         let state = store.access().await?;
         let access = Self {
             closed: watch::Sender::new(tokens.is_some()),
@@ -86,7 +84,6 @@ impl Access {
             tokens,
             settings,
             seal,
-            secret,
             state: ArcSwap::default(),
             refreshing: Arc::default(),
             streams: Arc::default(),
@@ -98,12 +95,6 @@ impl Access {
 
     fn now(&self) -> Timestamp {
         self.settings.clock.now()
-    }
-
-    /// The secret of this name, which all instances on this store have and nobody else: what is told to others under it tells them nothing.
-    #[must_use]
-    pub fn secret_for(&self, purpose: &'static str) -> [u8; 32] {
-        self.secret.derive(purpose)
     }
 
     /// Of the state that is loaded.

@@ -3,27 +3,32 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
-use redis::{AsyncConnectionConfig, Client, RedisError, aio::MultiplexedConnection};
 use tokio::{
     sync::mpsc,
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{Ask, LeaseSettings, book::Book, script::Call};
-use crate::backplane::LeaseKey;
+use super::{
+    super::{Redis, connection::RedisConnection, reason::lost},
+    Ask, LeaseSettings,
+    book::Book,
+    script::Call,
+};
+use crate::backplane::{
+    LeaseKey,
+    carrier::{Connection as _, Lost},
+};
 
 /// Keys in one round trip.
 const BATCH: usize = 512;
 /// How many renewals there are within a lease: all but one may be lost.
 const RENEWALS: u32 = 4;
-/// How long a connection may take to be made.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// The first wait before Redis is looked for again, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
 
 /// See the module.
 pub(super) struct Keeper {
-    client: Client,
+    redis: Redis,
     prefix: String,
     /// The name of this instance's fields.
     instance: Arc<str>,
@@ -34,21 +39,12 @@ pub(super) struct Keeper {
     due: Vec<LeaseKey>,
 }
 
-/// Why the counts are not shared, in words without credentials.
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("{0}")]
-    Redis(#[from] RedisError),
-    #[error("no answer in time")]
-    Silent,
-}
-
 /// Whoever asked is gone for good.
 struct Over;
 
 impl Keeper {
-    pub(super) fn new(client: Client, prefix: String, settings: LeaseSettings, book: Arc<Book>, asks: mpsc::Receiver<Ask>) -> Self {
-        Self { client, prefix, instance: format!("{:016x}", fastrand::u64(..)).into(), settings, book, asks, due: Vec::new() }
+    pub(super) fn new(redis: Redis, prefix: String, settings: LeaseSettings, book: Arc<Book>, asks: mpsc::Receiver<Ask>) -> Self {
+        Self { redis, prefix, instance: format!("{:016x}", fastrand::u64(..)).into(), settings, book, asks, due: Vec::new() }
     }
 
     /// Until whoever asks is gone.
@@ -82,14 +78,12 @@ impl Keeper {
     }
 
     /// A connection through which Redis was told all that is held here.
-    async fn restore(&mut self) -> Result<MultiplexedConnection, Lost> {
-        let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_WITHIN)).set_response_timeout(None);
-        let connecting = timeout(CONNECT_WITHIN, self.client.get_multiplexed_async_connection_with_config(&config));
-        let connection = connecting.await.map_err(|_| Lost::Silent)??;
-        self.ping(&connection).await?;
+    async fn restore(&mut self) -> Result<RedisConnection, Lost> {
+        let mut connection = self.redis.open().await?;
+        self.ping(&mut connection).await?;
         self.due = self.book.all();
         while !self.due.is_empty() {
-            self.round_trip(&connection, Vec::new()).await?;
+            self.round_trip(&mut connection, Vec::new()).await?;
         }
         Ok(connection)
     }
@@ -107,7 +101,7 @@ impl Keeper {
     }
 
     /// Until Redis is lost, or whoever asks is gone.
-    async fn serve(&mut self, connection: MultiplexedConnection) -> Result<Over, Lost> {
+    async fn serve(&mut self, mut connection: RedisConnection) -> Result<Over, Lost> {
         let renew_every = self.settings.lease / RENEWALS;
         let mut ticks = ticks(renew_every / RENEWALS);
         let mut renewed = Instant::now();
@@ -119,7 +113,7 @@ impl Keeper {
                         return Ok(Over);
                     },
                     () = self.book.until_changed() => {}
-                    _ = ticks.tick() => self.ping(&connection).await?,
+                    _ = ticks.tick() => self.ping(&mut connection).await?,
                 }
             }
             if self.due.is_empty() && renewed.elapsed() >= renew_every {
@@ -131,19 +125,17 @@ impl Keeper {
             {
                 asks.push(ask);
             }
-            self.round_trip(&connection, asks).await?;
+            self.round_trip(&mut connection, asks).await?;
         }
     }
 
     /// Proves that Redis is there where nothing else does.
-    async fn ping(&self, connection: &MultiplexedConnection) -> Result<(), Lost> {
-        let (command, mut connection) = (redis::cmd("PING"), connection.clone());
-        let pong = timeout(self.settings.patience, command.query_async::<()>(&mut connection));
-        Ok(pong.await.map_err(|_| Lost::Silent)??)
+    async fn ping(&self, connection: &mut RedisConnection) -> Result<(), Lost> {
+        timeout(self.settings.patience, connection.ping()).await.unwrap_or_else(|_| Err(silent()))
     }
 
     /// Asks for these, and tells what changed or is due, as far as there is room: of each key once.
-    async fn round_trip(&mut self, connection: &MultiplexedConnection, asks: Vec<Ask>) -> Result<(), Lost> {
+    async fn round_trip(&mut self, connection: &mut RedisConnection, asks: Vec<Ask>) -> Result<(), Lost> {
         let mut wanted: HashMap<LeaseKey, Vec<Ask>> = HashMap::new();
         for ask in asks {
             wanted.entry(ask.key).or_default().push(ask);
@@ -156,9 +148,7 @@ impl Keeper {
             wanted.entry(key).or_default();
         }
         let calls: Vec<_> = wanted.iter().map(|(key, asks)| self.call(*key, asks)).collect();
-        // commands of one connection go out together
-        let running = try_join_all(calls.into_iter().map(|call| call.run(connection.clone())));
-        let outcome = timeout(self.settings.patience, running).await.map_err(|_| Lost::Silent).and_then(|outcome| Ok(outcome?));
+        let outcome = timeout(self.settings.patience, call_all(connection, calls)).await.unwrap_or_else(|_| Err(silent()));
         // what Redis was told or not is told again, and what it granted unheard is overwritten
         let granted = outcome.inspect_err(|_| self.book.untold(wanted.keys().copied()))?;
         for ((key, asks), granted) in wanted.into_iter().zip(granted) {
@@ -181,6 +171,20 @@ impl Keeper {
             lease_millis: u64::try_from(self.settings.lease.as_millis()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Their answers in the same order; what goes to one node goes out together.
+async fn call_all(connection: &mut RedisConnection, calls: Vec<Call>) -> Result<Vec<u32>, Lost> {
+    let mut running = Vec::with_capacity(calls.len());
+    for call in calls {
+        let node = connection.owner(&call.key).await?;
+        running.push(call.run(node));
+    }
+    try_join_all(running).await.map_err(|error| lost(&error))
+}
+
+fn silent() -> Lost {
+    Lost("it does not answer in time".to_owned())
 }
 
 fn ticks(every: Duration) -> Interval {

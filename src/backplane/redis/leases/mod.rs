@@ -27,7 +27,8 @@ use self::{
     book::{Book, Grant},
     keeper::Keeper,
 };
-use super::super::{Away, LeaseKey, Leases};
+use super::{Redis, RedisUrl};
+use crate::backplane::{Away, LeaseKey, Leases};
 
 /// How many may wait to be asked for: more than a storm of reconnects.
 const MAX_ASKS: usize = 32 * 1024;
@@ -65,10 +66,14 @@ pub struct RedisLeases {
 impl RedisLeases {
     /// Begins to look for Redis, on the current runtime, until this is dropped. Keys there begin with `prefix`.
     #[must_use]
-    pub fn start(client: redis::Client, prefix: String, settings: LeaseSettings) -> Self {
+    pub fn start(url: &RedisUrl, prefix: String, settings: LeaseSettings) -> Self {
+        Self::over(Redis::at(url), prefix, settings)
+    }
+
+    pub(super) fn over(redis: Redis, prefix: String, settings: LeaseSettings) -> Self {
         let (asks, asked) = mpsc::channel(MAX_ASKS);
         let book = Arc::<Book>::default();
-        tokio::spawn(Keeper::new(client, prefix, settings, book.clone(), asked).run());
+        tokio::spawn(Keeper::new(redis, prefix, settings, book.clone(), asked).run());
         Self { book, asks, patience: settings.patience }
     }
 }
