@@ -59,10 +59,10 @@ pub use refusals::refusals;
 pub use refused::RefusedCredentials;
 pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
-pub use state::{Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
+pub use state::{Cluster, Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
-    Percentiles, QueueStatistics, RingStatistics, Statistics,
+    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics, LimitStatistics,
+    LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, Scope, Statistics,
 };
 pub use subscribe::Following;
 pub use tenancy::Tenancy;

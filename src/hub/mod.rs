@@ -74,7 +74,7 @@ pub use resolve::resolve;
 pub use right::{Expiry, Right};
 pub use ring::RingBounds;
 pub use settings::Settings;
-pub use stats::Totals;
+pub use stats::{SELECTORS, Totals};
 pub use subscription::{Beginning, Request};
 pub use view::View;
 pub use worker::ShardHandle;

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// What a connection can follow; one that follows several kinds counts for each.
-pub(super) const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
+pub const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
 
 /// One shard's counters.
 #[derive(Debug, Default)]

@@ -46,6 +46,7 @@ impl SharedPlaces {
 
     fn name(&self, (tenant, subject): (&str, &str)) -> LeaseKey {
         let mut text = hmac::Context::with_key(&self.key);
+        text.update(b"chaincast held places");
         // no two of a tenant and a subject are the same text
         text.update(&(tenant.len() as u64).to_be_bytes());
         text.update(tenant.as_bytes());
