@@ -132,9 +132,9 @@ impl Book {
         self.shared.load(Ordering::Acquire)
     }
 
-    /// Says whether the counts are shared; whether that is news.
-    pub(super) fn set_shared(&self, shared: bool) -> bool {
-        self.shared.swap(shared, Ordering::AcqRel) != shared
+    /// Says whether the counts are shared.
+    pub(super) fn set_shared(&self, shared: bool) {
+        self.shared.store(shared, Ordering::Release);
     }
 }
 

@@ -149,8 +149,12 @@ impl Keeper {
         }
         let calls: Vec<_> = wanted.iter().map(|(key, asks)| self.call(*key, asks)).collect();
         let outcome = timeout(self.settings.patience, call_all(connection, calls)).await.unwrap_or_else(|_| Err(silent()));
-        // what Redis was told or not is told again, and what it granted unheard is overwritten
-        let granted = outcome.inspect_err(|_| self.book.untold(wanted.keys().copied()))?;
+        let granted = outcome.inspect_err(|_| {
+            // before whoever waits is told, so that nobody asks once more
+            self.book.set_shared(false);
+            // what Redis was told or not is told again, and what it granted unheard is overwritten
+            self.book.untold(wanted.keys().copied());
+        })?;
         for ((key, asks), granted) in wanted.into_iter().zip(granted) {
             let granted = usize::try_from(granted).unwrap_or(usize::MAX);
             for (at, ask) in asks.into_iter().enumerate() {
