@@ -10,6 +10,7 @@
 mod access;
 mod authority;
 mod backplane;
+mod cluster;
 mod copy;
 mod facts;
 mod healthcheck;
@@ -35,6 +36,7 @@ use tokio::{
 
 use self::{
     authority::Gate,
+    cluster::Cluster,
     facts::AppFacts,
     serve::{CONNECTIONS_END_WITHIN_SECONDS, close, guard, listen, serve},
 };
@@ -108,6 +110,7 @@ impl App {
         config.check_openness(access.is_open())?;
 
         let (backplane, inbox) = backplane::start(backplane, &*on_runtime).await?;
+        let shared_places = backplane::shared_places(&*backplane, &*on_runtime).await?;
         let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
         hubs.hear_through(&backplane);
         let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
@@ -124,15 +127,22 @@ impl App {
         let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone(), backplane.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
+        let cluster = {
+            let here = facts.clone();
+            Cluster::new(backplane.clone(), move |log, whole_instance| here.own(log, whole_instance))
+        };
+        tasks.spawn(unless_stopped(cluster.clone().answer(inbox.questions), stopped(stop.subscribe())));
+
         let state = State {
             log: log.clone(),
             authority: Arc::new(Gate(access.clone())),
             credentials: access::credential_settings(&config),
-            scrutiny: access::scrutiny(&config, &access, &mut tasks, &stop),
+            scrutiny: access::scrutiny(&config, &access, shared_places, &mut tasks, &stop),
             deliver_per_second: config.limits.deliver_per_second(),
             logs: hubs.clone(),
             publisher: Arc::new(publisher),
             facts: facts.clone(),
+            cluster,
             ingest: config.ingest.limits(),
             // a dozen of the largest requests at once, whatever else the instance has to hold
             unverified: Arc::new(Semaphore::new((config.ingest.limits().batch_bytes / 1024 + 1) * UNVERIFIED_BODIES)),

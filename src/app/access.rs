@@ -13,7 +13,7 @@ use super::{stopped, unless_stopped};
 use crate::{
     auth::{Access, AccessSettings, Jwt, Tokens},
     config::{Config, CookieSameSite, ForwardedHeader},
-    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, SameSite, Scrutiny},
+    http::{Clients, CookieSettings, CredentialSettings, ForwardedBy, LimitSettings, Limits, Proxies, SameSite, Scrutiny, SharedPlaces},
     hub::{CloseReason, Hubs},
     log::AccessStore,
     vital::vital,
@@ -87,21 +87,28 @@ pub(super) fn credential_settings(config: &Config) -> CredentialSettings {
 }
 
 /// What every credential goes through.
-pub(super) fn scrutiny(config: &Config, access: &Arc<Access>, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) -> Scrutiny {
-    Scrutiny { limits: limits(config, tasks, stop), clients: clients(config, access), refused: Arc::default() }
+pub(super) fn scrutiny(
+    config: &Config,
+    access: &Arc<Access>,
+    shared: Option<Arc<SharedPlaces>>,
+    tasks: &mut JoinSet<()>,
+    stop: &watch::Sender<bool>,
+) -> Scrutiny {
+    Scrutiny { limits: limits(config, shared, tasks, stop), clients: clients(config, access), refused: Arc::default() }
 }
 
 /// The limits, and the task that keeps them small.
-fn limits(config: &Config, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) -> Arc<Limits> {
+fn limits(config: &Config, shared: Option<Arc<SharedPlaces>>, tasks: &mut JoinSet<()>, stop: &watch::Sender<bool>) -> Arc<Limits> {
     let settings = &config.limits;
-    let limits = Limits::new(LimitSettings {
+    let limits = LimitSettings {
         connections_per_address: settings.max_connections_per_address,
         connections_per_subject: settings.max_connections_per_subject,
         new_per_address: settings.new_connections_per_address,
         new_per_subject: settings.new_connections_per_subject,
         refused_per_address: settings.refused_credentials_per_address,
         publish_per_second: settings.publish_per_second,
-    });
+    };
+    let limits = Limits::sharing(limits, shared);
     let (kept, stopped) = (limits.clone(), stopped(stop.subscribe()));
     let forgetting = async move {
         let mut ticks = interval(FORGET_EVERY);

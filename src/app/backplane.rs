@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use crate::{
     backplane::{Backplane, Inbox, Link, LinkSettings, Local, RedisUrl},
     config::{BackplaneKind, Config},
+    http::SharedPlaces,
     log::AccessStore,
 };
 
@@ -43,4 +44,11 @@ pub(super) async fn start(choice: Choice, store: &dyn AccessStore) -> anyhow::Re
             Ok((link, inbox))
         }
     }
+}
+
+/// The connections of each subject on all instances, where they can be counted.
+pub(super) async fn shared_places(backplane: &dyn Backplane, store: &dyn AccessStore) -> anyhow::Result<Option<Arc<SharedPlaces>>> {
+    let Some(leases) = backplane.leases() else { return Ok(None) };
+    let secret = store.service_secret().await.context("cannot read the secret under which subjects are counted")?;
+    Ok(Some(SharedPlaces::new(leases, &secret)))
 }

@@ -15,15 +15,15 @@ use std::{
 
 use tokio::time::interval;
 
-use super::unless_stopped;
+use super::{cluster::Own, unless_stopped};
 use crate::{
-    backplane::{Backplane, Status},
+    backplane::{Backplane, Leases, Status},
     http::{
         BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
-        LatencyStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics, RingStatistics, ServiceHealth,
-        Statistics,
+        LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics, RingStatistics, Scope,
+        ServiceHealth, Statistics,
     },
-    hub::{Admission, Hub, Hubs, Spread, Totals},
+    hub::{Admission, Hub, Hubs, Spread, Tally, Totals},
     ingest::{self, Publisher},
     log::{EventLog, LogId},
 };
@@ -41,6 +41,7 @@ pub(super) struct AppFacts {
     publisher: Publisher,
     log: Arc<dyn EventLog>,
     backplane: Arc<dyn Backplane>,
+    leases: Option<Arc<dyn Leases>>,
     started: Instant,
     leaving: AtomicBool,
     size_bytes: AtomicU64,
@@ -60,11 +61,13 @@ struct Counts {
 impl AppFacts {
     pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>) -> Arc<Self> {
         let (size_bytes, left, counts) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+        let leases = backplane.leases();
         Arc::new(Self {
             hubs,
             publisher,
             log,
             backplane,
+            leases,
             started: Instant::now(),
             leaving: AtomicBool::new(false),
             size_bytes,
@@ -162,6 +165,44 @@ impl AppFacts {
         }
     }
 
+    /// What this instance tells others of a log.
+    pub(super) fn own(&self, log: LogId, whole_instance: bool) -> Own {
+        let (statistics, latency) = self.statistics_and_latency(log, whole_instance);
+        Own { statistics, latency, is_draining: self.draining() }
+    }
+
+    /// Statistics of a log, and what its latencies are told from.
+    fn statistics_and_latency(&self, log: LogId, whole_instance: bool) -> (Statistics, Tally) {
+        let hub = self.hubs.running(log);
+        let totals = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
+        let (published_per_second, delivered_per_second) = self.rates(log);
+        let size_bytes = whole_instance.then(|| self.size_bytes.load(Ordering::Relaxed));
+        let statistics = Statistics {
+            scope: Scope::Instance,
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            connections: self.connection_statistics(log, hub.as_deref(), &totals),
+            events: EventStatistics { published_per_second, delivered_per_second, ..events(self.publisher.counts(log), &totals) },
+            latency: latency(&totals.latency),
+            log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
+            ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
+            backplane: backplane_statistics(self.backplane.status(), whole_instance),
+            queues: whole_instance.then(|| self.queue_statistics()),
+            memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
+            instance: whole_instance.then(|| self.instance_statistics()),
+            limits: whole_instance.then(|| self.limit_statistics()),
+            instances: None,
+            missing: None,
+            complete: None,
+        };
+        (statistics, totals.latency)
+    }
+
+    fn limit_statistics(&self) -> LimitStatistics {
+        let are_shared = self.leases.as_ref().is_some_and(|leases| leases.are_shared());
+        LimitStatistics { scope: if are_shared { Scope::Cluster } else { Scope::Instance } }
+    }
+
     fn ring_statistics(&self, totals: &Totals, frames_behind_hole: usize) -> RingStatistics {
         let bounds = self.hubs.settings().ring;
         RingStatistics {
@@ -212,29 +253,22 @@ impl Facts for AppFacts {
         } else {
             part(HealthStatus::Degraded, Some("out of reach: other instances hear of events a moment later"))
         };
-        let services = BTreeMap::from([("log", log), ("hub", hub), ("backplane", backplane)]);
+        let mut services = BTreeMap::from([("log", log), ("hub", hub), ("backplane", backplane)]);
+        if let Some(leases) = &self.leases {
+            services.insert(
+                "limits",
+                match leases.are_shared() {
+                    true => part(HealthStatus::Healthy, None),
+                    false => part(HealthStatus::Degraded, Some("limits count on this instance alone")),
+                },
+            );
+        }
         let status = services.values().map(|service| service.status).max().unwrap_or(HealthStatus::Healthy);
         Health { status, services }
     }
 
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics {
-        let hub = self.hubs.running(log);
-        let totals = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
-        let (published_per_second, delivered_per_second) = self.rates(log);
-        let size_bytes = whole_instance.then(|| self.size_bytes.load(Ordering::Relaxed));
-        Statistics {
-            version: env!("CARGO_PKG_VERSION"),
-            uptime_seconds: self.started.elapsed().as_secs(),
-            connections: self.connection_statistics(log, hub.as_deref(), &totals),
-            events: EventStatistics { published_per_second, delivered_per_second, ..events(self.publisher.counts(log), &totals) },
-            latency: latency(&totals),
-            log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
-            ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
-            backplane: backplane_statistics(self.backplane.status(), whole_instance),
-            queues: whole_instance.then(|| self.queue_statistics()),
-            memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
-            instance: whole_instance.then(|| self.instance_statistics()),
-        }
+        self.statistics_and_latency(log, whole_instance).0
     }
 
     fn overall(&self) -> Overall {
@@ -248,7 +282,7 @@ impl Facts for AppFacts {
         let statistics = Statistics {
             connections: connections(admission, &totals, left),
             events: events(self.publisher.total(), &totals),
-            latency: latency(&totals),
+            latency: latency(&totals.latency),
             ring: self.ring_statistics(&totals, self.hubs.stashed()),
             ..self.statistics(self.hubs.default_log(), true)
         };
@@ -283,8 +317,8 @@ fn events(counts: ingest::Counts, totals: &Totals) -> EventStatistics {
     EventStatistics { published, duplicates, conflicts, commits, delivered: totals.delivered, ..EventStatistics::default() }
 }
 
-fn latency(totals: &Totals) -> LatencyStatistics {
-    let [p50, p90, p99, max] = totals.latency_micros;
+pub(super) fn latency(tally: &Tally) -> LatencyStatistics {
+    let [p50, p90, p99, max] = tally.percentiles([0.5, 0.9, 0.99, 1.0]);
     LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
 }
 

@@ -1,10 +1,11 @@
 //! What an adapter has to do: carry messages that it does not understand. Everything else is the [`Link`](super::Link)'s.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use async_trait::async_trait;
 use aws_lc_rs::hmac;
 
+use super::Leases;
 use crate::log::LogId;
 
 /// What a message is for.
@@ -35,6 +36,11 @@ impl ChannelNames {
         Self { prefix: format!("chaincast:{mark}") }
     }
 
+    /// What all names begin with.
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Visible ASCII, at most 63 bytes, lower case.
     pub(super) fn name(&self, channel: Channel) -> String {
         match channel {
@@ -55,6 +61,11 @@ pub(super) trait Carrier: Send + Sync + 'static {
 
     /// Whether events travel with announcements, or ranges alone.
     fn carries_events(&self) -> bool;
+
+    /// Counts that all instances share, if they can be kept there under these names; begun on the current runtime.
+    fn leases(&self, _names: &ChannelNames) -> Option<Arc<dyn Leases>> {
+        None
+    }
 
     /// A connection that listens to nothing yet; within a few seconds.
     async fn connect(&self) -> Result<Box<dyn Connection>, Lost>;

@@ -1,10 +1,18 @@
 //! Counts that all instances share, such as the connections of one subject.
 
+use std::fmt;
+
 use async_trait::async_trait;
 
 /// What is counted, without its name: a digest, so that nobody who reads the counts learns of whom they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LeaseKey(pub [u8; 16]);
+
+impl fmt::Display for LeaseKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// The shared counts cannot be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

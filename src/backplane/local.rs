@@ -13,6 +13,8 @@ pub struct Local {
 }
 
 impl Local {
+    /// As it is called in statistics.
+    pub const KIND: &str = "local";
     /// How many announcements may wait for the sequencer: each is one commit.
     pub const INBOX: usize = 64;
 
@@ -32,6 +34,6 @@ impl Backplane for Local {
     }
 
     fn status(&self) -> Status {
-        Status { kind: "local", is_connected: true, ..Status::default() }
+        Status { kind: Self::KIND, is_connected: true, ..Status::default() }
     }
 }

@@ -21,7 +21,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::redis::{RedisUrl, RedisUrlError};
+pub use self::redis::{LeaseSettings, RedisLeases, RedisUrl, RedisUrlError};
 pub use self::{
     leases::{Away, LeaseKey, Leases},
     link::{Link, LinkSettings},

@@ -8,13 +8,13 @@ use ipnet::IpNet;
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
 #[command(next_help_heading = "Limits")]
 pub struct Limits {
-    /// Connections that one address (IPv6: one /64) may hold at once; 0: no limit. Does not count in open mode
+    /// Connections that one address (IPv6: one /64) may hold at once on one instance; 0: no limit. Does not count in open mode
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = Limits::default().max_connections_per_address)]
     pub max_connections_per_address: u32,
-    /// Connections that one subject may hold at once; 0: no limit
+    /// Connections that one subject may hold at once, on all instances together if they meet in Redis, else on each; 0: no limit
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS_PER_SUBJECT", value_name = "N", default_value_t = Limits::default().max_connections_per_subject)]
     pub max_connections_per_subject: u32,
-    /// Connections that one tenant may hold at once; 0: no limit of its own
+    /// Connections that one tenant may hold at once on one instance; 0: no limit of its own
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS_PER_TENANT", value_name = "N", default_value_t = Limits::default().max_connections_per_tenant)]
     pub max_connections_per_tenant: u32,
     /// New connections a minute from one address, as many of them at once; 0: no limit. Does not count in open mode

@@ -167,9 +167,9 @@ impl Caller {
     }
 
     /// A place among what its address and its owner hold.
-    pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+    pub(super) async fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
         let owner = self.principal.counted_as();
-        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref()))?)
+        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref())).await?)
     }
 
     fn within_tenant<'a>(&'a self, owner: Option<&'a str>) -> Option<(&'a str, &'a str)> {

@@ -2,7 +2,9 @@
 //!
 //! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client could choose
 //! freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten ([`Limits::forget_quiet`]).
-//! Counts are of this instance. The events a second that one connection is sent are the hub's to pace.
+//! Counts are of this instance; of the connections of one subject also of the others, where instances share counts ([`SharedPlaces`]). The events a second that one connection is sent are the hub's to pace.
+
+mod shared;
 
 use std::{
     collections::HashMap,
@@ -17,6 +19,8 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _, clock::DefaultClock};
 
+use self::shared::SharedPlace;
+pub use self::shared::SharedPlaces;
 use super::client::ClientNet;
 
 /// The limits; zero is none.
@@ -80,6 +84,8 @@ pub struct Limits {
     publishers: Mutex<HashMap<NonZeroU32, Arc<Rate<Subject>>>>,
     held_by_address: Arc<Held<ClientNet>>,
     held_by_subject: Arc<Held<Subject>>,
+    /// What other instances hold.
+    shared: Option<Arc<SharedPlaces>>,
     counts: [AtomicU64; Limit::ALL.len()],
 }
 
@@ -92,6 +98,8 @@ struct Held<K>(Mutex<HashMap<K, u32>>);
 pub struct Place {
     address: Option<(Arc<Held<ClientNet>>, ClientNet)>,
     subject: Option<(Arc<Held<Subject>>, Subject)>,
+    /// Among what all instances hold; leaves those counts by itself.
+    lease: Option<SharedPlace>,
 }
 
 #[derive(Debug)]
@@ -241,7 +249,14 @@ impl Limits {
     /// Limits as set; `default()` settings are none.
     #[must_use]
     pub fn new(settings: LimitSettings) -> Arc<Self> {
+        Self::sharing(settings, None)
+    }
+
+    /// Limits as set, with the connections of a subject counted on all instances.
+    #[must_use]
+    pub fn sharing(settings: LimitSettings, shared: Option<Arc<SharedPlaces>>) -> Arc<Self> {
         Arc::new(Self {
+            shared,
             addresses: Rate::per_minute(settings.new_per_address),
             subjects: Rate::per_minute(settings.new_per_subject),
             refused: Rate::per_minute(settings.refused_per_address),
@@ -299,8 +314,20 @@ impl Limits {
     ///
     /// # Errors
     /// [`Limited`] says by which limit, and when to come back.
-    pub fn hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
-        self.count(self.try_hold(address, subject))
+    pub async fn hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+        // this instance's count first: what it refuses need not be asked for
+        let mut place = self.count(self.try_hold(address, subject))?;
+        let most = self.settings.connections_per_subject;
+        if let (Some(shared), Some(subject), 1..) = (&self.shared, subject, most) {
+            let taken = shared.take(subject, most).await.ok_or(Limited::full(Limit::SubjectConnections));
+            place.lease = Some(self.count(taken)?);
+        }
+        Ok(place)
+    }
+
+    /// Whether the connections of a subject are counted on all instances at the moment; `None`: they never are.
+    pub fn are_shared(&self) -> Option<bool> {
+        self.shared.as_ref().map(|shared| shared.are_shared())
     }
 
     /// Notes that a tenant had no room for a connection, and says it as the other limits do.
@@ -312,7 +339,7 @@ impl Limits {
 
     fn try_hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
         let subject: Option<Subject> = subject.map(|(tenant, subject)| (tenant.into(), subject.into()));
-        let mut place = Place { address: None, subject: None };
+        let mut place = Place { address: None, subject: None, lease: None };
         if let Some(address) = address {
             let most = self.settings.connections_per_address;
             self.held_by_address.take(&address, most).ok_or(Limited::full(Limit::AddressConnections))?;

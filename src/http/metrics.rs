@@ -26,6 +26,8 @@ struct Scrape {
     overall: Overall,
     limited: Vec<(&'static str, u64)>,
     refused: Vec<(&'static str, u64)>,
+    /// Whether the connections of a subject are counted on all instances.
+    shared: bool,
 }
 
 /// Numbers of the instance for Prometheus.
@@ -43,6 +45,7 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>, conso
         overall: state.facts.overall(),
         limited: console.scrutiny.limits.refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
         refused: console.scrutiny.refused.counts().collect(),
+        shared: console.scrutiny.limits.are_shared() == Some(true),
     };
     let body = scrape.into_text().map_err(|error| Problem::new(Code::Internal).caused_by(&error))?;
     Ok(HttpResponse::Ok().content_type(OPENMETRICS).body(body))
@@ -58,6 +61,8 @@ impl Collector for Scrape {
         self.tenants(&mut sheet)?;
         self.room(&mut sheet)?;
         self.backplane(&mut sheet)?;
+        let help = "Whether the connections of a subject are counted on all instances; otherwise on this one alone";
+        sheet.gauge("limits_shared", help, None, u64::from(self.shared))?;
         sheet.counters("limited", "Requests and connections refused by a limit of the client's own", "limit", &self.limited)?;
         sheet.counters("credentials_refused", "Credentials that were not taken, or not presented", "reason", &self.refused)
     }
@@ -218,6 +223,7 @@ mod tests {
             },
             limited: Limits::new(LimitSettings::default()).refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
             refused: refused.counts().collect(),
+            shared: true,
         }
         .into_text()
         .expect("text")
@@ -241,6 +247,7 @@ mod tests {
             "chaincast_delivery_latency_seconds_bucket{le=\"0.000127\"} 1",
             "chaincast_delivery_latency_seconds_bucket{le=\"+Inf\"} 3",
             "chaincast_process_resident_memory_bytes 0",
+            "chaincast_limits_shared 1",
             "chaincast_limited_total{limit=\"publish_rate\"} 0",
             "chaincast_credentials_refused_total{reason=\"invalid\"} 1",
         ] {

@@ -51,7 +51,7 @@ pub use cookie::SameSite;
 pub use credentials::CredentialSettings;
 pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
-pub use limits::{Limit, LimitSettings, Limited, Limits, Place};
+pub use limits::{Limit, LimitSettings, Limited, Limits, Place, SharedPlaces};
 pub use origin::Origins;
 pub use problem::Problem;
 pub use publish::Publish;
@@ -59,10 +59,10 @@ pub use refusals::refusals;
 pub use refused::RefusedCredentials;
 pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
-pub use state::{Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
+pub use state::{Cluster, Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, LatencyStatistics, LogStatistics, MemoryStatistics,
-    Percentiles, QueueStatistics, RingStatistics, Statistics,
+    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics, LimitStatistics,
+    LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, Scope, Statistics,
 };
 pub use subscribe::Following;
 pub use tenancy::Tenancy;

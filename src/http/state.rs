@@ -32,6 +32,8 @@ pub struct State {
     pub publisher: Arc<dyn Publish>,
     /// How the instance is doing.
     pub facts: Arc<dyn Facts>,
+    /// How all instances are doing.
+    pub cluster: Arc<dyn Cluster>,
     /// What every credential goes through, and how much one client may ask for.
     pub scrutiny: Scrutiny,
     /// The events a second that one connection is sent, where its tenant has no setting of its own.
@@ -102,6 +104,13 @@ pub trait Facts: Send + Sync + 'static {
 
     /// All logs together, for whoever may see the whole instance; what is counted never grows less.
     fn overall(&self) -> Overall;
+}
+
+/// Statistics of all instances; implemented where they meet.
+#[async_trait]
+pub trait Cluster: Send + Sync + 'static {
+    /// As [`Facts::statistics`], of all instances that answer in time.
+    async fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
 }
 
 /// Numbers of an instance.

@@ -1,4 +1,4 @@
-//! `GET /events/stats`: numbers for dashboards.
+//! `GET /events/stats`: numbers for dashboards, of this instance or of all together.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use super::{
 
 /// Statistics of the caller's log; of the whole instance only for whoever may see it.
 #[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", params(
+    ("scope" = inline(Option<Scope>), Query, description = "The instance that is asked, unless given; or all that answer it within half a second."),
     ("tenant" = inline(Option<String>), Query, description = "Another tenant's log, for super-admins; needs a reason."),
     ("reason" = inline(Option<String>), Query, max_length = 500, description = "Why another tenant's is read; or the header Chaincast-Reason."),
 ), security((), ("bearer" = []), ("cookie" = []), ("token" = [])), responses(
@@ -23,29 +24,58 @@ use super::{
 ))]
 pub(super) async fn stats(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let caller = Caller::recognised(&request, &state).await?;
-    let reading = caller.reading(parse(&request)?)?;
+    let (scope, tenancy) = parse(&request)?;
+    let reading = caller.reading(tenancy)?;
     let tenant = reading.recorded(&caller.principal, "GET /events/stats", &state).await?;
-    Ok(HttpResponse::Ok().json(state.facts.statistics(state.logs.log(&tenant).await?, caller.principal.is_super_admin())))
+    let (log, whole_instance) = (state.logs.log(&tenant).await?, caller.principal.is_super_admin());
+    Ok(HttpResponse::Ok().json(match scope {
+        Scope::Instance => state.facts.statistics(log, whole_instance),
+        Scope::Cluster => state.cluster.statistics(log, whole_instance).await,
+    }))
 }
 
-fn parse(request: &HttpRequest) -> Result<Tenancy, Problem> {
-    let (mut token, mut tenancy) = (Once::new("token"), TenancyParams::new());
+fn parse(request: &HttpRequest) -> Result<(Scope, Tenancy), Problem> {
+    let (mut token, mut scope, mut tenancy) = (Once::new("token"), Once::new("scope"), TenancyParams::new());
     for (name, value) in params::pairs(request.query_string())? {
         match name.as_str() {
             "token" => token.set(&value, |_| Ok(()))?,
+            "scope" => scope.set(&value, params::either(("instance", Scope::Instance), ("cluster", Scope::Cluster)))?,
             _ => tenancy.take(&name, &value)?,
         }
     }
-    Ok(tenancy.finish(request.headers()))
+    Ok((scope.get().unwrap_or_default(), tenancy.finish(request.headers())))
 }
 
-/// Numbers of one log on one instance; those of followers since somebody began to follow it.
+/// What numbers are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Scope {
+    /// The instance that was asked.
+    #[default]
+    Instance,
+    /// All instances on the log.
+    Cluster,
+}
+
+/// Numbers of one log on one instance; those of followers since somebody began to follow it. Of a cluster, the sums over the instances that
+/// answered, unless a number says otherwise; peaks were not reached at the same time.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Statistics {
-    /// Of the service.
+    /// One instance, or the cluster.
+    pub scope: Scope,
+    /// Each instance that answered, the one that was asked first; only of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Vec<InstanceSummary>>,
+    /// Instances that are known and did not answer, or not what this version understands; only of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<usize>,
+    /// Whether these are the numbers of all instances, as far as can be known; false where others cannot be asked. Only of a cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// Of the service, on the instance that was asked.
     pub version: &'static str,
-    /// Since it started.
+    /// Since that instance started.
     pub uptime_seconds: u64,
     /// Who follows.
     pub connections: ConnectionStatistics,
@@ -53,11 +83,11 @@ pub struct Statistics {
     pub events: EventStatistics,
     /// How fast.
     pub latency: LatencyStatistics,
-    /// Where the log stands.
+    /// Where the log stands; of a cluster as the instance that is furthest in the numbering that most of them know.
     pub log: LogStatistics,
     /// The fullest shard's memory of recent events, and its bounds.
     pub ring: RingStatistics,
-    /// How instances tell each other that the log grew.
+    /// How instances tell each other that the log grew; of the instance that was asked.
     pub backplane: BackplaneStatistics,
     /// What waits, of all logs; only for whoever may see the whole instance.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,9 +98,40 @@ pub struct Statistics {
     /// All logs together; only for whoever may see the whole instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<InstanceStatistics>,
+    /// What limits count; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitStatistics>,
 }
 
-/// All logs of the instance together.
+/// One instance of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceSummary {
+    /// Another one after each start.
+    pub id: String,
+    /// Of the service.
+    pub version: String,
+    /// Since it started.
+    pub uptime_seconds: u64,
+    /// Held now, of this log.
+    pub connections: u64,
+    /// Whether it is stopping.
+    pub draining: bool,
+    /// Whether it can reach others.
+    pub backplane_connected: bool,
+    /// Held now, of all logs; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all_connections: Option<u64>,
+}
+
+/// What limits count.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+pub struct LimitStatistics {
+    /// Where the connections of one subject are counted; all other limits count on one instance.
+    pub scope: Scope,
+}
+
+/// All logs of the instance together; of a cluster the logs of the instance that has most.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceStatistics {

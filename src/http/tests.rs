@@ -128,6 +128,23 @@ async fn an_invalid_parameter_is_named() {
 }
 
 #[actix_web::test]
+async fn statistics_are_of_the_instance_unless_the_cluster_is_asked_for() {
+    let fakes = Fakes::default();
+    for uri in ["/events/stats", "/events/stats?scope=instance"] {
+        let found = ask(&fakes, get(uri)).await.json();
+        assert_eq!((&found["scope"], found.get("missing")), (&Value::from("instance"), None));
+    }
+    let found = ask(&fakes, get("/events/stats?scope=cluster")).await.json();
+    assert_eq!((&found["scope"], &found["missing"]), (&Value::from("cluster"), &Value::from(1)));
+    for uri in
+        ["/events/stats?scope=", "/events/stats?scope=all", "/events/stats?scope=Cluster", "/events/stats?scope=cluster&scope=cluster"]
+    {
+        let refusal = ask(&fakes, get(uri)).await;
+        assert_eq!((refusal.code().as_str(), &refusal.json()["parameter"]), ("invalid_parameter", &Value::from("scope")), "{uri}");
+    }
+}
+
+#[actix_web::test]
 async fn the_id_of_a_request_is_echoed_when_it_is_sane_and_made_when_not() {
     let fakes = Fakes::default();
     let given = ask(&fakes, get("/health").insert_header(("x-request-id", "trace-7"))).await;

@@ -3,6 +3,7 @@
 //! Buckets grow by a quarter of a power of two, so a percentile is told at most 25 % too high.
 
 use std::{
+    collections::BTreeMap,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
@@ -50,22 +51,58 @@ impl Histogram {
         }
     }
 
-    /// The microseconds that the given shares of all observations in `parts` stay below; zeros when there are none.
+    /// The observations in `parts`, as finely as they are counted.
     #[must_use]
-    pub(super) fn percentiles<const N: usize>(parts: &[&Self], shares: [f64; N]) -> [u64; N] {
-        let counts: Vec<u64> = (0..BUCKETS).map(|b| parts.iter().map(|part| part.counts[b].load(Ordering::Relaxed)).sum()).collect();
-        let total: u64 = counts.iter().sum();
+    pub(super) fn tally(parts: &[&Self]) -> Tally {
+        let count = |bucket: usize| parts.iter().map(|part| part.counts[bucket].load(Ordering::Relaxed)).sum();
+        Tally::of((0..BUCKETS).map(|bucket| (bucket, count(bucket))))
+    }
+}
+
+/// Observations by size, which can be told to others and added to theirs: what they stay below all together is not to be had from what each stays
+/// below. Whoever tells them says in what form, since others may have been built with other buckets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(BTreeMap<usize, u64>);
+
+impl Tally {
+    /// Counts by the number of their bucket; a bucket that there isn't counts as the last.
+    #[must_use]
+    pub fn of(counts: impl IntoIterator<Item = (usize, u64)>) -> Self {
+        let mut tally = Self::default();
+        counts.into_iter().for_each(|(bucket, count)| tally.count(bucket, count));
+        tally
+    }
+
+    /// The counts by the number of their bucket, without those that are zero.
+    pub fn counts(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.0.iter().map(|(bucket, count)| (*bucket, *count))
+    }
+
+    /// Adds the observations of another.
+    pub fn add(&mut self, other: &Self) {
+        other.counts().for_each(|(bucket, count)| self.count(bucket, count));
+    }
+
+    fn count(&mut self, bucket: usize, count: u64) {
+        if count > 0 {
+            let mine = self.0.entry(bucket.min(BUCKETS - 1)).or_default();
+            *mine = mine.saturating_add(count);
+        }
+    }
+
+    /// The microseconds that the given shares of all observations stay below; zeros when there are none.
+    #[must_use]
+    pub fn percentiles<const N: usize>(&self, shares: [f64; N]) -> [u64; N] {
+        let total = self.0.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
         shares.map(|share| {
             let wanted = ((total as f64) * share).ceil().max(1.0) as u64;
-            let mut seen = 0;
-            counts
-                .iter()
-                .enumerate()
-                .find(|(_, count)| {
-                    seen += **count;
-                    seen >= wanted
-                })
-                .map_or(0, |(bucket, _)| ceiling(bucket))
+            let mut seen = 0_u64;
+            let found = self.0.iter().find(|(_, count)| {
+                seen = seen.saturating_add(**count);
+                seen >= wanted
+            });
+            // a sum of very many is rounded, perhaps upwards
+            found.or(self.0.last_key_value()).map_or(0, |(bucket, _)| ceiling(*bucket))
         })
     }
 }
@@ -109,10 +146,30 @@ mod tests {
         for micros in [1, 3, 4, 5, 7, 8, 100, 999, 1000, 123_456, 10_000_000] {
             let histogram = Histogram::default();
             histogram.record(Duration::from_micros(micros), 1);
-            let [p] = Histogram::percentiles(&[&histogram], [0.99]);
+            let [p] = Histogram::tally(&[&histogram]).percentiles([0.99]);
             assert!(p >= micros && p as f64 <= (micros.max(4) as f64) * 1.25, "{micros} became {p}");
         }
-        assert_eq!(Histogram::percentiles(&[&Histogram::default()], [0.5]), [0]);
+        assert_eq!(Tally::default().percentiles([0.5]), [0]);
+    }
+
+    #[test]
+    fn what_several_counted_is_as_if_one_had_and_bad_counts_are_taken_as_well() {
+        let [one, two, both] = [(); 3].map(|()| Histogram::default());
+        for (part, micros, count) in [(&one, 100, 98), (&one, 5000, 1), (&two, 70_000, 3), (&two, 100, 1)] {
+            part.record(Duration::from_micros(micros), count);
+            both.record(Duration::from_micros(micros), count);
+        }
+        let mut sum = Histogram::tally(&[&one]);
+        // as it was told
+        sum.add(&Tally::of(Histogram::tally(&[&two]).counts()));
+        let shares = [0.5, 0.9, 0.99, 1.0];
+        assert_eq!(sum.percentiles(shares), Histogram::tally(&[&both]).percentiles(shares));
+        assert_ne!(sum.percentiles([0.99]), Histogram::tally(&[&one]).percentiles([0.99]));
+        sum.add(&Tally::of([(usize::MAX, 1), (8, 0)]));
+        assert_eq!(sum.percentiles([1.0]), [ceiling(BUCKETS - 1)]);
+        sum.add(&Tally::of([(7, u64::MAX), (usize::MAX, u64::MAX)]));
+        assert_eq!(sum.percentiles([0.1]), [ceiling(7)], "as far as can be counted");
+        assert!(sum.counts().all(|(bucket, count)| bucket < BUCKETS && count > 0));
     }
 
     #[test]

@@ -7,11 +7,11 @@ use std::sync::{
 
 use super::{
     CloseReason,
-    histogram::{Histogram, Spread},
+    histogram::{Histogram, Spread, Tally},
 };
 
 /// What a connection can follow; one that follows several kinds counts for each.
-pub(super) const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
+pub const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
 
 /// One shard's counters.
 #[derive(Debug, Default)]
@@ -85,8 +85,8 @@ pub struct Totals {
     pub ring_bytes: usize,
     /// Connections that the service ended, by reason.
     pub closed: Vec<(&'static str, u64)>,
-    /// Microseconds from commit to write: 50, 90, 99 and 100 % stay below.
-    pub latency_micros: [u64; 4],
+    /// From commit to write.
+    pub latency: Tally,
 }
 
 impl Statistics {
@@ -156,7 +156,7 @@ impl Statistics {
             ring_frames: most(|shard| &shard.ring_frames),
             ring_bytes: most(|shard| &shard.ring_bytes),
             closed,
-            latency_micros: Histogram::percentiles(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>(), [0.5, 0.9, 0.99, 1.0]),
+            latency: Histogram::tally(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>()),
         }
     }
 }

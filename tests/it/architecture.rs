@@ -16,7 +16,7 @@ const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
 const CLI: &[&str] = &["config"];
 const TELEMETRY: &[&str] = &["config"];
-const HTTP: &[&str] = &["domain", "log", "auth", "ingest", "hub", "sse"];
+const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "ingest", "hub", "sse"];
 const APP: &[&str] = &["auth", "backplane", "cli", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[

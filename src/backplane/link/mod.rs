@@ -27,7 +27,7 @@ use self::{
     shared::{Count, Shared},
 };
 use super::{
-    Announcement, Answers, Backplane, Inbox, Local, Status,
+    Announcement, Answers, Backplane, Inbox, Leases, Local, Status,
     carrier::{Carrier, Channel},
     message::{Grown, Said},
 };
@@ -65,12 +65,18 @@ impl std::fmt::Debug for LinkSettings {
 }
 
 /// Announces to this process at once, and to others through a carrier.
-#[derive(Debug)]
 pub struct Link {
     shared: Arc<Shared>,
+    leases: Option<Arc<dyn Leases>>,
     announcements: mpsc::Sender<Announcement>,
     /// Its end is the end of the task, and so is `None`.
     follow: watch::Sender<Option<HashSet<LogId>>>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link over {}", self.shared.kind)
+    }
 }
 
 impl Link {
@@ -83,9 +89,10 @@ impl Link {
         let (questions, asked) = mpsc::channel(Self::QUESTIONS);
         let (follow, followed) = watch::channel(Some(HashSet::new()));
         let shared = Arc::new(Shared::new(&carrier, settings));
+        let leases = carrier.leases(&shared.names);
         let inward = inward::Inward { shared: shared.clone(), announcements: announcements.clone(), questions, followed: followed.clone() };
         tokio::spawn(run::run(Box::new(carrier), shared.clone(), inward, followed));
-        (Arc::new(Self { shared, announcements, follow }), Inbox { announcements: announced, questions: asked })
+        (Arc::new(Self { shared, leases, announcements, follow }), Inbox { announcements: announced, questions: asked })
     }
 
     fn parcel(&self, announcement: &Announcement) -> Parcel {
@@ -141,5 +148,9 @@ impl Backplane for Link {
 
     async fn ask(&self, text: Vec<u8>, patience: Duration) -> Answers {
         asks::ask(&self.shared, text, patience).await
+    }
+
+    fn leases(&self) -> Option<Arc<dyn Leases>> {
+        self.leases.clone()
     }
 }

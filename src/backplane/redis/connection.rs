@@ -72,6 +72,12 @@ impl RedisConnection {
         &self.route
     }
 
+    /// The node that has this key.
+    pub(super) async fn owner(&mut self, key: &str) -> Result<MultiplexedConnection, Lost> {
+        let address = self.route.node(key)?.clone();
+        self.node(&address).await
+    }
+
     async fn node(&mut self, address: &ConnectionAddr) -> Result<MultiplexedConnection, Lost> {
         let name = address.to_string();
         if let Some(node) = self.nodes.get(&name) {

@@ -1,6 +1,6 @@
 //! Redis pub/sub (RESP3) as a carrier; on a cluster, sharded pub/sub (Redis 7).
 //!
-//! Nothing is stored in Redis. A plain server, or one behind a name that a failover moves, is one connection; a cluster is one connection to each
+//! Nothing is stored in Redis but counts that end by themselves ([`leases`]). A plain server, or one behind a name that a failover moves, is one connection; a cluster is one connection to each
 //! node that has a channel in use ([`topology`]). Whatever is odd, such as a slot that moved, ends the whole connection: the next one asks anew
 //! who has what, so that there is one way of healing.
 //!
@@ -8,6 +8,7 @@
 //! ([`reason`]).
 
 mod connection;
+mod leases;
 mod pushes;
 mod reason;
 mod topology;
@@ -25,11 +26,14 @@ use ::redis::{ConnectionAddr, ConnectionInfo};
 use async_trait::async_trait;
 use tokio::time::timeout;
 
-pub use self::url::{RedisUrl, RedisUrlError};
 use self::{connection::RedisConnection, pushes::pushes, topology::Route};
+pub use self::{
+    leases::{LeaseSettings, RedisLeases},
+    url::{RedisUrl, RedisUrlError},
+};
 use super::{
-    Inbox, Link, LinkSettings,
-    carrier::{Carrier, Connection, Lost},
+    Inbox, Leases, Link, LinkSettings,
+    carrier::{Carrier, ChannelNames, Connection, Lost},
 };
 
 /// How long one node may take to answer.
@@ -47,7 +51,7 @@ impl Link {
     /// The store may be one that a single process uses, or several on one machine: Redis knows nothing of it.
     #[must_use]
     pub fn over_redis(url: &RedisUrl, settings: &LinkSettings) -> (Arc<Self>, Inbox) {
-        Self::start(Redis { seeds: url.seeds().to_vec(), learnt: Mutex::default(), tries: AtomicUsize::new(0) }, settings)
+        Self::start(Redis::at(url), settings)
     }
 }
 
@@ -59,6 +63,10 @@ struct Redis {
 }
 
 impl Redis {
+    fn at(url: &RedisUrl) -> Self {
+        Self { seeds: url.seeds().to_vec(), learnt: Mutex::default(), tries: AtomicUsize::new(0) }
+    }
+
     /// Where to try, another one first each time: the first must not keep the others from being asked.
     fn nodes(&self) -> Vec<ConnectionInfo> {
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
@@ -72,6 +80,27 @@ impl Redis {
         let first = self.tries.fetch_add(1, Ordering::Relaxed) % nodes.len();
         nodes.rotate_left(first);
         nodes
+    }
+
+    /// A connection to whichever node answers first, and from there to all.
+    async fn open(&self) -> Result<RedisConnection, Lost> {
+        let mut lost = Lost("it does not answer".to_owned());
+        let connecting = async {
+            for node in self.nodes() {
+                let (sink, pushed) = pushes(MAX_MESSAGE);
+                match RedisConnection::open(node, sink, pushed).await {
+                    Ok(connection) => {
+                        if let Route::Slots(slots) = connection.route() {
+                            *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = slots.addresses(MAX_LEARNT);
+                        }
+                        return Some(connection);
+                    }
+                    Err(error) => lost = error,
+                }
+            }
+            None
+        };
+        timeout(CALL_WITHIN, connecting).await.ok().flatten().ok_or(lost)
     }
 }
 
@@ -89,26 +118,12 @@ impl Carrier for Redis {
         true
     }
 
+    fn leases(&self, names: &ChannelNames) -> Option<Arc<dyn Leases>> {
+        let own = Self { seeds: self.seeds.clone(), learnt: Mutex::default(), tries: AtomicUsize::new(0) };
+        Some(Arc::new(RedisLeases::over(own, names.prefix().to_owned(), LeaseSettings::default())))
+    }
+
     async fn connect(&self) -> Result<Box<dyn Connection>, Lost> {
-        let mut lost = Lost("it does not answer".to_owned());
-        let connecting = async {
-            for node in self.nodes() {
-                let (sink, pushed) = pushes(MAX_MESSAGE);
-                match RedisConnection::open(node, sink, pushed).await {
-                    Ok(connection) => {
-                        if let Route::Slots(slots) = connection.route() {
-                            *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = slots.addresses(MAX_LEARNT);
-                        }
-                        return Some(connection);
-                    }
-                    Err(error) => lost = error,
-                }
-            }
-            None
-        };
-        match timeout(CALL_WITHIN, connecting).await {
-            Ok(Some(connection)) => Ok(Box::new(connection)),
-            Ok(None) | Err(_) => Err(lost),
-        }
+        Ok(Box::new(self.open().await?))
     }
 }

@@ -1,4 +1,4 @@
-//! Which node has which channel.
+//! Which node has which channel, or key.
 
 use redis::{ConnectionAddr, Value};
 

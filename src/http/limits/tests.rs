@@ -1,4 +1,6 @@
-use super::*;
+use futures::FutureExt as _;
+
+use super::{shared::tests::FakeLeases, *};
 
 fn address(last: u8) -> Option<ClientNet> {
     Some(ClientNet::of([192, 0, 2, last].into()))
@@ -14,7 +16,7 @@ fn limits(change: impl FnOnce(&mut LimitSettings)) -> Arc<Limits> {
 fn connect(limits: &Limits, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
     limits.arrive(address)?;
     limits.begin(subject)?;
-    limits.hold(address, subject)
+    limits.hold(address, subject).now_or_never().expect("nobody is waited for")
 }
 
 fn refused(outcome: Result<Place, Limited>) -> Limit {
@@ -86,4 +88,53 @@ fn zero_is_no_limit_and_quiet_keys_are_forgotten() {
     drop(places);
     limits.forget_quiet();
     assert_eq!(limits.held(), (0, 0));
+}
+
+/// Two instances with the same secret and leases, and the leases.
+fn two_instances(most: u32) -> ([Arc<Limits>; 2], Arc<FakeLeases>) {
+    let leases = Arc::<FakeLeases>::default();
+    let settings = LimitSettings { connections_per_subject: most, ..LimitSettings::default() };
+    let instance = || Limits::sharing(settings, Some(SharedPlaces::new(leases.clone(), &[1; 32])));
+    ([instance(), instance()], leases)
+}
+
+#[test]
+fn what_a_subject_holds_counts_on_every_instance_and_is_given_back_to_all() {
+    let ([one, two], leases) = two_instances(3);
+    let alice = Some(("acme", "alice"));
+    let held = [connect(&one, address(1), alice), connect(&two, address(1), alice), connect(&two, address(1), alice)];
+    for limits in [&one, &two] {
+        assert_eq!(refused(connect(limits, address(1), alice)), Limit::SubjectConnections);
+        assert_eq!(limits.refusals().find(|(limit, _)| *limit == Limit::SubjectConnections), Some((Limit::SubjectConnections, 1)));
+    }
+    assert_eq!((one.held(), leases.held()), ((1, 1), 3), "what was refused is counted nowhere");
+    let elsewhere = connect(&one, address(1), Some(("globex", "alice"))).expect("another alice");
+    drop(held);
+    assert_eq!((leases.held(), leases.keys().len()), (1, 2));
+    drop(elsewhere);
+    assert_eq!((one.held(), two.held(), leases.held()), ((0, 0), (0, 0), 0));
+}
+
+#[test]
+fn while_nobody_can_be_asked_each_instance_counts_alone_and_what_it_took_is_told_later() {
+    let ([one, two], leases) = two_instances(1);
+    let alice = Some(("acme", "alice"));
+    leases.away.store(true, Ordering::Relaxed);
+    assert_eq!(one.are_shared(), Some(false));
+    let held = [connect(&one, address(1), alice).expect("by its own count"), connect(&two, address(1), alice).expect("by its own count")];
+    assert_eq!(refused(connect(&one, address(1), alice)), Limit::SubjectConnections);
+    leases.away.store(false, Ordering::Relaxed);
+    assert_eq!((one.are_shared(), leases.held()), (Some(true), 2), "both are counted");
+    drop(held);
+    assert_eq!(leases.held(), 0);
+}
+
+#[test]
+fn without_a_limit_or_a_subject_nobody_is_asked() {
+    let ([unlimited, _], leases) = two_instances(0);
+    let _alice = connect(&unlimited, address(1), Some(("acme", "alice"))).expect("no limit");
+    let ([limited, _], _) = two_instances(1);
+    let _nobody = connect(&limited, address(1), None).expect("nobody");
+    assert!(leases.keys().is_empty());
+    assert_eq!(limits(|_| {}).are_shared(), None);
 }

@@ -11,8 +11,8 @@ use super::authority::FakeAuthority;
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
     http::{
-        Clients, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs, MemoryStatistics,
-        Overall, Proxies, Publish, Scrutiny, State, Statistics,
+        Clients, Cluster, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs,
+        MemoryStatistics, Overall, Proxies, Publish, Scope, Scrutiny, State, Statistics,
     },
     hub::OpenError,
     ingest::{self, ConflictingId, PublishError, Published, PublishedItem},
@@ -94,6 +94,7 @@ impl Fakes {
             logs: Arc::new(self.clone()),
             publisher: Arc::<FakePublisher>::clone(&self.publisher),
             facts: Arc::new(self.clone()),
+            cluster: Arc::new(self.clone()),
             ingest: ingest::Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
             unverified: Arc::new(tokio::sync::Semaphore::new(self.unverified)),
             max_selectors: 10,
@@ -182,7 +183,14 @@ impl Facts for Fakes {
 
     fn overall(&self) -> Overall {
         let latency = Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 };
-        Overall { statistics: self.statistics(LogId::new(1), true), latency }
+        Overall { statistics: Facts::statistics(self, LogId::new(1), true), latency }
+    }
+}
+
+#[async_trait]
+impl Cluster for Fakes {
+    async fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics {
+        Statistics { scope: Scope::Cluster, missing: Some(1), ..Facts::statistics(self, log, whole_instance) }
     }
 }
 
