@@ -16,7 +16,10 @@ mod settings;
 pub(super) mod transfer;
 mod trim;
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
 
 use async_trait::async_trait;
 use sqlx::{
@@ -52,6 +55,8 @@ pub struct PostgresLog {
     /// For changes of access and uses of tickets, which queue for one row: neither publishing nor reading queues with them.
     access: Sessions<PgConnectOptions>,
     trim_step: u32,
+    /// Who answered the last look.
+    looked_at: Mutex<Option<StoreIdentity>>,
 }
 
 impl PostgresLog {
@@ -68,7 +73,17 @@ impl PostgresLog {
         let sessions = |most| Sessions::new(options.clone(), most, settings.connect_timeout, settings.statement_timeout);
         let access = (settings.max_connections / 4).max(1);
         let readers = settings.max_connections.saturating_sub(1 + access).max(1);
-        Ok(Self { writer: sessions(1), readers: sessions(readers), access: sessions(access), trim_step: settings.trim_step.max(1) })
+        let (writer, readers, access) = (sessions(1), sessions(readers), sessions(access));
+        Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), looked_at: Mutex::default() })
+    }
+
+    /// Lets go of the sessions when another store answers than before: some may still lead to the one that was, which nobody follows any more.
+    fn note_store(&self, store: Option<StoreIdentity>) {
+        let was = std::mem::replace(&mut *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner), store);
+        if was.is_some() && was != store {
+            tracing::warn!("another store answers: connections to the one before are closed");
+            [&self.writer, &self.readers, &self.access].into_iter().for_each(Sessions::forget);
+        }
     }
 
     /// Runs a statement that may be run again: a connection that died while idle costs one more try.
@@ -172,6 +187,7 @@ impl EventLog for PostgresLog {
             names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
         let store = rows.first().map_or(Ok(None), |row| column::<Option<&str>>(row, 6))?.map(StoreIdentity::of);
+        self.note_store(store);
         Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()), store })
     }
 

@@ -9,13 +9,17 @@ use chaincast::{
     domain::{Cursor, Resolved, Seq},
     log::{EventLog, LogError, LogId, PostgresLog, PostgresSettings},
 };
+use futures::future::join_all;
 use sqlx::{Connection as _, PgConnection};
 
 use super::{
     place::{default_log, everything, plains, publish, request, seqs},
     proxy::SilentProxy,
 };
-use crate::support::postgres::{Cluster, TestDatabase, settings};
+use crate::support::{
+    fault_proxy::FaultProxy,
+    postgres::{Cluster, TestDatabase, settings},
+};
 
 async fn open(url: &str, settings: PostgresSettings) -> (Arc<dyn EventLog>, LogId) {
     let log: Arc<dyn EventLog> = Arc::new(PostgresLog::connect(url, settings).await.expect("connects"));
@@ -120,6 +124,25 @@ async fn a_promoted_replica_starts_a_new_epoch() {
     let chain = log.epochs(id).await.expect("reads");
     assert_eq!((chain.links().len(), chain.current()), (2, appended.epoch));
     assert_eq!(chain.resolve(seen, appended.head), Resolved::Rewound { resume: Seq::new(3) });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_another_store_answers_no_session_is_left_with_the_one_before() {
+    let primary = Cluster::start();
+    let replica = primary.replica();
+    let proxy = FaultProxy::before(&primary.url()).await;
+    let (log, _) = open(&proxy.url(), PostgresSettings::default()).await;
+    let before = log.look().await.expect("looks").store;
+    assert!(before.is_some());
+    replica.promote();
+    proxy.lead_to(&replica.url());
+    // more at once than there are sessions: those that are there still lead to the old primary, which knows nothing of it
+    while join_all((0..4).map(|_| log.look())).await.into_iter().all(|look| look.expect("looks").store == before) {}
+    // the last of them to arrive may have been an old one's
+    let _ = log.look().await.expect("looks");
+    for look in join_all((0..4).map(|_| log.look())).await {
+        assert_ne!(look.expect("looks").store, before);
+    }
 }
 
 async fn wait_for_head(replica: &Cluster, head: i64) {
