@@ -7,9 +7,12 @@
 //! believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its position.
 //!
 //! - [`Local`]: one process.
+//! - `postgres`: LISTEN and NOTIFY of the log's own database; says how far a log has grown, and carries no events.
 
+mod carrier;
 mod leases;
 mod local;
+mod postgres;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 

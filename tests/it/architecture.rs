@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Which modules may name a crate that must not spread.
 const CRATES: &[(&str, &[&str])] = &[
-    ("sqlx", &["log"]),
+    ("sqlx", &["log", "backplane"]),
     ("jsonwebtoken", &["auth"]),
     ("ureq", &["auth"]),
     ("actix_web", &["http", "sse", "app"]),
