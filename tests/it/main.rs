@@ -14,6 +14,7 @@ mod durability;
 mod failover;
 mod fuzz;
 mod limits;
+mod listen_notify;
 mod log_contract;
 mod outage;
 mod proxies;

@@ -37,11 +37,8 @@ impl PostgresCarrier {
     /// # Errors
     /// A malformed URL, which the text does not repeat.
     pub(super) fn new(url: &str) -> Result<Self, LogError> {
-        let settings = PostgresSettings {
-            application_name: "chaincast backplane".into(),
-            statement_timeout: DEADLINE,
-            ..PostgresSettings::default()
-        };
+        let settings =
+            PostgresSettings { application_name: "chaincast backplane".into(), statement_timeout: DEADLINE, ..PostgresSettings::default() };
         let options = settings.options(url)?.options([
             // notifications do not outlive the server in any case: no commit of theirs has to be flushed
             ("synchronous_commit", "off"),

@@ -19,8 +19,7 @@ use crate::backplane::carrier::{Channel, ChannelNames, Connection, Lost};
 
 /// One statement whatever the number of messages: one transaction, and all go out in its order at its commit.
 const NOTIFY: &str = "SELECT count(pg_notify(m.channel, m.payload)) FROM unnest($1::text[], $2::text[]) AS m(channel, payload)";
-const POOLED: &str =
-    "LISTEN does not work through a transaction pooler: give a direct DATABASE_URL, or use REDIS_URL (the server takes LISTEN, and no notification comes)";
+const POOLED: &str = "LISTEN does not work through a transaction pooler: give a direct DATABASE_URL, or use REDIS_URL (the server takes LISTEN, and no notification comes)";
 
 /// A session that listens, and one that speaks.
 pub(super) struct Sessions {

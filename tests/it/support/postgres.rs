@@ -123,12 +123,10 @@ impl Cluster {
 
     /// Kills the server and all its children where they stand.
     pub(crate) fn kill_9(&self) {
-        let Some(postmaster) = self.postmaster() else { return };
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().expect("ps is there");
-        let children = String::from_utf8_lossy(&children.stdout).into_owned();
-        // the postmaster first, or it would start recovery when a child is killed
-        let pids = std::iter::once(postmaster.as_str()).chain(children.split_whitespace());
-        let pids: Vec<&str> = pids.collect();
+        let pids = self.processes();
+        if pids.is_empty() {
+            return;
+        }
         let _ = Command::new("kill").arg("-9").args(&pids).output();
         let deadline = Instant::now() + Duration::from_secs(10);
         while pids.iter().any(|pid| is_running(pid)) {
@@ -137,6 +135,25 @@ impl Cluster {
         }
         // where nobody reaps orphans the dead server's pid still seems to be in use
         let _ = std::fs::remove_file(self.dir.path().join("data/postmaster.pid"));
+    }
+
+    /// Halts the server and all its children, for as long as the guard lives: connections are taken by the kernel alone, and nobody answers.
+    pub(crate) fn stop_cont(&self) -> Halted<'_> {
+        // once for the postmaster, of whose children one may end meanwhile; then for all that there will be
+        let _ = Command::new("kill").arg("-STOP").args(self.processes()).output();
+        check(Command::new("kill").arg("-STOP").args(self.processes()).output(), "kill -STOP");
+        Halted(self)
+    }
+
+    /// The postmaster, then its children; nobody when it is not running.
+    fn processes(&self) -> Vec<String> {
+        let Some(postmaster) = self.postmaster() else { return Vec::new() };
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().expect("ps is there");
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        // first, or it would start recovery when a child is killed
+        let mut pids = vec![postmaster];
+        pids.extend(children.split_whitespace().map(str::to_owned));
+        pids
     }
 
     fn prepare() -> Self {
@@ -163,6 +180,15 @@ impl Cluster {
     fn postmaster(&self) -> Option<String> {
         let pid = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).ok()?;
         pid.lines().next().map(str::to_owned)
+    }
+}
+
+/// A server that gets no processor time.
+pub(crate) struct Halted<'a>(&'a Cluster);
+
+impl Drop for Halted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg("-CONT").args(self.0.processes()).output();
     }
 }
 

@@ -74,11 +74,11 @@ impl Job<'_> {
 
     /// A server with a store of its own.
     fn start(&self) -> anyhow::Result<Server> {
-        self.start_with_commit_delay(0)
+        self.start_with_commit_delay(0, &[])
     }
 
-    fn start_with_commit_delay(&self, microseconds: u32) -> anyhow::Result<Server> {
-        let mut recipe = self.bench.recipe(self.scenario, self.kind);
+    fn start_with_commit_delay(&self, microseconds: u32, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        let mut recipe = self.recipe(env);
         if self.kind == Kind::Chaincast && self.scenario.store == Store::Postgres {
             recipe.postgres = Some(self.cluster()?.fresh_database()?);
             if microseconds > 0 {
@@ -86,6 +86,17 @@ impl Job<'_> {
             }
         }
         recipe.start()
+    }
+
+    /// One more chaincast on the database of the one that is measured.
+    fn start_beside(&self, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        Recipe { postgres: Some(self.cluster()?.database()?), ..self.recipe(env) }.start()
+    }
+
+    fn recipe(&self, env: &[(&str, &str)]) -> Recipe {
+        let mut recipe = self.bench.recipe(self.scenario, self.kind);
+        recipe.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        recipe
     }
 
     fn cluster(&self) -> anyhow::Result<&Cluster> {
