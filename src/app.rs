@@ -70,6 +70,7 @@ impl App {
     /// What is wrong with the settings, the store or the address, in words for whoever starts the service.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         config.check()?;
+        let backplane = backplane::choose(&config)?;
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -77,10 +78,10 @@ impl App {
         let store = store::open(&config.log).await?;
         let on_runtime = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
         let log: Arc<dyn EventLog> = on_runtime.clone();
-        let (access, tokens) = access::start(on_runtime, &config).await?;
+        let (access, tokens) = access::start(on_runtime.clone(), &config).await?;
         config.check_openness(access.is_open())?;
 
-        let (backplane, inbox) = backplane::start(&config).await?;
+        let (backplane, inbox) = backplane::start(backplane, &*on_runtime).await?;
         let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
         hubs.hear_through(&backplane);
         let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
@@ -94,7 +95,7 @@ impl App {
         };
         // the store itself: a trim that has had its turn must end, which a call on another runtime would not
         tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, stopped(stop.subscribe())));
-        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
+        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone(), backplane.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
         let state = State {

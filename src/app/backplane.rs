@@ -2,17 +2,58 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+
 use crate::{
-    backplane::{Backplane, Inbox, Local},
-    config::{BackplaneKind, Config},
+    backplane::{Backplane, Inbox, Link, LinkSettings, Local, RedisUrl},
+    config::{BackplaneKind, Config, Database},
+    log::AccessStore,
 };
 
-/// The backplane that the settings name, and what reaches this instance through it.
-pub(super) async fn start(config: &Config) -> anyhow::Result<(Arc<dyn Backplane>, Inbox)> {
-    match config.backplane.kind() {
-        BackplaneKind::Local | BackplaneKind::Redis | BackplaneKind::Postgres => {
-            let (local, inbox) = Local::new();
-            Ok((Arc::new(local), inbox))
+/// What was chosen, before anything is opened.
+pub(super) enum Choice {
+    Local,
+    Redis(RedisUrl),
+    /// LISTEN and NOTIFY of the database at this URL.
+    Postgres(Box<str>),
+}
+
+/// The backplane that the settings name.
+///
+/// Which store it is makes no difference: several processes may share a file as well.
+pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
+    let settings = &config.backplane;
+    match settings.kind() {
+        BackplaneKind::Redis => {
+            let url = settings.redis_url.as_ref().context("CHAINCAST_BACKPLANE=redis needs REDIS_URL")?;
+            Ok(Choice::Redis(RedisUrl::parse(url.expose()).context("REDIS_URL cannot be used")?))
         }
+        BackplaneKind::Postgres => match config.log.database()? {
+            Database::Postgres(url) => Ok(Choice::Postgres(url)),
+            Database::Sqlite(_) => anyhow::bail!("CHAINCAST_BACKPLANE=postgres needs a DATABASE_URL of Postgres"),
+        },
+        BackplaneKind::Local => Ok(Choice::Local),
     }
+}
+
+/// The backplane, and what reaches this instance through it. Waits for the store, which has the secret of its instances, and for no network else.
+pub(super) async fn start(choice: Choice, store: &dyn AccessStore) -> anyhow::Result<(Arc<dyn Backplane>, Inbox)> {
+    let settings = async || {
+        let secret = store.service_secret().await.context("cannot read the secret by which instances know each other")?;
+        anyhow::Ok(LinkSettings::new(secret))
+    };
+    Ok(match choice {
+        Choice::Local => {
+            let (local, inbox) = Local::new();
+            (Arc::new(local), inbox)
+        }
+        Choice::Redis(url) => {
+            let (link, inbox) = Link::over_redis(&url, &settings().await?);
+            (link, inbox)
+        }
+        Choice::Postgres(url) => {
+            let (link, inbox) = Link::over_postgres(&url, &settings().await?).context("DATABASE_URL cannot be used to listen")?;
+            (link, inbox)
+        }
+    })
 }

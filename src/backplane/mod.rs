@@ -7,12 +7,15 @@
 //! believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its position.
 //!
 //! - [`Local`]: one process.
-//! - `postgres`: LISTEN and NOTIFY of the log's own database; says how far a log has grown, and carries no events.
+//! - [`Link`]: several, over a carrier of messages: [`Link::over_redis`], or [`Link::over_postgres`], which carries no events.
 
 mod carrier;
 mod leases;
+mod link;
 mod local;
+mod message;
 mod postgres;
+mod redis;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -21,7 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::{
     leases::{Away, LeaseKey, Leases},
+    link::{Link, LinkSettings},
     local::Local,
+    redis::{RedisUrl, RedisUrlError},
 };
 use crate::{
     domain::{Epoch, Event, Seq},
@@ -41,6 +46,14 @@ pub struct Announcement {
     pub head: Seq,
     /// Consecutive events up to `head`; empty when only the head is known.
     pub events: Vec<Event>,
+}
+
+impl Announcement {
+    /// The same without its events.
+    fn clone_without_events(&self) -> Self {
+        let &Self { log, store, epoch, head, events: _ } = self;
+        Self { log, store, epoch, head, events: Vec::new() }
+    }
 }
 
 /// What reaches an instance through its backplane, its own announcements included.

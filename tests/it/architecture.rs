@@ -39,6 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// Which modules, or which folders of theirs, may name a crate that must not spread.
 const CRATES: &[(&str, &[&str])] = &[
     ("sqlx", &["log", "backplane/postgres"]),
+    ("redis", &["backplane"]),
+    ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
     ("ureq", &["auth"]),
     ("actix_web", &["http", "sse", "app"]),

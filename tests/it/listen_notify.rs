@@ -217,10 +217,10 @@ async fn two_services_in_one_database_do_not_hear_each_other() {
     let foreigner = Instance::connected(&database.url(), 2).await;
     let mut own = Instance::connected(&database.url(), 1).await;
     one.announce(11);
-    assert_eq!(own.hears_of(11).await, []);
+    assert_eq!(own.hears_of(11).await, Vec::<u64>::new());
     // notifications come in the order of their commits: what comes now comes after it
     foreigner.announce(22);
-    assert_eq!(foreign.hears_of(22).await, []);
+    assert_eq!(foreign.hears_of(22).await, Vec::<u64>::new());
     assert_eq!(foreign.link.status().refused, 0, "not even to be refused");
 }
 

@@ -11,14 +11,17 @@ mod payload;
 mod sessions;
 mod waiting;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, timeout_at};
 
 use self::sessions::Sessions;
-use super::carrier::{Carrier, Connection, Lost};
+use super::{
+    Inbox, Link, LinkSettings,
+    carrier::{Carrier, Connection, Lost},
+};
 use crate::log::{LogError, PostgresSettings};
 
 /// How long one call may take: at the client, and what is sent at the server.
@@ -26,17 +29,24 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// How long of it, from the start of a connect, until an echo must have come back; the rest is for finding out why it did not.
 const ECHO_WITHIN: Duration = Duration::from_secs(4);
 
+impl Link {
+    /// A backplane through LISTEN and NOTIFY of the database that a `postgres://` URL names, in sessions opened as the store's are. Begins to
+    /// connect, on the current runtime, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`LogError::Internal`] for a malformed URL, which the text does not repeat.
+    pub fn over_postgres(url: &str, settings: &LinkSettings) -> Result<(Arc<Self>, Inbox), LogError> {
+        Ok(Self::start(Notifications::of(url)?, settings))
+    }
+}
+
 /// Carries messages through the notifications of one database.
-pub(super) struct PostgresCarrier {
+struct Notifications {
     options: PgConnectOptions,
 }
 
-impl PostgresCarrier {
-    /// For the database of a `postgres://` URL, over sessions opened as the store's are.
-    ///
-    /// # Errors
-    /// A malformed URL, which the text does not repeat.
-    pub(super) fn new(url: &str) -> Result<Self, LogError> {
+impl Notifications {
+    fn of(url: &str) -> Result<Self, LogError> {
         let settings =
             PostgresSettings { application_name: "chaincast backplane".into(), statement_timeout: DEADLINE, ..PostgresSettings::default() };
         let options = settings.options(url)?.options([
@@ -53,7 +63,7 @@ impl PostgresCarrier {
 }
 
 #[async_trait]
-impl Carrier for PostgresCarrier {
+impl Carrier for Notifications {
     fn kind(&self) -> &'static str {
         "postgres"
     }
