@@ -87,7 +87,7 @@ async fn a_batch_is_notified_once_and_carries_no_events() {
     let two = Service::start(over_notify(Settings::at(tap.url()))).await;
     let http = Http::new(one.addr());
     let mut client = SseClient::live(two.addr(), "all=true").await;
-    two_is_there(&tap).await;
+    hears_again(&tap).await;
     let mut maker = EventMaker::new("batch");
     for batch in 1..=4 {
         http.publish_ok(&json!(maker.events(100))).await;
@@ -103,13 +103,8 @@ async fn a_batch_is_notified_once_and_carries_no_events() {
     assert!(notified.iter().all(|one| one.payload.len() < 200), "more than a range: {notified:?}");
 }
 
-/// Waits until the instance behind the tap has been told by another that it is there, and so listens.
-async fn two_is_there(tap: &PostgresTap) {
-    heard_again(tap).await;
-}
-
-/// Waits for three more words of instances that they are there.
-async fn heard_again(tap: &PostgresTap) {
+/// Waits until the session behind the tap has heard three more times that an instance is there: it listens, and what was sent before has come.
+async fn hears_again(tap: &PostgresTap) {
     let before = tap.tapped(INSTANCES).len();
     eventually("heard", async || {
         let heard = tap.tapped(INSTANCES).len() - before;
@@ -126,7 +121,7 @@ async fn nothing_is_notified_before_the_append_is_committed() {
     let two = Service::start(over_notify(Settings::at(tap.url()))).await;
     let http = Http::new(one.addr());
     let mut client = SseClient::live(two.addr(), "all=true").await;
-    two_is_there(&tap).await;
+    hears_again(&tap).await;
     // whoever appends waits for this lock
     let mut holder = PgConnection::connect(&store.url()).await.expect("connects");
     let mut transaction = holder.begin().await.expect("begins");
@@ -136,7 +131,7 @@ async fn nothing_is_notified_before_the_append_is_committed() {
         async move { http.publish_ok(&json!({"type": "a.b", "data": 1})).await }
     });
     http.until_stat("/queues/publishRequests", |queued| queued == 1).await;
-    heard_again(&tap).await;
+    hears_again(&tap).await;
     assert_eq!(tap.tapped(LOGS), [], "told of what is not committed");
     assert!(!publishing.is_finished());
 
