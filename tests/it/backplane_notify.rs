@@ -224,7 +224,7 @@ async fn while_the_server_is_halted_announcing_does_not_wait_and_what_waits_is_b
     let cluster = Cluster::start();
     let mut one = Instance::connected(&cluster.url(), 1).await;
     let other = Instance::connected(&cluster.url(), 1).await;
-    let halted = cluster.stop_cont();
+    cluster.halt();
     for head in 1..=20_000 {
         other.announce(head);
         let status = other.link.status();
@@ -232,7 +232,7 @@ async fn while_the_server_is_halted_announcing_does_not_wait_and_what_waits_is_b
     }
     assert!(other.link.status().dropped > 0);
     other.is_connected(false).await;
-    drop(halted);
+    cluster.resume();
     // the newest is told when the others are lost
     one.hears_of(20_000).await;
 }

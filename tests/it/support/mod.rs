@@ -15,6 +15,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod publisher;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod sse_client;
 pub(crate) mod sse_connection;
 pub(crate) mod sse_parser;

@@ -137,12 +137,16 @@ impl Cluster {
         let _ = std::fs::remove_file(self.dir.path().join("data/postmaster.pid"));
     }
 
-    /// Halts the server and all its children, for as long as the guard lives: connections are taken by the kernel alone, and nobody answers.
-    pub(crate) fn stop_cont(&self) -> Halted<'_> {
+    /// Halts the server and all its children: the kernel still takes connections, and nobody answers.
+    pub(crate) fn halt(&self) {
         // once for the postmaster, of whose children one may end meanwhile; then for all that there will be
         let _ = Command::new("kill").arg("-STOP").args(self.processes()).output();
         check(Command::new("kill").arg("-STOP").args(self.processes()).output(), "kill -STOP");
-        Halted(self)
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        let _ = Command::new("kill").arg("-CONT").args(self.processes()).output();
     }
 
     /// The postmaster, then its children; nobody when it is not running.
@@ -180,15 +184,6 @@ impl Cluster {
     fn postmaster(&self) -> Option<String> {
         let pid = std::fs::read_to_string(self.dir.path().join("data/postmaster.pid")).ok()?;
         pid.lines().next().map(str::to_owned)
-    }
-}
-
-/// A server that gets no processor time.
-pub(crate) struct Halted<'a>(&'a Cluster);
-
-impl Drop for Halted<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("kill").arg("-CONT").args(self.0.processes()).output();
     }
 }
 
