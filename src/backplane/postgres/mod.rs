@@ -52,6 +52,8 @@ impl Notifications {
         let options = settings.options(url)?.options([
             // notifications do not outlive the server in any case: no commit of theirs has to be flushed
             ("synchronous_commit", "off"),
+            // a session that listens says nothing for as long as it lives
+            ("idle_session_timeout", "0"),
             // a listener that is gone without a word, or reads no more, keeps the server from reusing its queue: it is to notice within half a minute
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
