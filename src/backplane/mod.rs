@@ -22,11 +22,11 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::redis::{RedisUrl, RedisUrlError};
 pub use self::{
     leases::{Away, LeaseKey, Leases},
     link::{Link, LinkSettings},
     local::Local,
-    redis::{RedisUrl, RedisUrlError},
 };
 use crate::{
     domain::{Epoch, Event, Seq},
@@ -124,6 +124,9 @@ pub trait Backplane: Send + Sync + 'static {
     async fn ask(&self, _text: Vec<u8>, _patience: Duration) -> Answers {
         Answers::default()
     }
+
+    /// Tells the others that this instance is about to end, as far as that can be done at once. It may be dropped without.
+    async fn leave(&self) {}
 
     /// Counts that all instances share, if there are any.
     fn leases(&self) -> Option<Arc<dyn Leases>> {

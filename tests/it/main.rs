@@ -7,6 +7,7 @@ mod access_streams;
 mod admin;
 mod append_before_deliver;
 mod architecture;
+mod backplane_contract;
 mod backplane_notify;
 mod backplane_redis;
 mod bad_input;
