@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     backplane::{Backplane, Inbox, Link, LinkSettings, Local, RedisUrl},
-    config::{BackplaneKind, Config},
+    config::{BackplaneKind, Config, Database},
     http::SharedPlaces,
     log::AccessStore,
 };
@@ -15,6 +15,8 @@ use crate::{
 pub(super) enum Choice {
     Local,
     Redis(RedisUrl),
+    /// LISTEN and NOTIFY of the database at this URL.
+    Postgres(Box<str>),
 }
 
 /// The backplane that the settings name.
@@ -27,23 +29,34 @@ pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
             let url = settings.redis_url.as_ref().context("REDIS_URL is not set")?;
             Ok(Choice::Redis(RedisUrl::parse(url.expose()).context("REDIS_URL cannot be used")?))
         }
-        BackplaneKind::Local | BackplaneKind::Postgres => Ok(Choice::Local),
+        BackplaneKind::Postgres => match config.log.database()? {
+            Database::Postgres(url) => Ok(Choice::Postgres(url)),
+            Database::Sqlite(_) => anyhow::bail!("CHAINCAST_BACKPLANE=postgres needs a DATABASE_URL of Postgres"),
+        },
+        BackplaneKind::Local => Ok(Choice::Local),
     }
 }
 
 /// The backplane, and what reaches this instance through it. Waits for the store, which has the secret of its instances, and for no network else.
 pub(super) async fn start(choice: Choice, store: &dyn AccessStore) -> anyhow::Result<(Arc<dyn Backplane>, Inbox)> {
-    match choice {
+    let settings = async || {
+        let secret = store.service_secret().await.context("cannot read the secret by which instances know each other")?;
+        anyhow::Ok(LinkSettings::new(secret))
+    };
+    Ok(match choice {
         Choice::Local => {
             let (local, inbox) = Local::new();
-            Ok((Arc::new(local), inbox))
+            (Arc::new(local), inbox)
         }
         Choice::Redis(url) => {
-            let secret = store.service_secret().await.context("cannot read the secret by which instances know each other")?;
-            let (link, inbox) = Link::over_redis(&url, &LinkSettings::new(secret));
-            Ok((link, inbox))
+            let (link, inbox) = Link::over_redis(&url, &settings().await?);
+            (link, inbox)
         }
-    }
+        Choice::Postgres(url) => {
+            let (link, inbox) = Link::over_postgres(&url, &settings().await?).context("DATABASE_URL cannot be used to listen")?;
+            (link, inbox)
+        }
+    })
 }
 
 /// The connections of each subject on all instances, where they can be counted.

@@ -7,13 +7,14 @@
 //! believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its position.
 //!
 //! - [`Local`]: one process.
-//! - [`Link`]: several, over a carrier of messages; [`Link::over_redis`].
+//! - [`Link`]: several, over a carrier of messages: [`Link::over_redis`], or [`Link::over_postgres`], which carries no events.
 
 mod carrier;
 mod leases;
 mod link;
 mod local;
 mod message;
+mod postgres;
 mod redis;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};

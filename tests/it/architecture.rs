@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Which modules, or folders of them, may name a crate that must not spread.
 const CRATES: &[(&str, &[&str])] = &[
-    ("sqlx", &["log"]),
+    ("sqlx", &["log", "backplane/postgres"]),
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),

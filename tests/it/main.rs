@@ -8,6 +8,7 @@ mod admin;
 mod append_before_deliver;
 mod architecture;
 mod backplane_contract;
+mod backplane_notify;
 mod backplane_redis;
 mod bad_input;
 mod bad_input_sockets;

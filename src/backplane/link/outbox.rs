@@ -40,6 +40,8 @@ impl Waiting {
     fn miss(&mut self, parcel: Parcel) {
         if let Some(head) = parcel.head
             && (self.missed.len() < MAX_MISSED || self.missed.contains_key(&head.log))
+            // what waited may be older than what found no room beside it
+            && self.missed.get(&head.log).is_none_or(|known| known.epoch != head.epoch || known.head < head.head)
         {
             self.missed.insert(head.log, head);
         }
@@ -102,12 +104,7 @@ impl Outbox {
     /// Parcels that were taken and not sent.
     pub(super) fn give_back(&self, parcels: Vec<Parcel>) {
         let mut waiting = self.waiting();
-        parcels.into_iter().for_each(|parcel| {
-            // a later head may have been missed meanwhile, and counts
-            if parcel.head.as_ref().is_none_or(|head| !waiting.missed.contains_key(&head.log)) {
-                waiting.miss(parcel);
-            }
-        });
+        parcels.into_iter().for_each(|parcel| waiting.miss(parcel));
     }
 
     /// Takes parcels from now on.
@@ -160,6 +157,25 @@ mod tests {
         let heads: Vec<_> = heads.iter().map(|head| (head.log.to_column(), head.head.get())).collect();
         assert_eq!(heads, [(1, 1), (2, 2)]);
         assert!(outbox.put(parcel(1, 4, 100)), "there is room again");
+    }
+
+    #[test]
+    fn of_what_was_not_sent_the_newest_head_of_a_log_is_left_whatever_was_forgotten_last() {
+        let outbox = Outbox::new(4, 100);
+        outbox.open();
+        assert!((1..=4).all(|head| outbox.put(parcel(1, head, 1))));
+        assert!(!outbox.put(parcel(1, 5, 1)) && !outbox.put(parcel(1, 6, 1)), "no room");
+        outbox.close();
+        outbox.open();
+        let (taken, heads) = outbox.take();
+        assert!(taken.is_empty());
+        assert_eq!(heads.iter().map(|head| head.head.get()).collect::<Vec<_>>(), [6]);
+
+        assert!((7..=9).all(|head| outbox.put(parcel(1, head, 1))));
+        let (taken, _) = outbox.take();
+        outbox.give_back(taken);
+        let (_, heads) = outbox.take();
+        assert_eq!(heads.iter().map(|head| head.head.get()).collect::<Vec<_>>(), [9]);
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl Default for PostgresSettings {
 }
 
 impl PostgresSettings {
-    /// What every session of the log is opened with.
-    pub(super) fn options(&self, url: &str) -> Result<PgConnectOptions, LogError> {
+    /// What every session of the log is opened with, and those that listen to what is said of it.
+    pub(crate) fn options(&self, url: &str) -> Result<PgConnectOptions, LogError> {
         // the error names the part of the url that is wrong and not the url, which holds a password
         let options: PgConnectOptions = url.parse().map_err(|error| LogError::Internal(format!("database url: {error}")))?;
         let statement_timeout = self.statement_timeout.as_millis().max(1).to_string();

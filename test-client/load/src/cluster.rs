@@ -3,6 +3,8 @@
 use anyhow::Context as _;
 use postgres::{Client, NoTls};
 
+use crate::usage::{self, Usage};
+
 const DATABASE: &str = "chaincast_load";
 
 /// A server, by the URL of a superuser's database.
@@ -43,6 +45,12 @@ impl Cluster {
     pub(crate) fn commits(&self) -> anyhow::Result<i64> {
         let row = connect(&self.url)?.query_one("SELECT xact_commit FROM pg_stat_database WHERE datname = $1", &[&DATABASE])?;
         Ok(row.get(0))
+    }
+
+    /// What the server's processes have taken; sessions that have ended are not in it. The server has to be on this machine.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        let row = connect(&self.url)?.query_one("SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)", &[])?;
+        usage::of_tree(row.get::<_, &str>(0).parse().context("postmaster.pid begins with no number")?)
     }
 }
 

@@ -192,6 +192,10 @@ pub(crate) struct Publish {
     /// Loads the same rows into the same tables with COPY, a batch a transaction.
     #[serde(default)]
     pub(crate) against_copy: bool,
+    /// Instances beside the one that publishes, on its PostgreSQL: measured while they hear nothing, and again while LISTEN and NOTIFY tell them of
+    /// each commit.
+    #[serde(default)]
+    pub(crate) listeners: usize,
 }
 
 fn all() -> String {

@@ -11,7 +11,7 @@ mod redis;
 mod servers;
 mod sharing;
 
-use self::servers::{Cluster, Redis};
+use self::servers::{Cluster, Notify, Redis};
 
 /// Runs every scenario that needs several instances on an adapter.
 macro_rules! shared_by_instances {
@@ -44,4 +44,5 @@ macro_rules! shared_by_instances {
 shared_by_instances! {
     through_redis: Redis,
     through_a_redis_cluster: Cluster,
+    through_postgres: Notify,
 }

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use chaincast::backplane::{Backplane, Inbox, Link, LinkSettings, RedisUrl};
 
-use crate::support::redis::{RedisCluster, RedisServer};
+use crate::support::{
+    postgres,
+    redis::{RedisCluster, RedisServer},
+};
 
 /// An adapter's server, of one test's own.
 pub(super) trait Server: Sized {
@@ -90,5 +93,37 @@ impl Server for Cluster {
 
     fn resume(&self) {
         self.0.nodes.iter().for_each(RedisServer::resume);
+    }
+}
+
+/// One Postgres, which tells sessions that listen.
+pub(super) struct Notify(postgres::Cluster);
+
+impl Server for Notify {
+    const CARRIES_EVENTS: bool = false;
+
+    async fn start() -> Self {
+        Self(postgres::Cluster::start())
+    }
+
+    fn link(&self, settings: &LinkSettings) -> (Arc<dyn Backplane>, Inbox) {
+        let (link, inbox) = Link::over_postgres(&self.0.url(), settings).expect("well formed");
+        (link, inbox)
+    }
+
+    fn stop(&mut self) {
+        self.0.stop();
+    }
+
+    async fn start_again(&mut self) {
+        self.0.start_again();
+    }
+
+    fn halt(&self) {
+        self.0.halt();
+    }
+
+    fn resume(&self) {
+        self.0.resume();
     }
 }

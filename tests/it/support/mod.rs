@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod model;
 pub(crate) mod naive_filter;
 pub(crate) mod postgres;
+pub(crate) mod postgres_tap;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod publisher;

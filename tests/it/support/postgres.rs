@@ -123,12 +123,10 @@ impl Cluster {
 
     /// Kills the server and all its children where they stand.
     pub(crate) fn kill_9(&self) {
-        let Some(postmaster) = self.postmaster() else { return };
-        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().expect("ps is there");
-        let children = String::from_utf8_lossy(&children.stdout).into_owned();
-        // the postmaster first, or it would start recovery when a child is killed
-        let pids = std::iter::once(postmaster.as_str()).chain(children.split_whitespace());
-        let pids: Vec<&str> = pids.collect();
+        let pids = self.processes();
+        if pids.is_empty() {
+            return;
+        }
         let _ = Command::new("kill").arg("-9").args(&pids).output();
         let deadline = Instant::now() + Duration::from_secs(10);
         while pids.iter().any(|pid| is_running(pid)) {
@@ -137,6 +135,29 @@ impl Cluster {
         }
         // where nobody reaps orphans the dead server's pid still seems to be in use
         let _ = std::fs::remove_file(self.dir.path().join("data/postmaster.pid"));
+    }
+
+    /// Halts the server and all its children: the kernel still takes connections, and nobody answers.
+    pub(crate) fn halt(&self) {
+        // once for the postmaster, of whose children one may end meanwhile; then for all that there will be
+        let _ = Command::new("kill").arg("-STOP").args(self.processes()).output();
+        check(Command::new("kill").arg("-STOP").args(self.processes()).output(), "kill -STOP");
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        let _ = Command::new("kill").arg("-CONT").args(self.processes()).output();
+    }
+
+    /// The postmaster, then its children; nobody when it is not running.
+    fn processes(&self) -> Vec<String> {
+        let Some(postmaster) = self.postmaster() else { return Vec::new() };
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().expect("ps is there");
+        let children = String::from_utf8_lossy(&children.stdout).into_owned();
+        // first, or it would start recovery when a child is killed
+        let mut pids = vec![postmaster];
+        pids.extend(children.split_whitespace().map(str::to_owned));
+        pids
     }
 
     fn prepare() -> Self {

@@ -17,10 +17,10 @@ const SETTLE: Duration = Duration::from_millis(2500);
 
 pub(super) fn run(job: &Job<'_>, work: &Across, done: &mut dyn FnMut(Outcome)) -> anyhow::Result<()> {
     let redis = (work.backplane == Backplane::Redis).then(|| Redis::start(&job.bench.scratch)).transpose()?;
-    let mut recipe = job.recipe()?;
-    recipe.env.push(("CHAINCAST_BACKPLANE".to_owned(), work.backplane.name().to_owned()));
-    recipe.env.extend(redis.iter().map(|redis| ("REDIS_URL".to_owned(), redis.url())));
-    let (here, there) = (recipe.start()?, recipe.start()?);
+    let url = redis.as_ref().map(Redis::url);
+    let env: Vec<_> =
+        [("CHAINCAST_BACKPLANE", work.backplane.name())].into_iter().chain(url.iter().map(|url| ("REDIS_URL", &**url))).collect();
+    let (here, there) = (job.start_with_commit_delay(0, &env)?, job.start_beside(&env)?);
     let crowds = [(&here, "here"), (&there, "across")].map(|(server, name)| (server, name, Followers::start()));
     let schedule = Schedule::new(1 + work.events);
     let publish = |events, rate| {

@@ -78,24 +78,29 @@ impl Job<'_> {
 
     /// A server with a store of its own.
     fn start(&self) -> anyhow::Result<Server> {
-        self.start_with_commit_delay(0)
+        self.start_with_commit_delay(0, &[])
     }
 
-    fn start_with_commit_delay(&self, microseconds: u32) -> anyhow::Result<Server> {
-        let recipe = self.recipe()?;
-        if recipe.postgres.is_some() && microseconds > 0 {
-            self.cluster()?.delay_commits(microseconds)?;
+    fn start_with_commit_delay(&self, microseconds: u32, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        let mut recipe = self.recipe(env);
+        if self.kind == Kind::Chaincast && self.scenario.store == Store::Postgres {
+            recipe.postgres = Some(self.cluster()?.fresh_database()?);
+            if microseconds > 0 {
+                self.cluster()?.delay_commits(microseconds)?;
+            }
         }
         recipe.start()
     }
 
-    /// How to start servers on one new store.
-    fn recipe(&self) -> anyhow::Result<Recipe> {
+    /// One more chaincast on the database of the one that is measured.
+    fn start_beside(&self, env: &[(&str, &str)]) -> anyhow::Result<Server> {
+        Recipe { postgres: Some(self.cluster()?.database()?), ..self.recipe(env) }.start()
+    }
+
+    fn recipe(&self, env: &[(&str, &str)]) -> Recipe {
         let mut recipe = self.bench.recipe(self.scenario, self.kind);
-        if self.kind == Kind::Chaincast && self.scenario.store == Store::Postgres {
-            recipe.postgres = Some(self.cluster()?.fresh_database()?);
-        }
-        Ok(recipe)
+        recipe.env.extend(env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        recipe
     }
 
     fn cluster(&self) -> anyhow::Result<&Cluster> {
