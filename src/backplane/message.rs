@@ -169,6 +169,17 @@ impl Codec {
     }
 }
 
+/// What arrives at another instance on the same store.
+#[cfg(test)]
+pub(crate) fn over_the_wire(announcement: &Announcement) -> Option<Announcement> {
+    let [here, there] = [1, 2].map(|me| Codec::new(&[7; 32], me));
+    let message = here.seal(here.encode(&Said::Grew(Grown::of(announcement, true))));
+    match there.open(&message) {
+        Ok((1, Said::Grew(grown))) => grown.announcement(),
+        _ => None,
+    }
+}
+
 impl std::fmt::Debug for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Codec({:x})", self.me)

@@ -22,6 +22,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
 
+#[cfg(test)]
+pub(crate) use self::message::over_the_wire;
 pub use self::redis::{LeaseSettings, RedisLeases, RedisUrl, RedisUrlError};
 pub use self::{
     leases::{Away, LeaseKey, Leases},
