@@ -34,6 +34,7 @@ use self::{
     serve::{guard, listen, serve},
 };
 use crate::{
+    backplane::Backplane,
     config::Config,
     domain::LogName,
     http::{Console, Guard, InFlight, Openness, Origins, State},
@@ -60,6 +61,7 @@ pub struct App {
     hubs: Arc<Hubs>,
     in_flight: InFlight,
     log: Arc<dyn EventLog>,
+    backplane: Arc<dyn Backplane>,
     drain: Duration,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -140,7 +142,7 @@ impl App {
         };
         let server = serve(listener, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors, access.is_open());
-        Ok(Self { server, operators, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
+        Ok(Self { server, operators, address, hubs, in_flight, log, backplane, drain: config.server.drain(), stop, tasks })
     }
 
     /// Where it listens.
@@ -154,7 +156,7 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, operators, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self { server, operators, hubs, in_flight, log, backplane, drain, stop: stop_tasks, mut tasks, .. } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
@@ -183,6 +185,7 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        backplane.leave().await;
         hubs.stop();
         log.close().await;
         tracing::info!("stopped");

@@ -24,7 +24,7 @@ pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
     let settings = &config.backplane;
     match settings.kind() {
         BackplaneKind::Redis => {
-            let url = settings.redis_url.as_ref().context("CHAINCAST_BACKPLANE=redis needs REDIS_URL")?;
+            let url = settings.redis_url.as_ref().context("REDIS_URL is not set")?;
             Ok(Choice::Redis(RedisUrl::parse(url.expose()).context("REDIS_URL cannot be used")?))
         }
         BackplaneKind::Local | BackplaneKind::Postgres => Ok(Choice::Local),

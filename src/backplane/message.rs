@@ -19,6 +19,8 @@ use crate::{
 
 const VERSION: u8 = 1;
 const TAG: usize = 32;
+/// The last microsecond of the year 9999: later moments have no RFC 3339 text.
+const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
 /// What stands before the content.
 pub(super) const OVERHEAD: usize = 1 + TAG;
@@ -98,11 +100,18 @@ impl<'a> Grown<'a> {
             return None;
         }
         let events = (first..).zip(frames).map(|(seq, &(received_at, envelope))| {
-            Event::from_row(Seq::new(seq), Timestamp::from_micros(received_at), envelope.to_owned()).ok()
+            let told = is_envelope(envelope) && (0..=LAST_MICROS).contains(&received_at);
+            let event = || Event::from_row(Seq::new(seq), Timestamp::from_micros(received_at), envelope.to_owned());
+            told.then(event)?.ok()
         });
         let (log, store) = (LogId::new(log), store.map(StoreIdentity::new));
         Some(Announcement { log, store, epoch: Epoch::new(epoch), head: Seq::new(head), events: events.collect::<Option<_>>()? })
     }
+}
+
+/// Whether a text has the outer form of an envelope: an object without anything around it, on one line.
+fn is_envelope(text: &str) -> bool {
+    text.starts_with('{') && text.ends_with('}') && !text.bytes().any(|byte| byte < b' ')
 }
 
 /// Why a message is not believed.
@@ -215,6 +224,7 @@ mod tests {
 
     #[test]
     fn events_that_do_not_fit_their_range_or_do_not_parse_refuse_the_message() {
+        const GOOD: &str = r#"{"type":"a","data":1}"#;
         let told = announcement(3..=5);
         let fits = Grown::of(&told, true);
         for grown in [
@@ -222,11 +232,16 @@ mod tests {
             Grown { first: 6, ..fits.clone() },
             Grown { head: u64::MAX, ..fits.clone() },
             Grown { frames: vec![(0, "{}"); 3], ..fits.clone() },
-            Grown { frames: vec![(0, "{\"type\":\"a\",\"data\":1} "); 3].into_iter().chain([(0, "")]).collect(), ..fits.clone() },
+            Grown { frames: vec![(0, GOOD); 4], ..fits.clone() },
+            Grown { frames: vec![(-1, GOOD); 3], ..fits.clone() },
+            Grown { frames: vec![(i64::MAX, GOOD); 3], ..fits.clone() },
+            Grown { frames: vec![(0, "{\"type\":\"a\",\"data\":1} "); 3], ..fits.clone() },
+            Grown { frames: vec![(0, "{\"type\":\"a\",\n\"data\":1}"); 3], ..fits.clone() },
         ] {
             assert!(grown.announcement().is_none(), "{grown:?}");
         }
-        assert!(fits.announcement().is_some());
+        let good = Grown { frames: vec![(0, GOOD); 3], ..fits.clone() };
+        assert!(fits.announcement().is_some() && good.announcement().is_some());
     }
 
     proptest! {

@@ -1,8 +1,10 @@
 //! Two processes on one Postgres, and Redis between them; and one whose Redis is not as it should be.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::support::{
     fault_proxy::{FaultProxy, Mode},
@@ -20,7 +22,7 @@ use crate::support::{
 async fn events_come_by_redis_while_the_store_does_not_answer_and_none_is_missing_afterwards() {
     let (store, redis) = (Store::postgres().await, RedisServer::start().await);
     let proxy = FaultProxy::before(&store.url()).await;
-    let one = Service::start(Settings::on(&store).with("REDIS_URL", redis.url())).await;
+    let mut one = Service::start(Settings::on(&store).with("REDIS_URL", redis.url())).await;
     let two = Service::start(Settings::at(&proxy.url()).with("REDIS_URL", redis.url())).await;
     let mut client = SseClient::live(two.addr(), "all=true").await;
     let (http, mut maker, mut model) = (Http::new(one.addr()), EventMaker::new("by-redis"), Model::default());
@@ -42,7 +44,10 @@ async fn events_come_by_redis_while_the_store_does_not_answer_and_none_is_missin
     assert_eq!(Http::new(two.addr()).stat("/backplane/refused").await, 0);
     proxy.set(Mode::Pass);
     client.follow_to(publish(5).await).await;
-    model.check_log(&Http::new(two.addr())).await.check_transcript("all=true", 0, client.transcript());
+    let http = Http::new(two.addr());
+    model.check_log(&http).await.check_transcript("all=true", 0, client.transcript());
+    assert!(one.terminate().await.success());
+    http.until_stat("/backplane/peers", |peers| peers == 0).await;
 }
 
 /// What `/health` says of the backplane.
@@ -100,10 +105,35 @@ async fn a_redis_that_is_away_or_refuses_the_password_is_told_without_it_and_eve
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_only_a_server_whose_certificate_is_trusted_is_talked_to() {
+    let home = TempDir::new().expect("a temporary directory");
+    let (cert, key) = (home.path().join("cert.pem"), home.path().join("key.pem"));
+    let CertifiedKey { cert: made, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    fs::write(&cert, made.pem()).expect("written");
+    fs::write(&key, signing_key.serialize_pem()).expect("written");
+    let (store, redis) = (Store::sqlite(), RedisServer::with_tls(home.path()).await);
+    let settings = Settings::on(&store).with("REDIS_URL", redis.tls_url());
+    let service = Service::start(settings.clone().with("SSL_CERT_FILE", cert.display())).await;
+    eventually("healthy", async || {
+        let (status, _) = health(&service).await;
+        if status == "healthy" { Ok(()) } else { Err(service.output().join("\n")) }
+    })
+    .await;
+    drop(service);
+    let stranger = Service::start(settings).await;
+    eventually("told", async || {
+        let output = stranger.output().join("\n");
+        if output.contains("its certificate is at fault") { Ok(()) } else { Err(output) }
+    })
+    .await;
+    assert_eq!(health(&stranger).await.0, "degraded");
+}
+
 #[test]
 fn a_malformed_redis_url_ends_the_start_and_is_not_shown() {
-    for (url, said) in [("redis://:hunter2@host:port", "REDIS_URL cannot be used"), ("", "redis needs REDIS_URL")] {
-        let home = tempfile::TempDir::new().expect("a temporary directory");
+    for (url, said) in [("redis://:hunter2@host:port", "REDIS_URL cannot be used"), ("", "REDIS_URL is not set")] {
+        let home = TempDir::new().expect("a temporary directory");
         let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
         command.current_dir(home.path()).env("CHAINCAST_BACKPLANE", "redis").env("CHAINCAST_LISTEN", "127.0.0.1:0").env_remove("REDIS_URL");
         if !url.is_empty() {

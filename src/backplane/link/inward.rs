@@ -22,7 +22,7 @@ pub(super) struct Inward {
     pub(super) shared: Arc<Shared>,
     pub(super) announcements: mpsc::Sender<Announcement>,
     pub(super) questions: mpsc::Sender<Question>,
-    pub(super) followed: watch::Receiver<HashSet<LogId>>,
+    pub(super) followed: watch::Receiver<Option<HashSet<LogId>>>,
 }
 
 impl Inward {
@@ -44,7 +44,7 @@ impl Inward {
         match said {
             Said::Grew(grown) => {
                 // one that was under way when the log was let go of
-                if self.followed.borrow().contains(&grown.log()) {
+                if self.followed.borrow().as_ref().is_some_and(|logs| logs.contains(&grown.log())) {
                     let announcement = grown.announcement().ok_or(Refusal::Unclear)?;
                     // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or when it looks at the head
                     let _ = self.announcements.try_send(announcement);

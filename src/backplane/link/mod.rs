@@ -17,7 +17,10 @@ mod shared;
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::timeout,
+};
 
 use self::{
     outbox::Parcel,
@@ -29,6 +32,9 @@ use super::{
     message::{Grown, Said},
 };
 use crate::log::LogId;
+
+/// How long leaving may take.
+const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 
 /// How instances recognise each other, and what they may hold.
 #[derive(Clone)]
@@ -63,8 +69,8 @@ pub struct Link {
     shared: Arc<Shared>,
     leases: Option<Arc<dyn Leases>>,
     announcements: mpsc::Sender<Announcement>,
-    /// Its end is the end of the task.
-    follow: watch::Sender<HashSet<LogId>>,
+    /// Its end is the end of the task, and so is `None`.
+    follow: watch::Sender<Option<HashSet<LogId>>>,
 }
 
 impl std::fmt::Debug for Link {
@@ -81,7 +87,7 @@ impl Link {
     pub(super) fn start(carrier: impl Carrier, settings: &LinkSettings) -> (Arc<Self>, Inbox) {
         let (announcements, announced) = mpsc::channel(Local::INBOX);
         let (questions, asked) = mpsc::channel(Self::QUESTIONS);
-        let (follow, followed) = watch::channel(HashSet::new());
+        let (follow, followed) = watch::channel(Some(HashSet::new()));
         let shared = Arc::new(Shared::new(&carrier, settings));
         let leases = carrier.leases(&shared.names);
         let inward = inward::Inward { shared: shared.clone(), announcements: announcements.clone(), questions, followed: followed.clone() };
@@ -122,14 +128,22 @@ impl Backplane for Link {
 
     fn follow(&self, logs: HashSet<LogId>) {
         self.follow.send_if_modified(|followed| {
-            let changed = *followed != logs;
-            *followed = logs;
+            let changed = followed.as_ref().is_some_and(|followed| *followed != logs);
+            if changed {
+                *followed = Some(logs);
+            }
             changed
         });
     }
 
     fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    async fn leave(&self) {
+        self.follow.send_replace(None);
+        // the task and what it heard through are gone
+        let _ = timeout(LEAVES_WITHIN, self.follow.closed()).await;
     }
 
     async fn ask(&self, text: Vec<u8>, patience: Duration) -> Answers {

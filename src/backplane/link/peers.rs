@@ -24,7 +24,7 @@ impl Peers {
 
     /// It said something.
     pub(super) fn heard(&self, peer: u64) {
-        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut peers = self.lock();
         if peers.len() < MAX || peers.contains_key(&peer) {
             peers.insert(peer, Instant::now());
         }

@@ -36,12 +36,14 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Distinct reasons that are told of one outage.
 const MAX_REASONS: usize = 4;
 
-type Followed = watch::Receiver<HashSet<LogId>>;
+/// `None` when the instance leaves.
+type Followed = watch::Receiver<Option<HashSet<LogId>>>;
 
-/// Runs until the link is dropped.
+/// Runs until the instance leaves, or the link is dropped.
 pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: Inward, mut followed: Followed) {
     let mut pause = RETRY[0];
     let mut outage = Outage::new(shared.kind);
+    let _over = Over(&shared);
     loop {
         let connected = tokio::select! {
             connected = carrier.connect() => connected,
@@ -64,16 +66,27 @@ pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: 
     }
 }
 
-/// Over when the link is dropped.
+/// However the task ends, nobody is told that the link still works.
+struct Over<'a>(&'a Shared);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.disconnect();
+    }
+}
+
+/// Over when the instance leaves, or the link is dropped.
 async fn gone(mut followed: Followed) {
-    while followed.changed().await.is_ok() {}
+    let _ = followed.wait_for(Option::is_none).await;
 }
 
-fn channels(followed: &mut Followed) -> HashSet<Channel> {
-    followed.borrow_and_update().iter().copied().map(Channel::Log).chain([Channel::Instances]).collect()
+/// What to listen to, unless the instance leaves.
+fn channels(followed: &mut Followed) -> Option<HashSet<Channel>> {
+    let logs = followed.borrow_and_update();
+    Some(logs.as_ref()?.iter().copied().map(Channel::Log).chain([Channel::Instances]).collect())
 }
 
-/// One connection, from the first message to the last: `Ok` when the link was dropped.
+/// One connection, from the first message to the last: `Ok` when the instance leaves.
 async fn session(
     mut connection: Box<dyn Connection>,
     shared: &Shared,
@@ -81,7 +94,8 @@ async fn session(
     followed: &mut Followed,
     outage: &mut Outage,
 ) -> Result<(), Lost> {
-    connection.listen(&channels(followed), &shared.names).await?;
+    let Some(listened) = channels(followed) else { return Ok(()) };
+    connection.listen(&listened, &shared.names).await?;
     shared.connect();
     outage.is_over();
     let mut presence = interval(PRESENCE);
@@ -93,11 +107,11 @@ async fn session(
                 inward.take(&message?);
                 heard = Instant::now();
             }
-            changed = followed.changed() => match changed {
-                Ok(()) => connection.listen(&channels(followed), &shared.names).await?,
-                Err(_) => {
+            changed = followed.changed() => match changed.ok().and_then(|()| channels(followed)) {
+                Some(channels) => connection.listen(&channels, &shared.names).await?,
+                None => {
                     // best effort: who does not hear it forgets this instance a moment later
-                    let _ = timeout(GOODBYE, send(&mut *connection, shared, Some(&Said::Gone))).await;
+                    let _ = timeout(GOODBYE, leave(&mut *connection, shared)).await;
                     return Ok(());
                 }
             },
@@ -111,6 +125,12 @@ async fn session(
             }
         }
     }
+}
+
+async fn leave(connection: &mut dyn Connection, shared: &Shared) -> Result<(), Lost> {
+    // whatever is said later would be a sign of life
+    send(connection, shared, None).await?;
+    send(connection, shared, Some(&Said::Gone)).await
 }
 
 /// Sends what waits, and first of all `said` to all instances.

@@ -51,7 +51,11 @@ impl RedisConnection {
         let asked = info.addr().clone();
         let mut node = connect(info.clone(), &sink).await?;
         let hello: HashMap<String, Value> = redis::cmd("HELLO").query_async(&mut node).await.map_err(|error| lost(&error))?;
-        let is_cluster = matches!(hello.get("mode"), Some(Value::BulkString(mode)) if mode == b"cluster");
+        let is = |mode: &[u8]| matches!(hello.get("mode"), Some(Value::BulkString(found)) if found == mode);
+        if is(b"sentinel") {
+            return Err(Lost("it is a Sentinel: REDIS_URL has to name the server that it watches".to_owned()));
+        }
+        let is_cluster = is(b"cluster");
         let (route, verbs) = if is_cluster {
             if major_version(&hello).is_none_or(|major| major < 7) {
                 return Err(Lost("it is a cluster of a Redis before 7, which has no sharded channels".to_owned()));

@@ -40,7 +40,7 @@ async fn a_foreign_service_and_forged_messages_are_refused_and_counted() {
     let status = two.until("refused", |status| status.refused == count).await;
     assert_eq!(status.peers, 1);
     // more than any message of ours may be is not even looked at
-    let _: i64 = redis::cmd("PUBLISH").arg(&channel).arg(vec![1; 2 << 20]).query_async(&mut publishing).await.expect("published");
+    let _: i64 = redis::cmd("PUBLISH").arg(&channel).arg(vec![1_u8; 2 << 20]).query_async(&mut publishing).await.expect("published");
     // one that was recorded may be said again, on another channel as well: it says what it said, and the receiver knows its place
     for channel in [&channel, &instances] {
         let _: i64 = redis::cmd("PUBLISH").arg(channel).arg(&recorded).query_async(&mut publishing).await.expect("published");

@@ -1,5 +1,7 @@
 //! What is announced, and who hears of it.
 
+use std::time::Duration;
+
 use chaincast::{
     backplane::{Announcement, LinkSettings},
     domain::Seq,
@@ -152,12 +154,21 @@ pub(super) async fn services_on_other_stores_do_not_hear_each_other<S: Server>(s
 }
 
 pub(super) async fn an_instance_that_goes_says_so_and_its_inbox_ends<S: Server>(server: S) {
-    let [one, two] = pair(&server).await;
-    one.until("acquainted", |status| status.peers == 1).await;
+    let [mut one, two] = pair(&server).await;
+    let three = Instance::start(&server, &[]);
+    for instance in [&one, &three] {
+        instance.until("acquainted", |status| status.peers == 2).await;
+    }
     let Instance { backplane, mut inbox } = two;
+    backplane.leave().await;
+    backplane.follow([LogId::new(2)].into());
+    assert!(!backplane.status().is_connected);
+    // what is said on the same channel afterwards comes afterwards
+    three.backplane.ask(b"?".to_vec(), Duration::ZERO).await;
+    assert!(timeout(PATIENCE, one.inbox.questions.recv()).await.expect("a question").is_some());
+    assert_eq!(one.status().peers, 1);
     drop(backplane);
     let ended = async { while inbox.announcements.recv().await.is_some() {} };
     timeout(PATIENCE, ended).await.expect("no task is left that announces");
     assert!(inbox.questions.recv().await.is_none());
-    one.until("alone", |status| status.peers == 0).await;
 }

@@ -1,6 +1,7 @@
 //! Redis of a test's own: a server, or a cluster, that keeps nothing, may be stopped or halted, and comes back on the same port.
 
 use std::{
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -29,6 +30,19 @@ impl RedisServer {
     /// One that asks for this password.
     pub(crate) async fn with_password(password: &str) -> Self {
         Self::with(&["--requirepass", password], Some(password.to_owned())).await
+    }
+
+    /// One that speaks TLS as well, at [`RedisServer::tls_url`], with the certificate `cert.pem` and the key `key.pem` of this folder.
+    pub(crate) async fn with_tls(folder: &Path) -> Self {
+        let (cert, key) = (folder.join("cert.pem").display().to_string(), folder.join("key.pem").display().to_string());
+        let options =
+            ["--tls-cert-file", &cert, "--tls-key-file", &key, "--tls-auth-clients", "no", "--tls-port", &free_port().to_string()];
+        Self::with(&options, None).await
+    }
+
+    /// Where it speaks TLS.
+    pub(crate) fn tls_url(&self) -> String {
+        format!("rediss://localhost:{}", self.options.last().expect("the port"))
     }
 
     async fn with(options: &[&str], password: Option<String>) -> Self {
