@@ -18,8 +18,6 @@ use super::{
 };
 use crate::backplane::carrier::{Channel, ChannelNames, Connection, Lost};
 
-/// As servers list it among their clients.
-const CLIENT_NAME: &str = "chaincast";
 /// Channels that are subscribed to at once.
 const AT_ONCE: usize = 256;
 
@@ -37,6 +35,8 @@ const SHARDED: Verbs = Verbs { publish: "SPUBLISH", subscribe: "SSUBSCRIBE", uns
 pub(super) struct RedisConnection {
     /// How to connect to any of the nodes, but for its address.
     info: ConnectionInfo,
+    /// As servers list it among their clients.
+    name: &'static str,
     route: Route,
     verbs: &'static Verbs,
     nodes: HashMap<String, MultiplexedConnection>,
@@ -47,9 +47,9 @@ pub(super) struct RedisConnection {
 
 impl RedisConnection {
     /// Connects to one node, and asks it whether there are more.
-    pub(super) async fn open(info: ConnectionInfo, sink: PushSink, pushed: Pushes) -> Result<Self, Lost> {
+    pub(super) async fn open(info: ConnectionInfo, name: &'static str, sink: PushSink, pushed: Pushes) -> Result<Self, Lost> {
         let asked = info.addr().clone();
-        let mut node = connect(info.clone(), &sink).await?;
+        let mut node = connect(info.clone(), name, &sink).await?;
         let hello: HashMap<String, Value> = redis::cmd("HELLO").query_async(&mut node).await.map_err(|error| lost(&error))?;
         let is = |mode: &[u8]| matches!(hello.get("mode"), Some(Value::BulkString(found)) if found == mode);
         if is(b"sentinel") {
@@ -65,7 +65,7 @@ impl RedisConnection {
             (Route::One(asked.clone()), &PLAIN)
         };
         let nodes = HashMap::from([(asked.to_string(), node)]);
-        Ok(Self { info, route, verbs, nodes, listening: HashSet::new(), sink, pushed })
+        Ok(Self { info, name, route, verbs, nodes, listening: HashSet::new(), sink, pushed })
     }
 
     pub(super) fn route(&self) -> &Route {
@@ -83,7 +83,7 @@ impl RedisConnection {
         if let Some(node) = self.nodes.get(&name) {
             return Ok(node.clone());
         }
-        let node = connect(self.info.clone().set_addr(address.clone()), &self.sink).await?;
+        let node = connect(self.info.clone().set_addr(address.clone()), self.name, &self.sink).await?;
         self.nodes.insert(name, node.clone());
         Ok(node)
     }
@@ -114,7 +114,7 @@ impl RedisConnection {
 }
 
 /// A connection of this client to one node.
-async fn connect(info: ConnectionInfo, sink: &PushSink) -> Result<MultiplexedConnection, Lost> {
+async fn connect(info: ConnectionInfo, name: &str, sink: &PushSink) -> Result<MultiplexedConnection, Lost> {
     let sink = sink.clone();
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(ANSWERS_WITHIN))
@@ -122,7 +122,7 @@ async fn connect(info: ConnectionInfo, sink: &PushSink) -> Result<MultiplexedCon
         .set_push_sender(move |push| sink.take(push));
     let connecting = async {
         let mut node = Client::open(info)?.get_multiplexed_async_connection_with_config(&config).await?;
-        redis::cmd("CLIENT").arg("SETNAME").arg(CLIENT_NAME).exec_async(&mut node).await?;
+        redis::cmd("CLIENT").arg("SETNAME").arg(name).exec_async(&mut node).await?;
         Ok(node)
     };
     connecting.await.map_err(|error| lost(&error))

@@ -51,11 +51,13 @@ impl Link {
     /// The store may be one that a single process uses, or several on one machine: Redis knows nothing of it.
     #[must_use]
     pub fn over_redis(url: &RedisUrl, settings: &LinkSettings) -> (Arc<Self>, Inbox) {
-        Self::start(Redis::at(url), settings)
+        Self::start(Redis::at(url.seeds().to_vec(), "chaincast"), settings)
     }
 }
 
 struct Redis {
+    /// As servers list it among their clients.
+    name: &'static str,
     seeds: Vec<ConnectionInfo>,
     /// Nodes of the cluster as it was last: a node that was named may be the one that is gone.
     learnt: Mutex<Vec<ConnectionAddr>>,
@@ -63,8 +65,8 @@ struct Redis {
 }
 
 impl Redis {
-    fn at(url: &RedisUrl) -> Self {
-        Self { seeds: url.seeds().to_vec(), learnt: Mutex::default(), tries: AtomicUsize::new(0) }
+    fn at(seeds: Vec<ConnectionInfo>, name: &'static str) -> Self {
+        Self { name, seeds, learnt: Mutex::default(), tries: AtomicUsize::new(0) }
     }
 
     /// Where to try, another one first each time: the first must not keep the others from being asked.
@@ -88,7 +90,7 @@ impl Redis {
         let connecting = async {
             for node in self.nodes() {
                 let (sink, pushed) = pushes(MAX_MESSAGE);
-                match RedisConnection::open(node, sink, pushed).await {
+                match RedisConnection::open(node, self.name, sink, pushed).await {
                     Ok(connection) => {
                         if let Route::Slots(slots) = connection.route() {
                             *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = slots.addresses(MAX_LEARNT);
@@ -119,8 +121,8 @@ impl Carrier for Redis {
     }
 
     fn leases(&self, names: &ChannelNames) -> Option<Arc<dyn Leases>> {
-        let own = Self { seeds: self.seeds.clone(), learnt: Mutex::default(), tries: AtomicUsize::new(0) };
-        Some(Arc::new(RedisLeases::over(own, names.prefix().to_owned(), LeaseSettings::default())))
+        // a connection of their own: nobody who wants a place waits behind events
+        Some(Arc::new(RedisLeases::over(self.seeds.clone(), names.prefix().to_owned(), LeaseSettings::default())))
     }
 
     async fn connect(&self) -> Result<Box<dyn Connection>, Lost> {

@@ -13,7 +13,7 @@ async fn an_instance_is_one_client_that_hears_what_it_follows_and_nothing_else()
     let [one, two] = pair(&server).await;
     assert_eq!(server.0.subscribed(), Ok(2));
     let list: String = server.0.run(&["CLIENT", "LIST"]).expect("a list");
-    assert_eq!(list.lines().filter(|client| client.contains("name=chaincast")).count(), 2, "{list}");
+    assert_eq!(list.lines().filter(|client| client.contains("name=chaincast ")).count(), 2, "{list}");
     one.follow(&[2, 3]);
     two.follow(&[3]);
     eventually("followed", async || {

@@ -17,6 +17,7 @@ mod script;
 
 use std::{sync::Arc, time::Duration};
 
+use ::redis::ConnectionInfo;
 use async_trait::async_trait;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -67,10 +68,11 @@ impl RedisLeases {
     /// Begins to look for Redis, on the current runtime, until this is dropped. Keys there begin with `prefix`.
     #[must_use]
     pub fn start(url: &RedisUrl, prefix: String, settings: LeaseSettings) -> Self {
-        Self::over(Redis::at(url), prefix, settings)
+        Self::over(url.seeds().to_vec(), prefix, settings)
     }
 
-    pub(super) fn over(redis: Redis, prefix: String, settings: LeaseSettings) -> Self {
+    pub(super) fn over(seeds: Vec<ConnectionInfo>, prefix: String, settings: LeaseSettings) -> Self {
+        let redis = Redis::at(seeds, "chaincast-limits");
         let (asks, asked) = mpsc::channel(MAX_ASKS);
         let book = Arc::<Book>::default();
         tokio::spawn(Keeper::new(redis, prefix, settings, book.clone(), asked).run());
