@@ -166,10 +166,16 @@ impl Caller {
         Ok(state.scrutiny.limits.begin(self.within_tenant(owner.as_deref()))?)
     }
 
-    /// A place among what its address and its owner hold.
-    pub(super) async fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+    /// A place among what its address and its owner hold, for an answer.
+    pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
         let owner = self.principal.counted_as();
-        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref())).await?)
+        Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref()))?)
+    }
+
+    /// A place among what its address holds, and its owner on all instances, for a stream.
+    pub(super) async fn hold_stream(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+        let owner = self.principal.counted_as();
+        Ok(state.scrutiny.limits.hold_everywhere(state.scrutiny.client(request), self.within_tenant(owner.as_deref())).await?)
     }
 
     fn within_tenant<'a>(&'a self, owner: Option<&'a str>) -> Option<(&'a str, &'a str)> {

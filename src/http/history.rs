@@ -59,7 +59,7 @@ pub(super) struct Answer {
 pub(super) async fn history(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, Problem> {
     let caller = Caller::reader(&request, &state).await?;
     // an answer may take megabytes of the store and of memory: what one client asks for at once is bounded as its streams are
-    let _place = caller.hold(&request, &state).await?;
+    let _place = caller.hold(&request, &state)?;
     let mut query = HistoryQuery::parse(request.query_string(), request.headers(), state.max_selectors)?;
     let reading = caller.reading(std::mem::take(&mut query.tenancy))?;
     query.filter = caller.visible(query.filter)?;

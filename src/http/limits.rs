@@ -310,13 +310,22 @@ impl Limits {
         self.count(rate.take(&(tenant.into(), subject.into()), Limit::SubjectRate))
     }
 
-    /// A place among what is held by `address`, and by `subject` of a tenant; what is `None` is not counted.
+    /// A place among what is held here by `address`, and by `subject` of a tenant; what is `None` is not counted. For what is over in a moment: the
+    /// other instances are not asked.
     ///
     /// # Errors
     /// [`Limited`] says by which limit, and when to come back.
-    pub async fn hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+    pub fn hold(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
+        self.count(self.try_hold(address, subject))
+    }
+
+    /// The same, and a place among what `subject` holds on all instances.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub async fn hold_everywhere(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
         // this instance's count first: what it refuses need not be asked for
-        let mut place = self.count(self.try_hold(address, subject))?;
+        let mut place = self.hold(address, subject)?;
         let most = self.settings.connections_per_subject;
         if let (Some(shared), Some(subject), 1..) = (&self.shared, subject, most) {
             let taken = shared.take(subject, most).await.ok_or(Limited::full(Limit::SubjectConnections));

@@ -75,7 +75,7 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
     let admitted = async {
         caller.begin(&state)?;
-        let place = caller.hold(&request, &state).await?;
+        let place = caller.hold_stream(&request, &state).await?;
         let tenant = reading.recorded(&caller.principal, "GET /events/subscribe", &state).await?;
         let log = state.log_of(&tenant).await?;
         let hub = following.hubs.hub(log).await?;

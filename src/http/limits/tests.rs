@@ -16,7 +16,7 @@ fn limits(change: impl FnOnce(&mut LimitSettings)) -> Arc<Limits> {
 fn connect(limits: &Limits, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
     limits.arrive(address)?;
     limits.begin(subject)?;
-    limits.hold(address, subject).now_or_never().expect("nobody is waited for")
+    limits.hold_everywhere(address, subject).now_or_never().expect("nobody is waited for")
 }
 
 fn refused(outcome: Result<Place, Limited>) -> Limit {
@@ -137,4 +137,14 @@ fn without_a_limit_or_a_subject_nobody_is_asked() {
     let _nobody = connect(&limited, address(1), None).expect("nobody");
     assert!(leases.keys().is_empty());
     assert_eq!(limits(|_| {}).are_shared(), None);
+}
+
+#[test]
+fn an_answer_is_counted_here_and_asks_no_other_instance() {
+    let ([one, _], leases) = two_instances(1);
+    let alice = Some(("acme", "alice"));
+    let held = one.hold(address(1), alice).expect("room");
+    assert_eq!((leases.held(), refused(one.hold(address(1), alice))), (0, Limit::SubjectConnections));
+    drop(held);
+    assert_eq!(one.held(), (0, 0));
 }
