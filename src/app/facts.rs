@@ -19,9 +19,9 @@ use super::{cluster::Own, unless_stopped};
 use crate::{
     backplane::{Backplane, Leases, Status},
     http::{
-        BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
-        LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics, RingStatistics, Scope,
-        ServiceHealth, Statistics,
+        BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics,
+        Latency, LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics,
+        RingStatistics, Scope, ServiceHealth, Statistics,
     },
     hub::{Admission, Hub, Hubs, Spread, Tally, Totals},
     ingest::{self, Publisher},
@@ -186,7 +186,7 @@ impl AppFacts {
             latency: latency(&totals.latency),
             log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
             ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
-            backplane: backplane_statistics(self.backplane.status(), whole_instance),
+            backplane: self.backplane_statistics(whole_instance),
             queues: whole_instance.then(|| self.queue_statistics()),
             memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
             instance: whole_instance.then(|| self.instance_statistics()),
@@ -212,6 +212,14 @@ impl AppFacts {
             max_frames: bounds.frames,
             max_bytes: bounds.bytes,
         }
+    }
+
+    fn backplane_statistics(&self, whole_instance: bool) -> BackplaneStatistics {
+        let Status { kind, is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued } =
+            self.backplane.status();
+        let holes_read = self.hubs.holes_read();
+        let traffic = BackplaneTraffic { sent, received, dropped, refused, reconnects, queued, max_queued, holes_read };
+        BackplaneStatistics { kind, connected: is_connected, peers, traffic: whole_instance.then_some(traffic) }
     }
 
     fn queue_statistics(&self) -> QueueStatistics {
@@ -322,12 +330,6 @@ pub(super) fn latency(tally: &Tally) -> LatencyStatistics {
     LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
 }
 
-fn backplane_statistics(status: Status, whole_instance: bool) -> BackplaneStatistics {
-    let Status { kind, is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued } = status;
-    let [queued, max_queued] = [queued, max_queued].map(|count| whole_instance.then_some(count));
-    BackplaneStatistics { kind, connected: is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued }
-}
-
 /// What the process holds in memory, as the kernel counts it; zero where `/proc` is not.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -393,6 +395,7 @@ mod tests {
         let quiet = facts.statistics(ids[1], false);
         assert_eq!((quiet.events.published, quiet.events.duplicates, quiet.connections.opened), (1, 1, 0));
         assert!(quiet.log.head <= 1, "its own");
+        assert!(quiet.backplane.traffic.is_none(), "what all logs announce");
         assert!(quiet.queues.is_none() && quiet.memory.is_none() && quiet.instance.is_none() && quiet.log.size_bytes.is_none());
         let whole = facts.statistics(ids[1], true);
         assert!(whole.queues.is_some() && whole.memory.is_some() && whole.log.size_bytes.is_some());

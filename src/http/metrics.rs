@@ -132,16 +132,17 @@ impl Scrape {
 
     fn backplane(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let found = &self.overall.statistics.backplane;
-        let room = [found.queued, found.max_queued].map(|count| count.unwrap_or_default() as u64);
+        let traffic = found.traffic.clone().unwrap_or_default();
         sheet.gauge("backplane_connected", "Whether other instances can be reached", None, u64::from(found.connected))?;
         sheet.gauge("backplane_peers", "Other instances that were heard of lately", None, found.peers as u64)?;
-        sheet.counter("backplane_sent", "Messages sent to other instances", found.sent)?;
-        sheet.counter("backplane_received", "Messages of other instances", found.received)?;
-        sheet.counter("backplane_dropped", "Messages that were not sent: others found the events by looking", found.dropped)?;
-        sheet.counter("backplane_refused", "Messages that no instance on this log can have sent", found.refused)?;
-        sheet.counter("backplane_reconnects", "Connections made after the first", found.reconnects)?;
-        sheet.gauge("backplane_queue", "Messages that wait to be sent", None, room[0])?;
-        sheet.gauge("backplane_queue_max", "The bound; more are dropped", None, room[1])
+        sheet.counter("backplane_sent", "Messages sent to other instances", traffic.sent)?;
+        sheet.counter("backplane_received", "Messages of other instances", traffic.received)?;
+        sheet.counter("backplane_dropped", "Messages that were not sent: others found the events by looking", traffic.dropped)?;
+        sheet.counter("backplane_refused", "Messages that no instance on this log can have sent", traffic.refused)?;
+        sheet.counter("backplane_reconnects", "Connections made after the first", traffic.reconnects)?;
+        sheet.gauge("backplane_queue", "Messages that wait to be sent", None, traffic.queued as u64)?;
+        sheet.gauge("backplane_queue_max", "The bound; more are dropped", None, traffic.max_queued as u64)?;
+        sheet.counter("holes_read", "Reads of the log for events before announced ones", traffic.holes_read)
     }
 
     fn room(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
@@ -201,14 +202,14 @@ mod tests {
     use super::*;
     use crate::{
         auth::AuthError,
-        http::{InstanceStatistics, LimitSettings, Limits, RefusedCredentials},
+        http::{BackplaneTraffic, InstanceStatistics, LimitSettings, Limits, RefusedCredentials},
     };
 
     fn scrape() -> String {
         let mut statistics = Statistics { version: "1.2.3", ..Statistics::default() };
         statistics.events.published = 7;
         statistics.connections.paced = 4;
-        statistics.backplane.refused = 5;
+        statistics.backplane.traffic = Some(BackplaneTraffic { refused: 5, ..BackplaneTraffic::default() });
         statistics.instance = Some(InstanceStatistics { logs: 3, followed_logs: 2, ..InstanceStatistics::default() });
         statistics.log.store = "sqlite";
         statistics.connections.closed.insert("lagging", 3);

@@ -61,8 +61,8 @@ pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
 pub use state::{Cluster, Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics, LimitStatistics,
-    LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, Scope, Statistics,
+    BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics,
+    LimitStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, Scope, Statistics,
 };
 pub use subscribe::Following;
 pub use tenancy::Tenancy;

@@ -280,6 +280,15 @@ pub struct BackplaneStatistics {
     pub connected: bool,
     /// Other instances that were heard of lately.
     pub peers: usize,
+    /// What goes to them and comes from them, of all logs; only for whoever may see the whole instance.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<BackplaneTraffic>,
+}
+
+/// What goes between instances.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BackplaneTraffic {
     /// Messages sent to other instances.
     pub sent: u64,
     /// Messages of other instances.
@@ -290,12 +299,12 @@ pub struct BackplaneStatistics {
     pub refused: u64,
     /// Connections made after the first.
     pub reconnects: u64,
-    /// Messages that wait to be sent; only for whoever may see the whole instance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queued: Option<usize>,
-    /// The bound; only for whoever may see the whole instance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_queued: Option<usize>,
+    /// Messages that wait to be sent.
+    pub queued: usize,
+    /// The bound.
+    pub max_queued: usize,
+    /// Reads of the log that were made because announced events waited behind a hole.
+    pub holes_read: u64,
 }
 
 /// What the process holds.
