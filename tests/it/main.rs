@@ -12,6 +12,7 @@ mod bad_input_sockets;
 mod drain;
 mod durability;
 mod failover;
+mod faults;
 mod fuzz;
 mod limits;
 mod log_contract;

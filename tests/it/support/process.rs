@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, LazyLock, Mutex,
@@ -20,13 +21,18 @@ use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
+    postgres::is_root,
     store::Store,
     wait::{PATIENCE, eventually},
 };
 
-/// The service's environment.
+/// The service's environment, and what starts it there.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings(BTreeMap<String, String>);
+pub(crate) struct Settings {
+    variables: BTreeMap<String, String>,
+    /// A command that takes the binary as its last argument and becomes it; the binary itself when empty.
+    starter: Vec<String>,
+}
 
 impl Settings {
     /// Two workers, quick retries and a short drain on this store.
@@ -36,7 +42,7 @@ impl Settings {
 
     /// The same for a `DATABASE_URL` that leads somewhere else, such as through a proxy.
     pub(crate) fn at(database_url: &str) -> Self {
-        Self(BTreeMap::new())
+        Self { variables: BTreeMap::new(), starter: Vec::new() }
             .with("DATABASE_URL", database_url)
             .with("CHAINCAST_WORKERS", 2)
             .with("CHAINCAST_RETRY_MILLISECONDS", 50)
@@ -46,7 +52,18 @@ impl Settings {
 
     /// With one more variable.
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.0.insert(name.to_owned(), value.to_string());
+        self.variables.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Where this directory is a file system of so many megabytes that only the process sees; others find it below `/proc/<pid>/root`.
+    pub(crate) fn on_a_disk_of_its_own(mut self, dir: &Path, megabytes: usize) -> Self {
+        let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
+        let mut starter = vec!["unshare", "--mount"];
+        // without root's rights, those of a user namespace
+        starter.extend((!is_root()).then_some("--map-root-user"));
+        starter.extend(["sh", "-c", &mount, dir.to_str().expect("temporary directories are UTF-8")]);
+        self.starter = starter.into_iter().map(str::to_owned).collect();
         self
     }
 }
@@ -82,6 +99,11 @@ impl Service {
     /// Everything that it has written so far, a line each.
     pub(crate) fn output(&self) -> Vec<String> {
         self.running.output.lock().expect("no reader panics").clone()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
     }
 
     /// Whether the process is still there.
@@ -139,8 +161,9 @@ impl Drop for Halted<'_> {
 
 impl Running {
     async fn start(settings: &Settings, addr: SocketAddr, home: &TempDir) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
-        command.env_clear().envs(&settings.0).env("CHAINCAST_LISTEN", addr.to_string()).env("RUST_BACKTRACE", "1");
+        let mut line = settings.starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_chaincast")]);
+        let mut command = Command::new(line.next().expect("the binary at least"));
+        command.args(line).env_clear().envs(&settings.variables).env("CHAINCAST_LISTEN", addr.to_string()).env("RUST_BACKTRACE", "1");
         for inherited in ["PATH", "HOME", "TMPDIR"] {
             command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
         }
