@@ -129,7 +129,7 @@ fn query(nr: usize, random: &mut fastrand::Rng) -> String {
     let (selects, narrows) = (["streams=", "users=", "topics="].iter().any(|name| drawn.contains(name)), drawn.contains("types="));
     let topic = if selects { "&topics=beacon" } else { "" };
     let kind = if narrows { "&types=beacon.lit" } else { "" };
-    let start = if nr % 3 == 0 { "&last_event_id=earliest" } else { "" };
+    let start = if nr.is_multiple_of(3) { "&last_event_id=earliest" } else { "" };
     format!("{drawn}{topic}{kind}{start}")
 }
 

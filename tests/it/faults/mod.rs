@@ -3,6 +3,7 @@
 //! Every scenario ends in the same verdict ([`ledger`]): what each subscriber was sent is held against the log as the store itself has it.
 //! Figures are reported, in a row each ([`row`]), and never asserted. Scenarios run one after the other, so that none starves another.
 
+mod backplanes;
 mod crowd;
 mod databases;
 mod disk;

@@ -31,26 +31,30 @@ const NUMBERINGS: &str =
     "SELECT e.epoch, e.first_seq FROM epochs e JOIN logs l ON l.id = e.log WHERE l.name = 'default' ORDER BY e.ordinal";
 const EVENTS: &str = "SELECT e.seq, e.received_at, e.envelope FROM events e JOIN logs l ON l.id = e.log WHERE l.name = 'default' AND e.seq > $1 ORDER BY e.seq";
 
+/// The same statements for either kind of connection. They need not be one snapshot: nobody publishes while a verdict is prepared.
+macro_rules! read_with {
+    ($store:expr, $after:expr) => {{
+        let mut store = $store;
+        Self::of(
+            sqlx::query_scalar(HEAD).fetch_one(&mut store).await.expect("reads"),
+            sqlx::query_as(NUMBERINGS).fetch_all(&mut store).await.expect("reads"),
+            sqlx::query_as(EVENTS).bind($after).fetch_all(&mut store).await.expect("reads"),
+        )
+    }};
+}
+
 impl Record {
     /// Reads the log `default` of the store behind a `DATABASE_URL`, and of its events those behind `after`.
     pub(super) async fn read(url: &str, after: u64) -> Self {
         let after = i64::try_from(after).expect("a seq");
-        // the three statements need not be one snapshot: nobody publishes while it is read for a verdict
-        let (earliest, numberings, rows): (i64, Vec<(i64, i64)>, Vec<(i64, i64, String)>) = if url.starts_with("sqlite://") {
-            let mut store = SqliteConnection::connect(url).await.expect("the file is there");
-            (
-                sqlx::query_scalar(HEAD).fetch_one(&mut store).await.expect("reads"),
-                sqlx::query_as(NUMBERINGS).fetch_all(&mut store).await.expect("reads"),
-                sqlx::query_as(EVENTS).bind(after).fetch_all(&mut store).await.expect("reads"),
-            )
+        if url.starts_with("sqlite://") {
+            read_with!(SqliteConnection::connect(url).await.expect("the file is there"), after)
         } else {
-            let mut store = PgConnection::connect(url).await.expect("the server is there");
-            (
-                sqlx::query_scalar(HEAD).fetch_one(&mut store).await.expect("reads"),
-                sqlx::query_as(NUMBERINGS).fetch_all(&mut store).await.expect("reads"),
-                sqlx::query_as(EVENTS).bind(after).fetch_all(&mut store).await.expect("reads"),
-            )
-        };
+            read_with!(PgConnection::connect(url).await.expect("the server is there"), after)
+        }
+    }
+
+    fn of(earliest: i64, numberings: Vec<(i64, i64)>, rows: Vec<(i64, i64, String)>) -> Self {
         Self {
             earliest: unsigned(earliest),
             numberings: numberings.into_iter().map(|(epoch, first)| (format!("{epoch:08x}"), unsigned(first))).collect(),

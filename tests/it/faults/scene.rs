@@ -17,13 +17,15 @@ use super::{
     load::{Load, light_beacon},
     record::Record,
     row::{self, Figures},
-    setup::{Home, Setup, Size, turn},
+    setup::{Home, Setup, Size, THROUGH_REDIS, turn},
 };
 use crate::support::{
     fault_proxy::{FaultProxy, Mode},
     http::Http,
+    lossy_redis::LossyRedis,
     postgres::Cluster,
     process::{Service, Settings},
+    redis::RedisServer,
     store::Store,
     wait::eventually,
 };
@@ -36,6 +38,8 @@ pub(super) struct Scene {
     pub(super) crowd: Crowd,
     pub(super) load: Load,
     pub(super) home: Home,
+    /// Where instances meet; nothing where there is only one.
+    pub(super) redis: Option<RedisServer>,
     /// What the log had of its present numbering before retention took it.
     pub(super) remembered: Option<Record>,
     /// The log of a primary that is gone with its last commits.
@@ -49,6 +53,13 @@ pub(super) struct Instance {
     pub(super) http: Http,
     /// Nothing where the store is a file.
     to_postgres: Option<FaultProxy>,
+    to_redis: Option<ToRedis>,
+}
+
+/// An instance's way to Redis: what breaks connections, before what spoils messages.
+pub(super) struct ToRedis {
+    pub(super) proxy: FaultProxy,
+    pub(super) lossy: LossyRedis,
 }
 
 impl Scene {
@@ -71,26 +82,35 @@ impl Scene {
         setup.instances = 1;
         let dir = TempDir::new().expect("a temporary directory");
         let settings = setup.settings(&format!("sqlite://{}/log.db", dir.path().display()));
-        let instance = Instance::start(settings.on_a_disk_of_its_own(dir.path(), megabytes), None).await;
-        Self::with(setup, Home::Disk(dir), vec![instance], turn).await
+        let instance = Instance::start(settings.on_a_disk_of_its_own(dir.path(), megabytes), None, None).await;
+        Self::with(setup, Home::Disk(dir), None, vec![instance], turn).await
     }
 
     async fn start_on(setup: Setup, home: Home, turn: MutexGuard<'static, ()>) -> Self {
+        let redis = if THROUGH_REDIS { Some(RedisServer::start().await) } else { None };
         let mut instances = Vec::new();
-        for _ in 0..setup.instances {
+        for nr in 0..setup.instances {
             let to_postgres = FaultProxy::before(&home.url()).await;
-            instances.push(Instance::start(setup.settings(&to_postgres.url()), Some(to_postgres)).await);
+            let mut settings = setup.settings(&to_postgres.url());
+            let to_redis = match &redis {
+                Some(redis) => Some(ToRedis::start(&redis.url(), nr as u64).await),
+                None => None,
+            };
+            if let Some(way) = &to_redis {
+                settings = settings.with("REDIS_URL", way.proxy.url());
+            }
+            instances.push(Instance::start(settings, Some(to_postgres), to_redis).await);
         }
-        Self::with(setup, home, instances, turn).await
+        Self::with(setup, home, redis, instances, turn).await
     }
 
-    async fn with(setup: Setup, home: Home, instances: Vec<Instance>, turn: MutexGuard<'static, ()>) -> Self {
+    async fn with(setup: Setup, home: Home, redis: Option<RedisServer>, instances: Vec<Instance>, turn: MutexGuard<'static, ()>) -> Self {
         let size = Size::wanted();
         let addrs: Vec<_> = instances.iter().map(|instance| instance.service.addr()).collect();
         let crowd = Crowd::gather(&addrs, size.subscribers, setup.slow).await;
         let load = Load::start(&addrs, size.publishers, size.pace, setup.padding);
         load.acknowledged_more(size.events).await;
-        Self { size, setup, instances, crowd, load, home, remembered: None, gone: None, _turn: turn }
+        Self { size, setup, instances, crowd, load, home, redis, remembered: None, gone: None, _turn: turn }
     }
 
     /// The server that is this scenario's own.
@@ -101,14 +121,24 @@ impl Scene {
         }
     }
 
+    /// Waits until every instance listens to Redis.
+    pub(super) async fn is_met_through_redis(&self) {
+        let Some(redis) = &self.redis else { return };
+        eventually("every instance listens to Redis", async || {
+            let subscribed = redis.subscribed()?;
+            if subscribed >= self.instances.len() { Ok(()) } else { Err(format!("{subscribed} do")) }
+        })
+        .await;
+    }
+
     /// How long a fault lasts, once it is felt.
     pub(super) async fn lasts(&self) {
         sleep(self.size.fault).await;
     }
 
-    /// Waits until the clocks of all publishers have met the fault: it stops everyone.
+    /// Waits until the fault has been met as often as there are publishers: it stops everyone.
     pub(super) async fn stops_publishing(&self) {
-        self.load.refused_more(3 * self.size.publishers).await;
+        self.load.refused_more(self.size.publishers).await;
     }
 
     /// Publishes some more on every instance, waits for everyone, and judges. `healed` is when the fault was over.
@@ -123,6 +153,7 @@ impl Scene {
         }
         let recovery = healed.elapsed();
         self.load.acknowledged_more(self.size.events).await;
+        self.is_met_through_redis().await;
         let (mut told, unacknowledged) = self.load.stop().await;
         let last = light_beacon(&self.instances[0].http, "beacon-last", &beacons).await;
         self.crowd.reached(&last).await;
@@ -144,7 +175,8 @@ impl Scene {
             verdict.add(judge_transcript(&log, &transcript.query, &transcript.frames));
         }
         let (instances, refused, postgres) = (self.instances.len(), told.refused, version(&url).await);
-        let figures = Figures { instances, subscribers, connections, refused, recovery, unacknowledged, postgres, redis: None };
+        let redis = self.redis.as_ref().map(RedisServer::version);
+        let figures = Figures { instances, subscribers, connections, refused, recovery, unacknowledged, postgres, redis };
         row::write(&self.setup, &figures, &verdict);
         assert!(verdict.is_clean(), "{}: {verdict:#?}", self.setup.fault);
         assert!(verdict.delivered > 0 && verdict.acknowledged > 2 * self.size.events, "nothing was under way: {verdict:?}");
@@ -154,15 +186,20 @@ impl Scene {
 }
 
 impl Instance {
-    async fn start(settings: Settings, to_postgres: Option<FaultProxy>) -> Self {
+    async fn start(settings: Settings, to_postgres: Option<FaultProxy>, to_redis: Option<ToRedis>) -> Self {
         let service = Service::start(settings).await;
         let http = Http::new(service.addr());
-        Self { service, http, to_postgres }
+        Self { service, http, to_postgres, to_redis }
     }
 
     /// Its way to Postgres.
     pub(super) fn to_postgres(&self) -> &FaultProxy {
         self.to_postgres.as_ref().expect("the store is a server")
+    }
+
+    /// Its way to Redis.
+    pub(super) fn to_redis(&self) -> &ToRedis {
+        self.to_redis.as_ref().expect("instances meet through Redis")
     }
 
     /// Cuts it off from Postgres, and waits until it says so.
@@ -173,6 +210,13 @@ impl Instance {
             if health["status"] == "healthy" { Err(health.to_string()) } else { Ok(()) }
         })
         .await;
+    }
+}
+
+impl ToRedis {
+    async fn start(url: &str, seed: u64) -> Self {
+        let lossy = LossyRedis::before(url, seed).await;
+        Self { proxy: FaultProxy::before(&lossy.url()).await, lossy }
     }
 }
 

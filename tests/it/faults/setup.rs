@@ -10,6 +10,9 @@ use crate::support::{postgres::Cluster, process::Settings, store::Store};
 /// `full` for the figures of RELIABILITY.md; unset for what every test run can afford.
 const SIZE: &str = "CHAINCAST_TEST_FAULTS";
 
+/// Whether instances meet through Redis. Off until the service speaks to it; the scenarios of Redis are ignored as long.
+pub(super) const THROUGH_REDIS: bool = false;
+
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
