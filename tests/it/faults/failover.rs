@@ -46,5 +46,6 @@ async fn a_replica_that_lacks_the_last_commits_takes_over_and_everyone_above_the
     let Home::Own(primary) = std::mem::replace(&mut scene.home, Home::Own(replica)) else { panic!("a server of its own") };
     block_in_place(|| primary.start_again());
     scene.gone = Some(Record::read(&primary.url(), 0).await);
-    scene.verdict(healed).await;
+    let verdict = scene.verdict(healed).await;
+    assert!(verdict.lost_by_store > 0 && verdict.told_rewound > 0, "the replica lacked nothing: {verdict:?}");
 }
