@@ -8,7 +8,6 @@ use super::{scene::Scene, setup::Setup};
 use crate::support::fault_proxy::Mode;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn without_redis_instances_follow_the_log_by_looking_and_meet_again_when_it_is_back() {
     let mut scene = Scene::start(Setup::of(20, "Redis is stopped and started")).await;
     scene.is_met_through_redis().await;
@@ -20,7 +19,6 @@ async fn without_redis_instances_follow_the_log_by_looking_and_meet_again_when_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn hints_that_are_late_lost_repeated_and_out_of_order_cost_nobody_an_event() {
     let scene = Scene::start(Setup::of(30, "Redis is slow and lossy: messages are late, lost, repeated, out of order")).await;
     scene.is_met_through_redis().await;

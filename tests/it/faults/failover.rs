@@ -33,19 +33,21 @@ async fn a_replica_that_lacks_the_last_commits_takes_over_and_everyone_above_the
     block_in_place(|| scene.server().kill_9());
     scene.stops_publishing().await;
     scene.lasts().await;
-    block_in_place(|| {
-        replica.start_again();
-        replica.promote();
-    });
-    for instance in &scene.instances {
-        instance.to_postgres().lead_to(&replica.url());
-        instance.to_postgres().set(Mode::Pass);
-    }
-    let healed = Instant::now();
     // started once more where nobody but the ledger finds it
     let Home::Own(primary) = std::mem::replace(&mut scene.home, Home::Own(replica)) else { panic!("a server of its own") };
     block_in_place(|| primary.start_again());
     scene.gone = Some(Record::read(&primary.url(), 0).await);
+    block_in_place(|| primary.kill_9());
+
+    block_in_place(|| {
+        scene.server().start_again();
+        scene.server().promote();
+    });
+    for instance in &scene.instances {
+        instance.to_postgres().lead_to(&scene.home.url());
+        instance.to_postgres().set(Mode::Pass);
+    }
+    let healed = Instant::now();
     let verdict = scene.verdict(healed).await;
     assert!(verdict.lost_by_store > 0 && verdict.told_rewound > 0, "the replica lacked nothing: {verdict:?}");
 }

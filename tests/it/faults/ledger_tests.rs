@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    ledger::{Log, Told, Verdict, judge_log, judge_transcript},
+    ledger::{Log, Told, judge_log},
     record::{Logged, Record},
+    transcript::judge_transcript,
+    verdict::Verdict,
 };
 use crate::support::sse_parser::Frame;
 

@@ -18,3 +18,5 @@ mod retention;
 mod row;
 mod scene;
 mod setup;
+mod transcript;
+mod verdict;

@@ -53,31 +53,26 @@ async fn one_is_cut_from_both(nr: u32, fault: &'static str, mode: Mode) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn an_instance_that_redis_refuses_follows_the_log_by_looking() {
     one_is_cut_from_redis(80, "an instance's connections to Redis are refused", Mode::Refuse).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn an_instance_whose_connections_to_redis_are_reset_follows_the_log_by_looking() {
     one_is_cut_from_redis(81, "an instance's connections to Redis are reset", Mode::Reset).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn an_instance_to_which_redis_falls_silent_follows_the_log_by_looking() {
     one_is_cut_from_redis(82, "an instance's connections to Redis fall silent", Mode::Silent).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn an_instance_that_postgres_and_redis_refuse_catches_up() {
     one_is_cut_from_both(90, "an instance's connections to Postgres and Redis are refused", Mode::Refuse).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "the service does not speak to Redis yet"]
 async fn an_instance_to_which_postgres_and_redis_fall_silent_catches_up() {
     one_is_cut_from_both(91, "an instance's connections to Postgres and Redis fall silent", Mode::Silent).await;
 }

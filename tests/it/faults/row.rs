@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use serde_json::json;
 
-use super::{ledger::Verdict, setup::Setup};
+use super::{setup::Setup, verdict::Verdict};
 
 /// The directory for the rows; none when unset.
 const ROWS: &str = "CHAINCAST_TEST_FAULTS_ROWS";

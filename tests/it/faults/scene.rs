@@ -13,11 +13,13 @@ use tokio::{
 
 use super::{
     crowd::Crowd,
-    ledger::{Log, Told, Verdict, judge_log, judge_transcript},
+    ledger::{Log, Told, judge_log},
     load::{Load, light_beacon},
     record::Record,
     row::{self, Figures},
-    setup::{Home, Setup, Size, THROUGH_REDIS, turn},
+    setup::{Home, Room, Setup, Size, turn},
+    transcript::judge_transcript,
+    verdict::Verdict,
 };
 use crate::support::{
     fault_proxy::{FaultProxy, Mode},
@@ -76,32 +78,29 @@ impl Scene {
         Self::start_on(setup, Home::Own(tokio::task::block_in_place(Cluster::start)), turn).await
     }
 
-    /// One instance on a file system of this size, which nobody else sees.
-    pub(super) async fn start_on_disk(mut setup: Setup, megabytes: usize) -> Self {
+    /// One instance on a file, whose room ends by one of these means.
+    pub(super) async fn start_on_disk(mut setup: Setup, room: Room) -> Self {
         let turn = turn().await;
         setup.instances = 1;
         let dir = TempDir::new().expect("a temporary directory");
         let settings = setup.settings(&format!("sqlite://{}/log.db", dir.path().display()));
-        let instance = Instance::start(settings.on_a_disk_of_its_own(dir.path(), megabytes), None, None).await;
+        let settings = match room {
+            Room::Disk { megabytes } => settings.on_a_disk_of_its_own(dir.path(), megabytes),
+            Room::Limit => settings.that_survives_file_limits(),
+        };
+        let instance = Instance::start(settings, None, None).await;
         Self::with(setup, Home::Disk(dir), None, vec![instance], turn).await
     }
 
     async fn start_on(setup: Setup, home: Home, turn: MutexGuard<'static, ()>) -> Self {
-        let redis = if THROUGH_REDIS { Some(RedisServer::start().await) } else { None };
+        let redis = RedisServer::start().await;
         let mut instances = Vec::new();
         for nr in 0..setup.instances {
-            let to_postgres = FaultProxy::before(&home.url()).await;
-            let mut settings = setup.settings(&to_postgres.url());
-            let to_redis = match &redis {
-                Some(redis) => Some(ToRedis::start(&redis.url(), nr as u64).await),
-                None => None,
-            };
-            if let Some(way) = &to_redis {
-                settings = settings.with("REDIS_URL", way.proxy.url());
-            }
-            instances.push(Instance::start(settings, Some(to_postgres), to_redis).await);
+            let (to_postgres, to_redis) = (FaultProxy::before(&home.url()).await, ToRedis::start(&redis.url(), nr as u64).await);
+            let settings = setup.settings(&to_postgres.url()).with("REDIS_URL", to_redis.proxy.url());
+            instances.push(Instance::start(settings, Some(to_postgres), Some(to_redis)).await);
         }
-        Self::with(setup, home, redis, instances, turn).await
+        Self::with(setup, home, Some(redis), instances, turn).await
     }
 
     async fn with(setup: Setup, home: Home, redis: Option<RedisServer>, instances: Vec<Instance>, turn: MutexGuard<'static, ()>) -> Self {
@@ -229,5 +228,5 @@ async fn version(url: &str) -> Option<String> {
     Some(sqlx::query_scalar("SHOW server_version").fetch_one(&mut server).await.expect("servers know their version"))
 }
 
-/// The longest that a condition of a scenario's own making may be looked for.
+/// How often a scenario looks at a condition of its own making.
 pub(super) const LOOK: Duration = Duration::from_millis(20);

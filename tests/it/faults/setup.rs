@@ -10,9 +10,6 @@ use crate::support::{postgres::Cluster, process::Settings, store::Store};
 /// `full` for the figures of RELIABILITY.md; unset for what every test run can afford.
 const SIZE: &str = "CHAINCAST_TEST_FAULTS";
 
-/// Whether instances meet through Redis. Off until the service speaks to it; the scenarios of Redis are ignored as long.
-pub(super) const THROUGH_REDIS: bool = false;
-
 /// How much of everything.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Size {
@@ -84,8 +81,17 @@ pub(super) enum Home {
     Shared(Store),
     /// A server of its own that may be stopped, killed and filled.
     Own(Cluster),
-    /// A small file system that only the one instance sees, mounted here.
+    /// A directory whose room may end; it may be a file system that only the one instance sees.
     Disk(TempDir),
+}
+
+/// What bounds the room of a file.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Room {
+    /// A small file system of its own.
+    Disk { megabytes: usize },
+    /// The limit of the process.
+    Limit,
 }
 
 impl Home {
@@ -98,7 +104,7 @@ impl Home {
         }
     }
 
-    /// Where the store can be read without the service: of the small file system, which `pid` sees, a copy that is made in `folder`.
+    /// Where the store can be read without the service: of a directory, as `pid` sees it, a copy that is made in `folder`.
     pub(super) fn url_to_read(&self, pid: u32, folder: &Path) -> String {
         let Self::Disk(dir) = self else { return self.url() };
         // SQLite takes /proc/<pid>/root for a link to this test's own root

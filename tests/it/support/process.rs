@@ -16,7 +16,7 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
 
@@ -66,6 +66,12 @@ impl Settings {
         self.starter = starter.into_iter().map(str::to_owned).collect();
         self
     }
+
+    /// Where a write beyond the limit of a file's size fails, and does not end the process.
+    pub(crate) fn that_survives_file_limits(mut self) -> Self {
+        self.starter = ["sh", "-c", "trap '' XFSZ && exec \"$@\"", "sh"].map(str::to_owned).into();
+        self
+    }
 }
 
 /// A running service; killed when dropped, when it must never have panicked.
@@ -104,6 +110,12 @@ impl Service {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.running.child.id()
+    }
+
+    /// Lets none of its files grow beyond so many bytes, or as large as they like.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.running.child)), Resource::Fsize, limit).expect("own child");
     }
 
     /// Whether the process is still there.
@@ -148,6 +160,13 @@ impl Service {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.running.child), signal).expect("own child");
     }
+}
+
+/// Whether this machine lets a process have a file system of its own.
+pub(crate) fn may_mount() -> bool {
+    let as_root = if is_root() { [].as_slice() } else { &["--map-root-user"] };
+    let tried = Command::new("unshare").arg("--mount").args(as_root).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    tried.is_ok_and(|output| output.status.success())
 }
 
 /// A service that gets no processor time.
