@@ -3,18 +3,27 @@
 //! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencers and all timers; connections to
 //! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
 //!
-//! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the listener stays open while every stream is told
-//! `hub.closing` over the drain window; then workers stop, what was accepted is committed, and the store is closed.
+//! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the instance says at once that it is not ready; after
+//! the drain delay, in which nothing else changes, every stream is told `hub.closing` over the drain window, while publishing goes on; then the port is
+//! closed, requests that are under way are answered, what was accepted is committed, and the store is closed.
 
 mod access;
 mod authority;
+mod backplane;
+mod copy;
 mod facts;
+mod healthcheck;
 mod keys;
 mod operators;
 mod serve;
 mod store;
 
-use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use tokio::{
@@ -24,14 +33,18 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-pub use self::keys::{Said, keys};
 use self::{
     authority::Gate,
     facts::AppFacts,
-    serve::{guard, listen, serve},
+    serve::{CONNECTIONS_END_WITHIN_SECONDS, close, guard, listen, serve},
+};
+pub use self::{
+    copy::copy,
+    healthcheck::healthcheck,
+    keys::{Said, keys},
 };
 use crate::{
-    backplane::Local,
+    backplane::Backplane,
     config::Config,
     domain::LogName,
     http::{Console, Guard, InFlight, Openness, Origins, State},
@@ -41,6 +54,14 @@ use crate::{
     vital::vital,
 };
 
+/// How long a stop may take beyond the drain delay and the drain window: whatever ends the process must be more patient than all three together.
+pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
+    .saturating_add(REQUESTS_END_WITHIN)
+    .saturating_add(Duration::from_secs(2 * CONNECTIONS_END_WITHIN_SECONDS))
+    .saturating_add(COMMITS_END_WITHIN)
+    .saturating_add(Duration::from_secs(1));
+/// How much longer than the window the last streams may take to be let go of.
+const DRAIN_SLACK: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take to end.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 /// How long what was accepted may take to be committed at the end.
@@ -55,9 +76,14 @@ pub struct App {
     server: actix_server::Server,
     operators: Option<actix_server::Server>,
     address: SocketAddr,
+    /// The port, to close it before the server ends.
+    listener: TcpListener,
     hubs: Arc<Hubs>,
+    facts: Arc<AppFacts>,
     in_flight: InFlight,
     log: Arc<dyn EventLog>,
+    backplane: Arc<dyn Backplane>,
+    drain_delay: Duration,
     drain: Duration,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
@@ -70,6 +96,7 @@ impl App {
     /// What is wrong with the settings, the store or the address, in words for whoever starts the service.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         config.check()?;
+        let backplane = backplane::choose(&config)?;
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -77,12 +104,13 @@ impl App {
         let store = store::open(&config.log).await?;
         let on_runtime = Arc::new(OnRuntime::new(store.clone(), Handle::current()));
         let log: Arc<dyn EventLog> = on_runtime.clone();
-        let (access, tokens) = access::start(on_runtime, &config).await?;
+        let (access, tokens) = access::start(on_runtime.clone(), &config).await?;
         config.check_openness(access.is_open())?;
 
-        let (backplane, announcements) = Local::new();
-        let hubs = Hubs::start(log.clone(), hub_settings(&config), announcements, config.hub.max_tenants).await?;
-        let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+        let (backplane, inbox) = backplane::start(backplane, &*on_runtime).await?;
+        let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
+        hubs.hear_through(&backplane);
+        let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         access::spawn(&mut tasks, &access, tokens, &hubs, &stop);
@@ -93,7 +121,7 @@ impl App {
         };
         // the store itself: a trim that has had its turn must end, which a call on another runtime would not
         tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, stopped(stop.subscribe())));
-        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone());
+        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone(), backplane.clone());
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
         let state = State {
@@ -104,7 +132,7 @@ impl App {
             deliver_per_second: config.limits.deliver_per_second(),
             logs: hubs.clone(),
             publisher: Arc::new(publisher),
-            facts,
+            facts: facts.clone(),
             ingest: config.ingest.limits(),
             // a dozen of the largest requests at once, whatever else the instance has to hold
             unverified: Arc::new(Semaphore::new((config.ingest.limits().batch_bytes / 1024 + 1) * UNVERIFIED_BODIES)),
@@ -126,9 +154,11 @@ impl App {
                 (None, Some(server))
             }
         };
-        let server = serve(listener, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
+        let port = listener.try_clone()?;
+        let server = serve(port, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors, access.is_open());
-        Ok(Self { server, operators, address, hubs, in_flight, log, drain: config.server.drain(), stop, tasks })
+        let (drain_delay, drain) = (config.server.drain_delay(), config.server.drain());
+        Ok(Self { server, operators, address, listener, hubs, facts, in_flight, log, backplane, drain_delay, drain, stop, tasks })
     }
 
     /// Where it listens.
@@ -142,7 +172,21 @@ impl App {
     /// # Errors
     /// When the accept loop fails.
     pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self { server, operators, hubs, in_flight, log, drain, stop: stop_tasks, mut tasks, .. } = self;
+        let Self {
+            server,
+            operators,
+            listener,
+            hubs,
+            facts,
+            in_flight,
+            log,
+            backplane,
+            drain_delay,
+            drain,
+            stop: stop_tasks,
+            mut tasks,
+            ..
+        } = self;
         let handle = server.handle();
         let mut serving = tokio::spawn(server);
         let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
@@ -153,12 +197,16 @@ impl App {
             }
             () = stop => {}
         }
+        facts.leave();
+        if !drain_delay.is_zero() {
+            tracing::info!(delay_seconds = drain_delay.as_secs(), "stopping: not ready any more, and serving until load balancers know");
+            sleep(drain_delay).await;
+        }
         tracing::info!(connections = hubs.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
         in_flight.close_connections();
         hubs.drain(drain);
-        // a little beyond the window, for the last ones to be let go of
-        wait_until(drain + Duration::from_secs(1), || hubs.admission().now() == 0).await;
-        handle.pause().await;
+        wait_until(drain + DRAIN_SLACK, || hubs.admission().now() == 0).await;
+        close(&handle, listener).await;
         wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
         handle.stop(true).await;
         serving.await.context("the server's task died")??;
@@ -171,6 +219,8 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        backplane.leave().await;
+        hubs.stop();
         log.close().await;
         tracing::info!("stopped");
         Ok(())

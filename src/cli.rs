@@ -5,7 +5,7 @@ mod keys;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::keys::{KeysCommand, NewKey};
-use crate::config::{Config, environment};
+use crate::config::{Config, DatabaseUrl, environment};
 
 /// Real-time blockchain events over Server-Sent Events
 #[derive(Parser, Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,15 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document
     Openapi,
+    /// Ask the instance with the same settings whether it is ready; ends with 0 if it is, with 1 if not
+    ///
+    /// For health checks of containers that have no other client. It asks at CHAINCAST_LISTEN, or on loopback where that is every address of this
+    /// machine, prints the answer, and waits for it for three seconds at most.
+    Healthcheck {
+        /// Ask only whether the process answers: what restarts it must not ask for more
+        #[arg(long)]
+        live: bool,
+    },
     /// Look after keys: who may publish, follow and administer
     Keys {
         /// What to do with them.
@@ -49,6 +58,16 @@ pub enum LogCommand {
         /// Why, for whoever reads the chain of epochs later
         #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
         cause: String,
+    },
+    /// Copy everything into an empty store: from SQLite to PostgreSQL, or from any store to any other
+    ///
+    /// Copies all logs, and who may use them, from the store that DATABASE_URL names. Afterwards a service on the new store goes on exactly where the
+    /// old one stopped: cursors, ids, keys, tickets and revocations hold. Stop the service first. Copies all or nothing, and compares before it says
+    /// so; one that was interrupted is simply run again.
+    Copy {
+        /// The store to copy to, which must be empty: postgres://… or sqlite://path. In the variable a password stays out of the list of processes
+        #[arg(long, env = "CHAINCAST_COPY_TO", value_name = "URL", hide_env_values = true)]
+        to: DatabaseUrl,
     },
 }
 
@@ -113,6 +132,17 @@ mod tests {
         let cli = parse(&["log", "new-epoch", "--cause", "restored", "--database-url", "sqlite://x"]);
         assert_eq!(cli.command_or_serve(), Command::Log { command: LogCommand::NewEpoch { cause: "restored".into() } });
         assert_eq!(cli.config.log.database_url, "sqlite://x".parse().expect("infallible"));
+    }
+
+    #[test]
+    fn a_copy_must_say_where_to() {
+        let cli = parse(&["log", "copy", "--to", "postgres://u:open-sesame@h/d"]);
+        assert_eq!(
+            cli.command_or_serve(),
+            Command::Log { command: LogCommand::Copy { to: "postgres://u:open-sesame@h/d".parse().expect("infallible") } }
+        );
+        assert!(!format!("{cli:?}").contains("open-sesame"));
+        assert!(try_parse(&["log", "copy"]).is_err());
     }
 
     #[test]

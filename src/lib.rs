@@ -15,7 +15,7 @@
 //! | module | what it is | may use |
 //! |---|---|---|
 //! | [`domain`] | the words as types; pure | nothing |
-//! | [`log`] | the durable log: contract, Postgres, SQLite, retention | `domain` |
+//! | [`log`] | the durable log: contract, Postgres, SQLite, retention, copies | `domain` |
 //! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
 //! | [`backplane`] | tells that a log grew | `domain`, `log` |
 //! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |

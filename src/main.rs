@@ -5,7 +5,7 @@ use std::{pin::pin, process::ExitCode};
 use chaincast::{
     app::{self, App},
     cli::{Cli, Command, KeysCommand, LogCommand},
-    config::Config,
+    config::{Config, DatabaseUrl},
     http::openapi,
     shutdown::Signals,
     telemetry,
@@ -21,8 +21,10 @@ async fn main() -> ExitCode {
             print!("{}", openapi::to_json());
             Ok(())
         }
+        Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
+        Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -71,5 +73,11 @@ fn user() -> String {
 async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
     println!("{}", app::new_epoch(&config, cause).await?);
+    Ok(())
+}
+
+async fn copy(config: Config, to: &DatabaseUrl) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry)?;
+    println!("{}", app::copy(&config, to, |progress| eprintln!("{progress}")).await?);
     Ok(())
 }

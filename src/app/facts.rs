@@ -8,7 +8,7 @@ use std::{
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -17,6 +17,7 @@ use tokio::time::interval;
 
 use super::unless_stopped;
 use crate::{
+    backplane::{Backplane, Status},
     http::{
         BackplaneStatistics, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics, Latency,
         LatencyStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics, RingStatistics, ServiceHealth,
@@ -39,7 +40,9 @@ pub(super) struct AppFacts {
     hubs: Arc<Hubs>,
     publisher: Publisher,
     log: Arc<dyn EventLog>,
+    backplane: Arc<dyn Backplane>,
     started: Instant,
+    leaving: AtomicBool,
     size_bytes: AtomicU64,
     /// The most connections whose peer went, of all logs, that were ever told.
     left: AtomicU64,
@@ -55,9 +58,24 @@ struct Counts {
 }
 
 impl AppFacts {
-    pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>) -> Arc<Self> {
+    pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>) -> Arc<Self> {
         let (size_bytes, left, counts) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
-        Arc::new(Self { hubs, publisher, log, started: Instant::now(), size_bytes, left, counts })
+        Arc::new(Self {
+            hubs,
+            publisher,
+            log,
+            backplane,
+            started: Instant::now(),
+            leaving: AtomicBool::new(false),
+            size_bytes,
+            left,
+            counts,
+        })
+    }
+
+    /// From now on it says that clients had better go elsewhere.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
     fn counts(&self, log: LogId) -> Counts {
@@ -173,7 +191,7 @@ impl Facts for AppFacts {
     }
 
     fn draining(&self) -> bool {
-        self.hubs.admission().is_draining()
+        self.leaving.load(Ordering::Acquire)
     }
 
     fn health(&self) -> Health {
@@ -184,12 +202,17 @@ impl Facts for AppFacts {
             (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
         };
         let admission = self.hubs.admission();
-        let hub = match (admission.is_draining(), admission.now() >= admission.max()) {
+        let hub = match (self.draining(), admission.now() >= admission.max()) {
             (true, _) => part(HealthStatus::Degraded, Some("draining")),
             (false, true) => part(HealthStatus::Degraded, Some("every connection is taken")),
             (false, false) => part(HealthStatus::Healthy, None),
         };
-        let services = BTreeMap::from([("log", log), ("hub", hub)]);
+        let backplane = if self.backplane.status().is_connected {
+            part(HealthStatus::Healthy, None)
+        } else {
+            part(HealthStatus::Degraded, Some("out of reach: other instances hear of events a moment later"))
+        };
+        let services = BTreeMap::from([("log", log), ("hub", hub), ("backplane", backplane)]);
         let status = services.values().map(|service| service.status).max().unwrap_or(HealthStatus::Healthy);
         Health { status, services }
     }
@@ -207,7 +230,7 @@ impl Facts for AppFacts {
             latency: latency(&totals),
             log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
             ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
-            backplane: BackplaneStatistics { kind: "local" },
+            backplane: backplane_statistics(self.backplane.status(), whole_instance),
             queues: whole_instance.then(|| self.queue_statistics()),
             memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
             instance: whole_instance.then(|| self.instance_statistics()),
@@ -265,6 +288,12 @@ fn latency(totals: &Totals) -> LatencyStatistics {
     LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
 }
 
+fn backplane_statistics(status: Status, whole_instance: bool) -> BackplaneStatistics {
+    let Status { kind, is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued } = status;
+    let [queued, max_queued] = [queued, max_queued].map(|count| whole_instance.then_some(count));
+    BackplaneStatistics { kind, connected: is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued }
+}
+
 /// What the process holds in memory, as the kernel counts it; zero where `/proc` is not.
 fn resident_bytes() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -298,9 +327,10 @@ mod tests {
             let home = tempfile::TempDir::new().expect("a temporary directory");
             let opened = SqliteLog::open_file(&home.path().join("log.db"), SqliteSettings::default()).await.expect("opens");
             let log: Arc<dyn EventLog> = Arc::new(opened);
-            let (backplane, announcements) = Local::new();
-            let hubs = Hubs::start(log.clone(), settings, announcements, 10).await.expect("starts");
-            let (publisher, committer) = Committer::new(log.clone(), Arc::new(backplane), ingest::Settings::default());
+            let (backplane, inbox) = Local::new();
+            let backplane = Arc::new(backplane);
+            let hubs = Hubs::start(log.clone(), settings, inbox.announcements, 10).await.expect("starts");
+            let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
             let committing = tokio::spawn(committer.run(std::future::pending()));
             let ids = [hubs.log(&LogName::new("busy")).await.expect("opens"), hubs.log(&LogName::new("quiet")).await.expect("opens")];
             for (log, id) in [(ids[0], "1"), (ids[0], "2"), (ids[1], "1"), (ids[1], "1")] {
@@ -309,7 +339,7 @@ mod tests {
                 let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
                 publisher.publish(log, request).await.expect("published");
             }
-            let facts = AppFacts::new(hubs.clone(), publisher, log.clone());
+            let facts = AppFacts::new(hubs.clone(), publisher, log.clone(), backplane);
             Self { _home: home, log, hubs, committing, facts, ids }
         }
 

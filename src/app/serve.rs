@@ -4,17 +4,18 @@
 
 use std::{
     future::ready,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener},
     rc::Rc,
     sync::Arc,
     time::Duration,
 };
 
 use actix_http::HttpService;
+use actix_server::ServerHandle;
 use actix_service::{ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::{dev::AppConfig, web};
 use anyhow::Context as _;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::sleep};
 
 use crate::{
     config::Config,
@@ -25,6 +26,8 @@ use crate::{
 
 /// Connections that the kernel may hold before they are accepted: a restart is followed by all clients at once.
 const BACKLOG: i32 = 4096;
+/// How long the accept loop may take to see that it is to pause.
+const ACCEPT_LOOP_TURN: Duration = Duration::from_millis(20);
 /// How long actix then waits for connections, all of which are idle.
 pub(super) const CONNECTIONS_END_WITHIN_SECONDS: u64 = 1;
 /// The most bytes of a request's head: room for tokens, cookies and a long filter.
@@ -48,6 +51,17 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         Ok(socket.into())
     };
     open().with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Closes the port before the server ends. A server that only pauses leaves those who come in the kernel's queue, where nobody serves them; a port that
+/// is closed has a proxy go to another instance at once.
+pub(super) async fn close(server: &ServerHandle, listener: TcpListener) {
+    server.pause().await;
+    // the accept loop is told and not waited for, and would log the end of its socket as a fault
+    sleep(ACCEPT_LOOP_TURN).await;
+    if let Err(error) = socket2::SockRef::from(&listener).shutdown(Shutdown::Both) {
+        tracing::debug!(%error, "the port is closed only with the server");
+    }
 }
 
 /// What clients are held to until they follow a stream.

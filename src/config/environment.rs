@@ -29,11 +29,11 @@ pub fn check(names: impl IntoIterator<Item = String>, command: &clap::Command) -
     }
 }
 
-/// The variables that `command` reads.
+/// The variables that `command` and the commands below it read.
 #[must_use]
 pub fn variables(command: &clap::Command) -> Vec<String> {
-    let names = command.get_arguments().filter_map(clap::Arg::get_env);
-    names.map(|name| name.to_string_lossy().into_owned()).collect()
+    let own = command.get_arguments().filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy().into_owned());
+    own.chain(command.get_subcommands().flat_map(variables)).collect()
 }
 
 fn closest(name: &str, known: &[String]) -> Option<String> {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn settings_and_other_peoples_variables_pass() {
-        for name in ["CHAINCAST_LISTEN", "CHAINCAST_LOG", "DATABASE_URL", "PATH", "chaincast_listen"] {
+        for name in ["CHAINCAST_LISTEN", "CHAINCAST_LOG", "CHAINCAST_COPY_TO", "DATABASE_URL", "PATH", "chaincast_listen"] {
             assert_eq!(check_one(name), Ok(()), "{name}");
         }
     }

@@ -5,6 +5,7 @@
 //! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
 
 mod access;
+mod backplane;
 mod credentials;
 mod database;
 pub mod environment;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 use crate::auth::JwtConfigError;
 
 pub use access::Access;
+pub use backplane::{Backplane, BackplaneKind};
 pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use hub::Hub;
@@ -51,6 +53,9 @@ pub struct Config {
     /// The store.
     #[command(flatten)]
     pub log: Log,
+    /// Several instances.
+    #[command(flatten)]
+    pub backplane: Backplane,
     /// What a publish request may hold.
     #[command(flatten)]
     pub ingest: Ingest,
@@ -86,6 +91,12 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// There is nothing to meet at.
+    #[error("CHAINCAST_BACKPLANE is redis, but REDIS_URL is not set")]
+    NoRedis,
+    /// SQLite has no channel.
+    #[error("CHAINCAST_BACKPLANE is postgres, but DATABASE_URL is not a postgres:// one")]
+    NoPostgres,
     /// Tokens could not be checked, or not well.
     #[error(transparent)]
     Jwt(#[from] JwtConfigError),
@@ -109,7 +120,12 @@ impl Config {
     /// The first [`ConfigError`]; its text says which setting to change.
     pub fn check(&self) -> Result<(), ConfigError> {
         self.jwt.settings().check()?;
-        self.log.database()?;
+        let database = self.log.database()?;
+        match (self.backplane.kind(), database) {
+            (BackplaneKind::Redis, _) if self.backplane.redis_url.is_none() => return Err(ConfigError::NoRedis),
+            (BackplaneKind::Postgres, Database::Sqlite(_)) => return Err(ConfigError::NoPostgres),
+            _ => {}
+        }
         self.credentials.service_secret()?;
         self.credentials.anonymous()?;
         if self.ingest.event_bytes > self.ingest.batch_bytes {

@@ -21,6 +21,11 @@ pub struct Server {
     /// Worker threads; the default is one a core
     #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive, default_value_t = Server::default().workers)]
     pub workers: usize,
+    /// How many seconds a stop begins with during which /health/ready says `draining` and everything is served as before: as long as a load
+    /// balancer takes to notice
+    #[arg(long, env = "CHAINCAST_DRAIN_DELAY_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(..=3600), default_value_t = Server::default().drain_delay_seconds)]
+    pub drain_delay_seconds: u64,
     /// Over how many seconds connections are moved elsewhere when the service stops
     #[arg(long, env = "CHAINCAST_DRAIN_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(..=86_400), default_value_t = Server::default().drain_seconds)]
@@ -45,6 +50,7 @@ impl Default for Server {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
             admin_listen: None,
             workers: available_parallelism().map_or(1, usize::from),
+            drain_delay_seconds: 0,
             drain_seconds: 10,
             request_head_seconds: 10,
             request_body_seconds: 30,
@@ -54,6 +60,12 @@ impl Default for Server {
 }
 
 impl Server {
+    /// How long a stop only says that it has begun.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        Duration::from_secs(self.drain_delay_seconds)
+    }
+
     /// Over how long connections are moved elsewhere.
     #[must_use]
     pub fn drain(&self) -> Duration {

@@ -57,6 +57,7 @@ impl Collector for Scrape {
         self.log(&mut sheet)?;
         self.tenants(&mut sheet)?;
         self.room(&mut sheet)?;
+        self.backplane(&mut sheet)?;
         sheet.counters("limited", "Requests and connections refused by a limit of the client's own", "limit", &self.limited)?;
         sheet.counters("credentials_refused", "Credentials that were not taken, or not presented", "reason", &self.refused)
     }
@@ -124,6 +125,20 @@ impl Scrape {
         sheet.gauge("tenants_followed", "Tenants whose log is followed, and held in memory", None, found.followed_logs as u64)
     }
 
+    fn backplane(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
+        let found = &self.overall.statistics.backplane;
+        let room = [found.queued, found.max_queued].map(|count| count.unwrap_or_default() as u64);
+        sheet.gauge("backplane_connected", "Whether other instances can be reached", None, u64::from(found.connected))?;
+        sheet.gauge("backplane_peers", "Other instances that were heard of lately", None, found.peers as u64)?;
+        sheet.counter("backplane_sent", "Messages sent to other instances", found.sent)?;
+        sheet.counter("backplane_received", "Messages of other instances", found.received)?;
+        sheet.counter("backplane_dropped", "Messages that were not sent: others found the events by looking", found.dropped)?;
+        sheet.counter("backplane_refused", "Messages that no instance on this log can have sent", found.refused)?;
+        sheet.counter("backplane_reconnects", "Connections made after the first", found.reconnects)?;
+        sheet.gauge("backplane_queue", "Messages that wait to be sent", None, room[0])?;
+        sheet.gauge("backplane_queue_max", "The bound; more are dropped", None, room[1])
+    }
+
     fn room(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
         let (ring, queues) = (&self.overall.statistics.ring, self.overall.statistics.queues.clone().unwrap_or_default());
         sheet.gauge("ring_frames", "Events in the fullest ring", None, ring.frames as u64)?;
@@ -188,6 +203,7 @@ mod tests {
         let mut statistics = Statistics { version: "1.2.3", ..Statistics::default() };
         statistics.events.published = 7;
         statistics.connections.paced = 4;
+        statistics.backplane.refused = 5;
         statistics.instance = Some(InstanceStatistics { logs: 3, followed_logs: 2, ..InstanceStatistics::default() });
         statistics.log.store = "sqlite";
         statistics.connections.closed.insert("lagging", 3);
@@ -216,6 +232,8 @@ mod tests {
             "chaincast_connections_closed_total{reason=\"lagging\"} 3",
             "chaincast_connections_following{selector=\"topics\"} 2",
             "chaincast_connections_paced 4",
+            "chaincast_backplane_refused_total 5",
+            "chaincast_backplane_connected 0",
             "chaincast_tenants 3",
             "chaincast_tenants_followed 2",
             "chaincast_delivery_latency_seconds_sum 2.5",

@@ -209,11 +209,32 @@ pub struct QueueStatistics {
     pub publish_max_bytes: usize,
 }
 
-/// How instances tell each other that the log grew.
+/// How instances tell each other that the log grew; of all logs together, since the start.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BackplaneStatistics {
     /// `local`: within this process; other instances look at the log.
     pub kind: &'static str,
+    /// Whether other instances can be reached.
+    pub connected: bool,
+    /// Other instances that were heard of lately.
+    pub peers: usize,
+    /// Messages sent to other instances.
+    pub sent: u64,
+    /// Messages of other instances.
+    pub received: u64,
+    /// Messages that were not sent, since too many waited or the connection was lost: others found the events by looking.
+    pub dropped: u64,
+    /// Messages that no instance on this log can have sent.
+    pub refused: u64,
+    /// Connections made after the first.
+    pub reconnects: u64,
+    /// Messages that wait to be sent; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<usize>,
+    /// The bound; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_queued: Option<usize>,
 }
 
 /// What the process holds.

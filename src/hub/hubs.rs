@@ -21,7 +21,7 @@ mod tests;
 use std::{
     collections::{HashMap, HashSet},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicI32, Ordering},
     },
     time::{Duration, Instant},
@@ -43,7 +43,7 @@ use super::{
     view::Asked,
 };
 use crate::{
-    backplane::{Announcement, Local},
+    backplane::{Announcement, Backplane, Local},
     domain::LogName,
     log::{AccessVersion, EventLog, LogError, LogId, Look, Position},
     vital::vital,
@@ -73,6 +73,8 @@ pub struct Hubs {
     /// Pages of replay, and starts of hubs, that are read at once.
     reads: Arc<Semaphore>,
     access: watch::Sender<AccessVersion>,
+    /// Told which logs are followed; not kept.
+    backplane: OnceLock<Weak<dyn Backplane>>,
     /// Whether the tasks are to end; they also do when this is dropped.
     stopped: watch::Sender<bool>,
     runtime: Handle,
@@ -105,6 +107,7 @@ impl Hubs {
             reach: Arc::default(),
             reads: Arc::new(Semaphore::new(settings.replay_permits.max(1))),
             access: watch::Sender::new(look.access),
+            backplane: OnceLock::new(),
             stopped: watch::Sender::new(false),
             runtime: Handle::current(),
             roster: Mutex::new(roster),
@@ -114,6 +117,20 @@ impl Hubs {
         tokio::spawn(vital("lookout", Lookout::new(&this).run()));
         tokio::spawn(vital("router", router::run(this.me.clone(), announcements, this.stopped.subscribe())));
         Ok(this)
+    }
+
+    /// Tells `backplane` from now on of which logs to hear.
+    pub fn hear_through(&self, backplane: &Arc<dyn Backplane>) {
+        if self.backplane.set(Arc::downgrade(backplane)).is_ok() {
+            self.tell_followed(&self.roster());
+        }
+    }
+
+    /// To be called under the lock, so that a later set is told later.
+    fn tell_followed(&self, roster: &Roster) {
+        if let Some(backplane) = self.backplane.get().and_then(Weak::upgrade) {
+            backplane.follow(roster.places.keys().copied().collect());
+        }
     }
 
     fn roster(&self) -> MutexGuard<'_, Roster> {
@@ -199,6 +216,7 @@ impl Hubs {
                     let (inbox, announcements) = mpsc::channel(Local::INBOX);
                     let underway = self.begin(id, inbox.clone(), announcements);
                     roster.places.insert(id, Place::Starting { inbox, underway: underway.clone() });
+                    self.tell_followed(&roster);
                     underway
                 }
             }
@@ -360,14 +378,20 @@ impl Hubs {
 
     /// Lets go of hubs that nobody follows.
     pub(super) fn sweep(&self, now: Instant) {
-        let taken = self.roster().take_idle(self.default_log(), self.settings.idle, now);
+        let taken = {
+            let mut roster = self.roster();
+            let taken = roster.take_idle(self.default_log(), self.settings.idle, now);
+            // also of those that were let go of elsewhere since the last time
+            self.tell_followed(&roster);
+            taken
+        };
         for hub in taken {
             tracing::debug!(log = hub.id().to_column(), "nobody follows it: held in memory no more");
         }
     }
 
-    /// Ends the tasks that serve all logs.
-    pub(super) fn stop(&self) {
+    /// Ends the tasks that serve all logs: the instance is about to close the store.
+    pub fn stop(&self) {
         self.stopped.send_replace(true);
     }
 

@@ -270,7 +270,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Epoch, EpochStart, Timestamp},
-        log::LogId,
+        log::{LogId, StoreIdentity},
     };
 
     #[test]
@@ -280,7 +280,10 @@ mod tests {
         let position = Position { log: LogId::new(1), epoch, head: Seq::new(8), earliest: Seq::new(9) };
         let mut track = Track::new(chain, position, RingBounds::default());
         // announced, lost, and gone with the file that was replaced by its backup
-        track.on_announcement(Announcement { log: LogId::new(1), epoch, head: Seq::new(11), events: Vec::new() }, Instant::now());
+        track.on_announcement(
+            Announcement { log: LogId::new(1), store: Some(StoreIdentity::default()), epoch, head: Seq::new(11), events: Vec::new() },
+            Instant::now(),
+        );
         assert_eq!(track.want(), Want::Events { after: Seq::new(8) });
         track.on_page(Page { events: Vec::new(), through: Seq::new(8), position }, track.rewinds());
         assert_eq!(track.want(), Want::Nothing);

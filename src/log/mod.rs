@@ -19,6 +19,7 @@ mod retention;
 mod sessions;
 pub mod sqlite;
 mod statements;
+pub mod transfer;
 
 pub use access::{
     AccessState, AccessStore, AccessVersion, AuditEntry, AuditRecord, KeyKind, KeyRecord, Redeemed, Revocation, SecretDigest,
@@ -32,6 +33,7 @@ pub use sqlite::{SqliteLog, SqliteSettings};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::{Envelope, Epoch, EpochChain, Event, EventId, Filter, Keys, LogName, Seq, Source, Timestamp};
 
@@ -49,6 +51,32 @@ impl LogId {
     /// As a database column.
     #[must_use]
     pub const fn to_column(self) -> i32 {
+        self.0
+    }
+}
+
+/// Which incarnation of a store answers: another one after a failover or a restore, and for every copy of it. What one committed says nothing
+/// of the other, under the same epoch either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoreIdentity(u64);
+
+impl StoreIdentity {
+    /// As it was sent.
+    #[must_use]
+    pub const fn new(n: u64) -> Self {
+        Self(n)
+    }
+
+    /// Of whatever tells one store from another.
+    #[must_use]
+    pub fn of(marks: &str) -> Self {
+        let digest = Sha256::digest(marks);
+        Self(digest.iter().take(8).fold(0, |n, byte| n << 8 | u64::from(*byte)))
+    }
+
+    /// To be sent.
+    #[must_use]
+    pub const fn get(self) -> u64 {
         self.0
     }
 }
@@ -141,6 +169,8 @@ pub struct Appended {
     pub head: Seq,
     /// When the log took what it stored.
     pub received_at: Timestamp,
+    /// Who stored it; `None` when the store cannot tell.
+    pub store: Option<StoreIdentity>,
 }
 
 /// Where a log stands.
@@ -165,6 +195,8 @@ pub struct Look {
     pub names: HashMap<LogId, LogName>,
     /// How often who may do what was changed.
     pub access: AccessVersion,
+    /// Who was looked at; `None` when the store cannot tell, as a standby cannot.
+    pub store: Option<StoreIdentity>,
 }
 
 /// One read of a log.

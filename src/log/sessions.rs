@@ -156,6 +156,13 @@ where
     }
 }
 
+impl Failure {
+    /// What an error means that came from a statement.
+    pub(super) fn of(error: Error) -> Self {
+        if has_answered(&error) { Self::Answered(error) } else { Self::Lost(error.to_string()) }
+    }
+}
+
 /// Whether the store took the statement and said what became of it.
 fn has_answered(error: &Error) -> bool {
     match error {

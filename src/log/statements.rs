@@ -1,9 +1,5 @@
 //! The statements that both stores understand word for word.
 
-/// Where every log stands and what it is called, and the version of access, from one snapshot. One row without a log when there is none.
-pub(super) const LOOK: &str = "
-    SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name FROM access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
-
 /// The chain of a log, oldest first.
 pub(super) const EPOCHS: &str = "SELECT epoch, first_seq FROM epochs WHERE log = $1 ORDER BY ordinal";
 

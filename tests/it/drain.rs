@@ -1,6 +1,9 @@
 //! **Drain, don't drop.** A restart is told to every client, over a window, and costs none of them an event.
 
+use std::io::ErrorKind;
+
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::{
     resume::QUERIES,
@@ -9,10 +12,12 @@ use crate::{
         model::Model,
         process::{Service, Settings},
         publisher::Publisher,
+        raw::RawConnection,
         sse_client::SseClient,
         sse_connection::Ending,
         sse_parser::Frame,
         store::{Store, for_each_store},
+        wait::eventually,
     },
 };
 
@@ -125,4 +130,78 @@ async fn while_some_are_moved_elsewhere_the_others_go_on_and_new_ones_are_refuse
         client.reconnect_if_behind(1).await;
         history.check_transcript("all=true", 0, client.transcript());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_drain_delay_it_is_not_ready_and_serves_as_before_unless_it_is_told_to_stop_again() {
+    let store = Store::sqlite();
+    let mut service = Service::start(Settings::on(&store).with("CHAINCAST_DRAIN_DELAY_SECONDS", 600)).await;
+    let (http, addr) = (Http::new(service.addr()), service.addr());
+    let mut before = SseClient::live(addr, "all=true").await;
+    service.ask_to_end();
+    eventually("draining", async || {
+        let ready = http.get("/health/ready").await;
+        if (ready.status, ready.json()["status"].as_str()) == (503, Some("draining")) { Ok(()) } else { Err(ready.body) }
+    })
+    .await;
+    let health = http.get("/health").await.json();
+    assert_eq!((health["status"].as_str(), health["services"]["hub"]["detail"].as_str()), (Some("degraded"), Some("draining")));
+    assert_eq!(http.get("/health/live").await.status, 200, "nobody is to kill it");
+    let mut during = SseClient::live(addr, "all=true").await;
+    let event = json!({"id": "during", "type": "a.b", "data": 1});
+    let items = http.publish_ok(&event).await;
+    for client in [&mut before, &mut during] {
+        assert_eq!(client.next_event().await.json()["id"], "during", "no hub.closing came first");
+    }
+    assert_eq!(http.stat("/connections/now").await, 2);
+    assert_eq!(service.terminate().await.code(), Some(130), "whoever insists does not wait");
+    service.restart_same_port().await;
+    let mut model = Model::default();
+    model.acknowledged(&[event], &items);
+    model.check_log(&http).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_the_drain_delay_clients_are_moved() {
+    let store = Store::sqlite();
+    let mut service = Service::start(Settings::on(&store).with("CHAINCAST_DRAIN_DELAY_SECONDS", 1)).await;
+    let mut client = SseClient::live(service.addr(), "all=true").await;
+    service.ask_to_end();
+    let closing = client.until("hub.closing", |frame| frame.name() == "hub.closing").await;
+    assert_eq!(closing.json()["reason"], "draining");
+    assert_eq!(client.until_end().await, Ending::Cut);
+    assert!(service.ended().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_port_is_closed_before_what_is_under_way_is_answered() {
+    let store = Store::sqlite();
+    let mut service = Service::start(Settings::on(&store).with("CHAINCAST_LOG", "info,actix_server=info")).await;
+    let said = |service: &Service, words: &str| service.output().iter().any(|line| line.contains(words));
+    let (http, addr) = (Http::new(service.addr()), service.addr());
+    let event = json!({"id": "slow", "type": "a.b", "data": 1});
+    let body = event.to_string();
+    let head = format!(
+        "POST /events HTTP/1.1\r\nHost: {addr}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    let mut slow = RawConnection::send(addr, head).await;
+    assert_eq!(slow.head().await.status, 100, "it is being handled");
+    service.ask_to_end();
+    // a proxy that is refused asks another instance; one that is left to wait does not
+    let connects = async || match TcpStream::connect(addr).await {
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
+        other => Err(format!("{other:?}")),
+    };
+    eventually("refused", connects).await;
+    assert!(!said(&service, "accept thread stopped"), "the server still waits for what is under way");
+    slow.write(body).await;
+    let answer = slow.answer().await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert!(service.ended().await.success());
+    assert!(said(&service, "accept thread stopped") && !said(&service, r#""level":"ERROR""#), "{:?}", service.output());
+    service.restart_same_port().await;
+    let mut model = Model::default();
+    model.acknowledged(&[event], &answer.items());
+    model.check_log(&http).await;
 }

@@ -46,6 +46,34 @@ async fn behaves(kind: Kind) {
     assert!(!proxy.logs().contains(SECRET), "{}", proxy.logs());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nginx_makes_a_stream_of_every_refusal_that_will_pass_and_goes_on_publishing() {
+    let store = Store::sqlite();
+    for (setting, reason, status, asked) in [
+        ("CHAINCAST_MAX_CONNECTIONS_PER_TENANT", "limited", "HTTP/2 429", true),
+        ("CHAINCAST_MAX_CONNECTIONS", "unavailable", "HTTP/2 503", false),
+    ] {
+        let service = Service::start(Settings::on(&store).with("CHAINCAST_INSECURE_OPEN", 1).with(setting, 1)).await;
+        let proxy = Proxy::start(Kind::Nginx, service.addr()).await;
+        let only = proxy.follow(STREAM, &EVENT_STREAM);
+        only.until("event: hub.live").await;
+        let refused = proxy.curl(STREAM, &EVENT_STREAM).replace("\r\n", "\n");
+        let (head, body) = refused.split_once("\n\n").expect("a body");
+        assert!(head.starts_with("HTTP/2 200") && head.contains("text/event-stream"), "{refused}");
+        let (retry, rest) = body.split_once('\n').expect("lines");
+        assert!(retry.strip_prefix("retry: ").is_some_and(|number| number.parse::<u32>().is_ok_and(|number| number >= 1000)), "{body:?}");
+        assert_eq!(rest, format!("event: hub.closing\ndata: {{\"reason\":\"{reason}\"}}\n\n"));
+        let refused = proxy.curl(STREAM, &[]).to_ascii_lowercase();
+        assert!(refused.starts_with(&status.to_ascii_lowercase()), "{refused}");
+        assert_eq!(refused.contains("\nretry-after: "), asked, "{refused}");
+        let bad = proxy.curl("/events/subscribe?all=yes", &EVENT_STREAM);
+        assert!(bad.starts_with("HTTP/2 400") && bad.contains("problem+json"), "what will not pass comes as it is: {bad}");
+        let posted = proxy.curl("/events", &["-H", "Content-Type: application/json", "-d", r#"{"type":"a.b","data":null}"#]);
+        assert!(posted.starts_with("HTTP/2 201"), "{posted}");
+        only.until("event: a.b").await;
+    }
+}
+
 /// Over HTTP/2, at once, and on from a cursor.
 async fn passes_on(proxy: &Proxy, http: &Http) {
     let following = proxy.follow(&format!("{STREAM}&last_event_id=now"), &EVENT_STREAM);

@@ -18,7 +18,10 @@ use crate::{
     backplane::Announcement,
     domain::{Epoch, EpochChain, EpochStart, Event, LogName, Seq, Timestamp},
     hub::{Flow, Frame, Notice, Offer, Outlet},
-    log::{AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Position, Retention, Trimmed},
+    log::{
+        AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Position, Retention, StoreIdentity,
+        Trimmed,
+    },
 };
 
 /// As many as anyone could want.
@@ -99,7 +102,7 @@ impl Fake {
         let envelope = format!(r#"{{"id":"{}:{epoch}-{seq}","type":"a.b","streams":["1"],"data":{{}}}}"#, log.to_column());
         let event = Event::from_row(seq, Timestamp::from_micros(0), envelope).expect("well formed");
         contents.events.push(event.clone());
-        Announcement { log, epoch, head: seq, events: vec![event] }
+        Announcement { log, store: Some(StoreIdentity::default()), epoch, head: seq, events: vec![event] }
     }
 
     /// The log loses all behind `head`, and is numbered anew from there.
@@ -163,7 +166,7 @@ impl EventLog for Fake {
             let state = self.state();
             let positions = state.logs.iter().map(|(id, contents)| contents.position(*id)).collect();
             let names = state.ids.iter().map(|(name, id)| (*id, name.clone())).collect();
-            let look = Look { positions, names, access: state.access };
+            let look = Look { positions, names, access: state.access, store: Some(StoreIdentity::default()) };
             if state.is_away { Err(LogError::Unavailable("as told".to_owned())) } else { Ok(look) }
         };
         self.looked.fetch_add(1, Ordering::SeqCst);

@@ -57,8 +57,8 @@ impl Instance {
     }
 
     async fn on(fake: Arc<Fake>, settings: Settings, max_logs: usize) -> Self {
-        let (announcer, announcements) = Local::new();
-        let hubs = Hubs::start(fake.clone(), settings, announcements, max_logs).await.expect("starts");
+        let (announcer, inbox) = Local::new();
+        let hubs = Hubs::start(fake.clone(), settings, inbox.announcements, max_logs).await.expect("starts");
         Self { fake, hubs, announcer, shards: Attached::default() }
     }
 

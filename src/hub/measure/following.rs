@@ -7,7 +7,7 @@ use crate::{
     backplane::Announcement,
     domain::{Event, Seq},
     hub::{RingBounds, track::Track},
-    log::{LogId, Page, Position},
+    log::{LogId, Page, Position, StoreIdentity},
 };
 
 const LOG: LogId = LogId::new(1);
@@ -38,7 +38,7 @@ impl Following {
     /// Takes consecutive events as they are announced, and hands on what that allows; returns how many frames shards were handed.
     pub fn announce(&mut self, events: Vec<Event>) -> usize {
         let head = events.last().map_or(self.track.position(), |event| event.seq);
-        self.track.on_announcement(Announcement { log: LOG, epoch: EPOCH, head, events }, self.now);
+        self.track.on_announcement(Announcement { log: LOG, store: Some(StoreIdentity::default()), epoch: EPOCH, head, events }, self.now);
         self.hand_on()
     }
 

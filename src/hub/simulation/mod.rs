@@ -33,7 +33,7 @@ use super::{
 use crate::{
     backplane::Announcement,
     domain::{Cursor, Epoch, EpochChain, EpochStart, Filter, FilterParts, Pattern, Seq, StreamId, Timestamp},
-    log::{LogId, Page, Position},
+    log::{LogId, Page, Position, StoreIdentity},
 };
 
 struct Node {
@@ -135,7 +135,13 @@ impl World {
         let epoch = self.model.chain().current();
         let events: Vec<_> = (0..self.rng.usize(1..4)).map(|_| self.model.append(&mut self.rng)).collect();
         let events = if self.rng.u32(..4) == 0 { Vec::new() } else { events };
-        self.announcements.push(Announcement { log: LogId::new(1), epoch, head: self.model.head(), events });
+        self.announcements.push(Announcement {
+            log: LogId::new(1),
+            store: Some(StoreIdentity::default()),
+            epoch,
+            head: self.model.head(),
+            events,
+        });
     }
 
     fn announce(&mut self) {

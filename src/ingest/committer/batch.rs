@@ -63,7 +63,7 @@ impl Batch {
     /// Announces what was stored, then tells everyone what became of theirs.
     pub(super) fn settle(self, done: Done, backplane: &dyn Backplane, stats: &Stats) {
         let Done { appended, ours_after } = done;
-        let Appended { outcomes, epoch, before, head, received_at } = appended;
+        let Appended { outcomes, epoch, before, head, received_at, store } = appended;
         let mut counts = Counts { commits: 1, ..Counts::default() };
         let mut stored = Vec::new();
         let mut answers = Vec::with_capacity(outcomes.len());
@@ -103,7 +103,7 @@ impl Batch {
                 tracing::error!(%before, %head, events = stored.len(), "the log stored other seqs than it says; announcing the head alone");
                 stored.clear();
             }
-            backplane.announce(Announcement { log: self.log, epoch, head, events: stored });
+            backplane.announce(Announcement { log: self.log, store, epoch, head, events: stored });
         }
         for (waiter, answer) in self.waiters.into_iter().zip(answers) {
             waiter.tell(answer);

@@ -9,11 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
 use crate::{
-    backplane::{Announcement, Backplane},
+    backplane::{Announcement, Backplane, Status},
     domain::{Epoch, EpochChain, EventId, LogName, Seq, Source, Timestamp},
     log::{
         AppendRequest, Appended, Conflict, ContentDigest, EventLog, Item, ItemStatus, LogError, LogId, Look, NewEvent, OnConflict, Page,
-        PageRequest, Position, RequestOutcome, Retention, Trimmed,
+        PageRequest, Position, RequestOutcome, Retention, StoreIdentity, Trimmed,
     },
 };
 
@@ -163,7 +163,14 @@ impl EventLog for Fake {
             return Err(LogError::Unknown("as told".into()));
         }
         state.journal.push(Entry::Appended(log, ids));
-        Ok(Appended { outcomes, epoch: Self::EPOCH, before, head, received_at: Timestamp::from_micros(1) })
+        Ok(Appended {
+            outcomes,
+            epoch: Self::EPOCH,
+            before,
+            head,
+            received_at: Timestamp::from_micros(1),
+            store: Some(StoreIdentity::default()),
+        })
     }
 
     async fn look(&self) -> Result<Look, LogError> {
@@ -202,8 +209,12 @@ impl EventLog for Fake {
 }
 
 impl Backplane for Fake {
-    fn announce(&self, Announcement { log, epoch, head, events }: Announcement) {
+    fn announce(&self, Announcement { log, epoch, head, events, .. }: Announcement) {
         assert_eq!(epoch, Self::EPOCH);
         self.state().journal.push(Entry::Announced(log, head.get(), events.iter().map(|event| event.seq.get()).collect()));
+    }
+
+    fn status(&self) -> Status {
+        Status::default()
     }
 }

@@ -6,13 +6,13 @@ use super::{PostgresLog, column, first};
 use crate::{
     domain::{Epoch, Seq, Timestamp},
     log::{
-        AppendRequest, Appended, LogError, LogId, OnConflict,
+        AppendRequest, Appended, LogError, LogId, OnConflict, StoreIdentity,
         outcome::{Verdict, outcomes},
     },
 };
 
 const APPEND: &str = "
-    SELECT epoch, before, head, received_at, statuses, seqs
+    SELECT epoch, before, head, received_at, statuses, seqs, store_identity()
     FROM append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 /// The arguments of `append_events`, which the migration describes.
@@ -78,6 +78,7 @@ fn appended(requests: &[AppendRequest], row: &PgRow) -> Result<Appended, LogErro
         before: Seq::from_column(column(row, 1)?),
         head: Seq::from_column(column(row, 2)?),
         received_at: Timestamp::from_micros(column(row, 3)?),
+        store: Some(StoreIdentity::of(column(row, 6)?)),
     })
 }
 

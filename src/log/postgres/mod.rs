@@ -9,16 +9,18 @@
 
 mod access;
 mod append;
+mod binary;
 mod error;
 mod read;
 mod settings;
+pub(super) mod transfer;
 mod trim;
 
 use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sqlx::{
-    ConnectOptions as _, Postgres, Row as _,
+    ConnectOptions as _, PgConnection, Postgres, Row as _,
     migrate::Migrator,
     postgres::{PgArguments, PgConnectOptions, PgRow},
     query::Query,
@@ -28,10 +30,17 @@ use tokio::time::timeout;
 pub use settings::PostgresSettings;
 
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
-    sessions::Failure, sessions::Sessions, statements,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
+    sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+
+/// Where every log stands and what it is called, the version of access, and who answers (a standby cannot say), from one snapshot. One row without
+/// a log when there is none.
+const LOOK: &str = "
+    WITH me AS MATERIALIZED (SELECT CASE WHEN NOT pg_is_in_recovery() THEN store_identity() END AS store)
+    SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name, me.store
+    FROM me CROSS JOIN access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
 
@@ -53,7 +62,9 @@ impl PostgresLog {
     /// too old or has `fsync=off`, or a schema that is not ours.
     pub async fn connect(url: &str, settings: PostgresSettings) -> Result<Self, LogError> {
         let options = settings.options(url)?;
-        migrate(&options, &settings).await?;
+        let mut connection = migrate(&options, &settings).await?;
+        refuse_unfinished(&mut connection, &settings).await?;
+        drop(connection);
         let sessions = |most| Sessions::new(options.clone(), most, settings.connect_timeout, settings.statement_timeout);
         let access = (settings.max_connections / 4).max(1);
         let readers = settings.max_connections.saturating_sub(1 + access).max(1);
@@ -88,7 +99,7 @@ async fn rows(sessions: &Sessions<PgConnectOptions>, statement: Query<'_, Postgr
 }
 
 /// Brings the schema up to date on a connection of its own, and looks at what the server promises.
-async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<(), LogError> {
+async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<PgConnection, LogError> {
     let unreached = |error: sqlx::Error| error::of_read(Failure::Unreached(error.to_string()));
     // migrations wait for another instance's, or rewrite a table: the server's limit for statements is not theirs
     let options = options.clone().options([("statement_timeout", "0")]);
@@ -112,7 +123,15 @@ async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
         // `run` takes what can be acquired from, whose future is not `Send` enough for `spawn`
         MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))
     };
-    timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))
+    timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))?;
+    Ok(connection)
+}
+
+/// A database to which a copy was begun is none to start on.
+async fn refuse_unfinished(connection: &mut PgConnection, settings: &PostgresSettings) -> Result<(), LogError> {
+    let mark = timeout(settings.statement_timeout, sqlx::query("SELECT 1 FROM unfinished_copy").fetch_all(connection)).await;
+    let mark = mark.map_err(|_| Failure::TimedOut).and_then(|mark| mark.map_err(Failure::of)).map_err(error::of_read)?;
+    if mark.is_empty() { Ok(()) } else { Err(LogError::Internal(copying::UNFINISHED.into())) }
 }
 
 /// A column of a row, or the news that the statement and this code have parted ways.
@@ -142,7 +161,7 @@ impl EventLog for PostgresLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(|| sqlx::query(statements::LOOK)).await?;
+        let rows = self.read_rows(|| sqlx::query(LOOK)).await?;
         let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
         let (mut positions, mut names) = (Vec::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
         for row in &rows {
@@ -152,7 +171,8 @@ impl EventLog for PostgresLog {
             positions.push(page::position(id, (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
             names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
-        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()) })
+        let store = rows.first().map_or(Ok(None), |row| column::<Option<&str>>(row, 6))?.map(StoreIdentity::of);
+        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()), store })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

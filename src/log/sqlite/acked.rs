@@ -60,6 +60,14 @@ impl Acked {
         }
     }
 
+    /// Forgets what was noted of every log.
+    pub(super) fn forget(&self) -> io::Result<()> {
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Notes that everything up to `head` was acknowledged.
     pub(super) fn note(&self, log: LogId, epoch: Epoch, head: Seq) -> io::Result<()> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).mode(OWNERS_FILE).open(&self.path)?;

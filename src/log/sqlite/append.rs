@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Rows a statement: with at most six values a row well below what SQLite can bind (32,766).
-const CHUNK: usize = 1000;
+pub(super) const CHUNK: usize = 1000;
 
 /// Makes a log. Its number is behind all that were ever noted: a file that was put back from a backup may have lost some, which are still
 /// remembered. `default`'s is the first, which nobody else gets.
@@ -77,7 +77,7 @@ async fn append_to(store: &SqliteLog, connection: &mut SqliteConnection, log: Lo
     };
     transaction.commit().await?;
     store.note(log, head.epoch, last);
-    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at }))
+    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: Some(store.file.identity()) }))
 }
 
 async fn open_in(store: &SqliteLog, connection: &mut SqliteConnection, name: &LogName) -> Done<LogId> {

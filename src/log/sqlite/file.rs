@@ -9,8 +9,13 @@ use std::{
     fs, io,
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
 };
+
+use crate::log::StoreIdentity;
+
+/// Which run of which machine this is: whoever shares a file shares that.
+static BOOT: LazyLock<String> = LazyLock::new(|| fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default());
 
 /// What tells one file from another: device and inode.
 pub(super) type FileId = (u64, u64);
@@ -49,6 +54,12 @@ impl DatabaseFile {
     pub(super) fn replacement(&self) -> io::Result<Option<FileId>> {
         let named = identify(&self.path)?;
         Ok((named != *self.open.lock().unwrap_or_else(PoisonError::into_inner)).then_some(named))
+    }
+
+    /// Which store it is: every copy has another number or another machine, and a file that is put back in place is told by its numbering.
+    pub(super) fn identity(&self) -> StoreIdentity {
+        let (device, inode) = *self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        StoreIdentity::of(&format!("{}/{device}/{inode}", *BOOT))
     }
 
     /// The connections that are opened from now on have this file open.

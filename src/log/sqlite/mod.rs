@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod read;
 mod settings;
+pub(super) mod transfer;
 mod trim;
 
 use std::{
@@ -37,9 +38,13 @@ use self::{acked::Acked, file::DatabaseFile};
 use super::{
     AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
     sessions::{Session, Sessions},
-    statements,
+    statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+
+/// Where every log stands and what it is called, and the version of access, from one snapshot. One row without a log when there is none.
+const LOOK: &str = "
+    SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name FROM access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
 
@@ -107,15 +112,25 @@ impl SqliteLog {
 
 async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), LogError> {
     let migrated = timeout(session.deadline(), async {
-        // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
-        let run = MIGRATIONS.run_direct(None, session.connection(), false).await;
-        run.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => error,
-            other => sqlx::Error::Migrate(Box::new(other)),
-        })
+        migrate_on(session.connection()).await?;
+        is_unfinished(session.connection()).await
     });
     let migrated = migrated.await;
-    session.settle(migrated).map_err(error::of_read)
+    let unfinished = session.settle(migrated).map_err(error::of_read)?;
+    if unfinished { Err(LogError::Internal(copying::UNFINISHED.into())) } else { Ok(()) }
+}
+
+async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    // `run` takes what can be acquired from, whose future is not `Send` enough for a trait object
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
+        sqlx::migrate::MigrateError::Execute(error) => error,
+        other => sqlx::Error::Migrate(Box::new(other)),
+    })
+}
+
+/// A file to which a copy was begun is none to start on.
+async fn is_unfinished(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    Ok(!sqlx::query("SELECT 1 FROM unfinished_copy").fetch_all(connection).await?.is_empty())
 }
 
 /// Starts a numbering behind the head, in the transaction under way.
@@ -157,7 +172,7 @@ impl EventLog for SqliteLog {
     }
 
     async fn look(&self) -> Result<Look, LogError> {
-        let rows = self.read_rows(sqlx::query(statements::LOOK)).await?;
+        let rows = self.read_rows(sqlx::query(LOOK)).await?;
         let version: i64 = rows.first().map_or_else(|| Err(LogError::Internal("no version of access".into())), |row| column(row, 4))?;
         let (mut positions, mut names) = (Vec::with_capacity(rows.len()), HashMap::with_capacity(rows.len()));
         for row in &rows {
@@ -167,7 +182,7 @@ impl EventLog for SqliteLog {
             positions.push(page::position(id, (column(row, 1)?, column(row, 2)?, column(row, 3)?)));
             names.insert(id, LogName::new(column::<&str>(row, 5)?));
         }
-        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()) })
+        Ok(Look { positions, names, access: AccessVersion(version.unsigned_abs()), store: Some(self.file.identity()) })
     }
 
     async fn epochs(&self, log: LogId) -> Result<EpochChain, LogError> {

@@ -20,6 +20,7 @@ mod interrupt;
 mod mark;
 mod outcome;
 mod publish;
+mod redis;
 mod reliability;
 mod report;
 mod scenario;

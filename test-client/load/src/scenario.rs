@@ -54,6 +54,8 @@ pub(crate) enum Work {
     Idle(Idle),
     Fanout(Fanout),
     Storm(Storm),
+    Across(Across),
+    Comeback(Comeback),
     Replay(Replay),
     Churn(Churn),
     Publish(Publish),
@@ -109,6 +111,54 @@ pub(crate) struct Storm {
     pub(crate) connections: usize,
     /// Events that everyone has missed.
     pub(crate) missed: u64,
+}
+
+/// Everyone comes back from behind the ring, beside a few that follow live.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Comeback {
+    pub(crate) connections: usize,
+    /// Events of its own that each has missed.
+    pub(crate) missed: u64,
+    /// Connections that follow everything, live.
+    pub(crate) live: usize,
+    /// Events a second.
+    pub(crate) rate: f64,
+    /// Of each phase.
+    pub(crate) seconds: f64,
+}
+
+/// Two instances on one store.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Across {
+    pub(crate) backplane: Backplane,
+    /// On each.
+    pub(crate) connections: usize,
+    pub(crate) events: u64,
+    #[serde(default = "one")]
+    pub(crate) batch: u64,
+    /// Events a second; without it, as fast as they are acknowledged.
+    pub(crate) rate: Option<f64>,
+}
+
+/// What tells one that the other has stored something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Backplane {
+    Local,
+    Redis,
+    Postgres,
+}
+
+impl Backplane {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Redis => "redis",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 /// A client far behind.

@@ -230,7 +230,7 @@ impl Drop for Server {
 }
 
 /// A port below those from which the kernel takes the ports of outgoing connections.
-fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let start = 18_000 + (std::process::id() % 1000) as u16;
     (start..start + 2000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).context("no free port")
 }

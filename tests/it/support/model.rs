@@ -17,9 +17,9 @@ pub(crate) struct Model {
     acknowledged: BTreeMap<u64, String>,
 }
 
-/// The log as `GET /events` tells it: for each seq the event's bytes.
+/// The log as `GET /events` tells it: for each seq the event's bytes, and what they say.
 #[derive(Clone, Debug)]
-pub(crate) struct History(BTreeMap<u64, String>);
+pub(crate) struct History(BTreeMap<u64, (String, Value)>);
 
 impl Model {
     /// Notes events that will be published; they may turn up in the log from now on.
@@ -67,10 +67,9 @@ impl Model {
         let history = History::read(http).await;
         let first = history.0.keys().next().copied().unwrap_or(1);
         let mut ids = BTreeSet::new();
-        for (expected, (&seq, text)) in (first..).zip(&history.0) {
+        for (expected, (&seq, (text, event))) in (first..).zip(&history.0) {
             assert_eq!(seq, expected, "seqs are dense");
-            let event: Value = serde_json::from_str(text).expect("history is JSON");
-            let id = id_of(&event);
+            let id = id_of(event);
             assert!(ids.insert(id.to_owned()), "{id} is in the log twice");
             let published = self.published.get(id).unwrap_or_else(|| panic!("nobody published {text}"));
             for (member, value) in published.as_object().expect("an object") {
@@ -78,9 +77,8 @@ impl Model {
             }
         }
         for (&seq, id) in self.acknowledged.range(first..) {
-            let text = history.0.get(&seq).unwrap_or_else(|| panic!("{id} was acknowledged as {seq} and is lost"));
-            let event: Value = serde_json::from_str(text).expect("history is JSON");
-            assert_eq!(id_of(&event), id, "{id} was acknowledged as {seq}");
+            let (_, event) = history.0.get(&seq).unwrap_or_else(|| panic!("{id} was acknowledged as {seq} and is lost"));
+            assert_eq!(id_of(event), id, "{id} was acknowledged as {seq}");
         }
         history
     }
@@ -90,23 +88,31 @@ impl History {
     /// Reads all that is retained.
     pub(crate) async fn read(http: &Http) -> Self {
         let events = http.whole_history("all=true", "earliest").await;
-        Self(events.into_iter().map(|text| (seq_in(&text), text)).collect())
+        Self::of(events)
+    }
+
+    fn of(events: impl IntoIterator<Item = String>) -> Self {
+        let parse = |text: String| {
+            let event: Value = serde_json::from_str(&text).expect("history is JSON");
+            (event["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {text}")), (text, event))
+        };
+        Self(events.into_iter().map(parse).collect())
     }
 
     /// Asserts that a subscriber who began after `after` was sent exactly the matching events up to its last cursor: once each, in order,
     /// byte for byte. What a `hub.gap` told of is the one thing that may be missing.
     pub(crate) fn check_transcript(&self, query: &str, after: u64, transcript: &[Frame]) {
         let filter = NaiveFilter::of(query);
-        let wanted = |seq: u64, text: &str| filter.matches(&serde_json::from_str(text).expect("history is JSON")) && seq > after;
-        let mut expected = self.0.iter().filter(|&(&seq, text)| wanted(seq, text)).peekable();
+        let wanted = self.0.range(after.saturating_add(1)..).filter(|(_, (_, event))| filter.matches(event));
+        let mut expected = wanted.map(|(&seq, (text, _))| (seq, text)).peekable();
         let mut cursor = after;
         for frame in transcript {
             if frame.name() == "hub.gap" {
                 let resumed = seq_of(frame.json()["resumed"].as_str().expect("a gap says where it resumed"));
-                while expected.next_if(|&(&seq, _)| seq <= resumed).is_some() {}
+                while expected.next_if(|&(seq, _)| seq <= resumed).is_some() {}
                 cursor = cursor.max(resumed);
             } else if frame.is_event() {
-                let (&seq, text) = expected.next().unwrap_or_else(|| panic!("nothing was left to send: {frame:?}"));
+                let (seq, text) = expected.next().unwrap_or_else(|| panic!("nothing was left to send: {frame:?}"));
                 assert_eq!(frame.data, *text, "the next matching event after {cursor}");
                 assert_eq!(frame.id_seq(), Some(seq), "{frame:?}");
                 let event = frame.json();
@@ -114,7 +120,7 @@ impl History {
                 cursor = seq;
             } else if let Some(at) = frame.id_seq() {
                 assert!(at >= cursor, "the cursor went back from {cursor}: {frame:?}");
-                let overtaken = expected.next_if(|&(&seq, _)| seq <= at);
+                let overtaken = expected.next_if(|&(seq, _)| seq <= at);
                 assert!(overtaken.is_none(), "{frame:?} has overtaken {overtaken:?}");
                 cursor = at;
             }
@@ -128,7 +134,7 @@ impl History {
 
     /// The bytes of the event at `seq`.
     pub(crate) fn at(&self, seq: u64) -> &str {
-        &self.0[&seq]
+        &self.0[&seq].0
     }
 }
 
@@ -136,21 +142,16 @@ fn id_of(event: &Value) -> &str {
     event["id"].as_str().expect("events of the tests have ids")
 }
 
-fn seq_in(text: &str) -> u64 {
-    let event: Value = serde_json::from_str(text).expect("history is JSON");
-    event["seq"].as_u64().unwrap_or_else(|| panic!("no seq: {text}"))
-}
-
 mod tests {
     use super::*;
 
     fn history() -> History {
         let event = |seq: u64| format!(r#"{{"seq":{seq},"id":"e{seq}","type":"a.b","streams":["{}"],"data":null}}"#, seq % 2);
-        History((1..=6).map(|seq| (seq, event(seq))).collect())
+        History::of((1..=6).map(event))
     }
 
     fn event(history: &History, seq: u64) -> Frame {
-        Frame { event: Some("a.b".into()), data: history.0[&seq].clone(), id: Some(format!("7c1f9a02-{seq}")), retry: None }
+        Frame { event: Some("a.b".into()), data: history.at(seq).to_owned(), id: Some(format!("7c1f9a02-{seq}")), retry: None }
     }
 
     fn cursor(seq: u64) -> Frame {

@@ -50,6 +50,17 @@ impl Settings {
             .with("CHAINCAST_LOG_FORMAT", "json")
     }
 
+    /// The binary with these settings, in an environment of its own.
+    pub(crate) fn command(&self) -> Command {
+        let mut line = self.starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_chaincast")]);
+        let mut command = Command::new(line.next().expect("the binary at least"));
+        command.args(line).env_clear().envs(&self.variables).env("RUST_BACKTRACE", "1");
+        for inherited in ["PATH", "HOME", "TMPDIR"] {
+            command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
+        }
+        command
+    }
+
     /// With one more variable.
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
         self.variables.insert(name.to_owned(), value.to_string());
@@ -180,13 +191,14 @@ impl Drop for Halted<'_> {
 
 impl Running {
     async fn start(settings: &Settings, addr: SocketAddr, home: &TempDir) -> Self {
-        let mut line = settings.starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_chaincast")]);
-        let mut command = Command::new(line.next().expect("the binary at least"));
-        command.args(line).env_clear().envs(&settings.variables).env("CHAINCAST_LISTEN", addr.to_string()).env("RUST_BACKTRACE", "1");
-        for inherited in ["PATH", "HOME", "TMPDIR"] {
-            command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
-        }
-        let child = command.current_dir(home.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let child = settings
+            .command()
+            .env("CHAINCAST_LISTEN", addr.to_string())
+            .current_dir(home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
         let mut child = child.expect("the binary starts");
         let output = Arc::default();
         let (says, mut said) = watch::channel(None);

@@ -27,31 +27,43 @@ pub(crate) enum Kind {
 pub(crate) struct Proxy {
     child: Child,
     port: u16,
+    plain: SocketAddr,
     dir: TempDir,
 }
 
 impl Proxy {
     /// Starts it before one instance.
     pub(crate) async fn start(kind: Kind, upstream: SocketAddr) -> Self {
+        Self::before(kind, &[upstream]).await
+    }
+
+    /// Starts it before several.
+    pub(crate) async fn before(kind: Kind, upstreams: &[SocketAddr]) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
-        let port = free_port();
+        let (port, plain) = (free_port(), SocketAddr::from(([127, 0, 0, 1], free_port())));
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
         fs::write(dir.path().join("cert.pem"), cert.pem()).expect("written");
         fs::write(dir.path().join("key.pem"), signing_key.serialize_pem()).expect("written");
         let mut command = match kind {
-            Kind::Nginx => nginx(dir.path(), port, upstream),
-            Kind::Caddy => caddy(dir.path(), port, upstream),
+            Kind::Nginx => nginx(dir.path(), port, plain, upstreams),
+            Kind::Caddy => caddy(dir.path(), port, plain, upstreams),
         };
         let said = fs::File::create(dir.path().join("said.log")).expect("written");
         command.stdin(Stdio::null()).stdout(said.try_clone().expect("a file")).stderr(said);
-        let mut proxy = Self { child: command.spawn().expect("the proxy starts"), port, dir };
+        let mut proxy = Self { child: command.spawn().expect("the proxy starts"), port, plain, dir };
         eventually("listening", async || {
             let ended = proxy.child.try_wait().expect("own child");
             assert!(ended.is_none(), "{kind:?} ended: {}", proxy.logs());
-            TcpStream::connect(("127.0.0.1", port)).map(drop).map_err(|_| proxy.logs())
+            let connected = TcpStream::connect(("127.0.0.1", port)).and_then(|_| TcpStream::connect(plain));
+            connected.map(drop).map_err(|_| proxy.logs())
         })
         .await;
         proxy
+    }
+
+    /// Where the same is served without TLS, which is the one thing that `deploy/` has not: for clients that only speak HTTP.
+    pub(crate) fn plain(&self) -> SocketAddr {
+        self.plain
     }
 
     /// Everything that it wrote anywhere.
@@ -154,16 +166,18 @@ fn configuration(file: &str, replaced: &[(&str, String)]) -> String {
     text
 }
 
-fn nginx(dir: &Path, port: u16, upstream: SocketAddr) -> Command {
-    let (home, plain) = (dir.display(), free_port());
+fn nginx(dir: &Path, port: u16, plain: SocketAddr, upstreams: &[SocketAddr]) -> Command {
+    const INSTANCE: &str = "server 127.0.0.1:3001 max_fails=1 fail_timeout=2s;";
+    let (home, redirecting) = (dir.display(), free_port());
+    let instances: String = upstreams.iter().map(|upstream| INSTANCE.replace("127.0.0.1:3001", &upstream.to_string())).collect();
     let conf = configuration(
         "nginx/chaincast.conf",
         &[
-            ("server 127.0.0.1:3001", format!("server {upstream}")),
+            (INSTANCE, instances),
             ("listen [::]:80;", String::new()),
             ("listen [::]:443 ssl http2;", String::new()),
-            ("listen 80;", format!("listen 127.0.0.1:{plain};")),
-            ("listen 443 ssl", format!("listen 127.0.0.1:{port} ssl")),
+            ("listen 80;", format!("listen 127.0.0.1:{redirecting};")),
+            ("listen 443 ssl", format!("listen {plain}; listen 127.0.0.1:{port} ssl")),
             ("events.example.com;", "localhost;".to_owned()),
             ("/etc/ssl/events.example.com/fullchain.pem", format!("{home}/cert.pem")),
             ("/etc/ssl/events.example.com/privkey.pem", format!("{home}/key.pem")),
@@ -184,18 +198,23 @@ fn nginx(dir: &Path, port: u16, upstream: SocketAddr) -> Command {
     command
 }
 
-fn caddy(dir: &Path, port: u16, upstream: SocketAddr) -> Command {
+fn caddy(dir: &Path, port: u16, plain: SocketAddr, upstreams: &[SocketAddr]) -> Command {
+    const SITE: &str = "the.site {";
     let home = dir.display();
+    let instances: String = upstreams.iter().map(|upstream| format!(" {upstream}")).collect();
     let conf = configuration(
         "caddy/Caddyfile",
         &[
             ("admin localhost:2019", "admin off\nauto_https disable_redirects".to_owned()),
-            ("events.example.com {", format!("https://localhost:{port} {{\ntls {home}/cert.pem {home}/key.pem")),
-            ("reverse_proxy 127.0.0.1:3001", format!("reverse_proxy {upstream}")),
+            ("events.example.com {", SITE.to_owned()),
+            ("reverse_proxy 127.0.0.1:3001", format!("reverse_proxy{instances}")),
             ("/var/log/caddy", home.to_string()),
         ],
     );
-    fs::write(dir.join("Caddyfile"), conf).expect("written");
+    // it is the last thing in the file, and one site is served either with TLS or without
+    let (before, site) = conf.split_once(SITE).expect("just put there");
+    let secure = format!("https://localhost:{port} {{\ntls {home}/cert.pem {home}/key.pem");
+    fs::write(dir.join("Caddyfile"), format!("{before}{secure}{site}\nhttp://{plain} {{{site}")).expect("written");
     let mut command = Command::new(program("caddy"));
     command.env("HOME", dir).env("XDG_DATA_HOME", dir).env("XDG_CONFIG_HOME", dir);
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(dir.join("Caddyfile"));

@@ -105,6 +105,11 @@ impl Publisher {
         refused.expect("the publisher does not panic").clone()
     }
 
+    /// The codes of all refusals so far.
+    pub(crate) fn refusals(&self) -> Vec<String> {
+        self.refused.borrow().clone()
+    }
+
     /// How many events are acknowledged.
     pub(crate) fn count(&self) -> usize {
         *self.acknowledged.borrow()
@@ -142,6 +147,8 @@ async fn publish(http: Http, batches: impl Iterator<Item = Vec<Value>>, said: Sa
         let items = loop {
             match http.try_post("/events", "application/json", body.clone()).await {
                 Ok(answer) if matches!(answer.status, 200 | 201) => break answer.items(),
+                // by a proxy, which does not know what became of a request that it had passed on
+                Ok(answer) if answer.status == 502 => refusal.send_modify(|codes| codes.push("bad_gateway".to_owned())),
                 Ok(answer) => {
                     let code = answer.problem(503);
                     assert!(answer.retry_after.is_some(), "{answer:?}");

@@ -162,6 +162,27 @@ impl SseClient {
         self.follow_until(&format!("a cursor at {seq}"), |frame| frame.id_seq().is_some_and(|at| at >= seq)).await;
     }
 
+    /// Behaves as EventSource until `over`, and returns how each of its streams ended: with which reason, if it was told one. Fails where an EventSource
+    /// would give up for good, which is at every answer but an event stream.
+    pub(crate) async fn follow_while(&mut self, over: impl Future<Output = ()>) -> Vec<(Option<String>, Ending)> {
+        let (mut over, mut ends) = (std::pin::pin!(over), Vec::new());
+        loop {
+            let item = tokio::select! {
+                biased;
+                item = self.next_item() => item,
+                () = &mut over => return ends,
+            };
+            if item.is_some() {
+                continue;
+            }
+            let last = self.transcript.last().filter(|frame| frame.name() == "hub.closing");
+            let reason = last.and_then(|frame| frame.json()["reason"].as_str().map(str::to_owned));
+            ends.push((reason, self.connection.ending().expect("no item comes after the end")));
+            let opened = Connection::open(self.addr, self.manner, &self.query, self.last_id.as_deref()).await;
+            self.connection = opened.unwrap_or_else(|fault| panic!("{fault}\n{}", self.report()));
+        }
+    }
+
     /// Comes back if its cursor is not at `seq` yet, which without heartbeats it would not be told when nothing matches, and reads until it is.
     pub(crate) async fn reconnect_if_behind(&mut self, seq: u64) {
         if self.last_id().is_none_or(|id| seq_of(id) < seq) {

@@ -1,6 +1,8 @@
 //! What scenarios do, one file for each kind of work. Each starts the server it measures and leaves nothing behind.
 
+mod across;
 mod churn;
+mod comeback;
 mod copy;
 mod fanout;
 mod idle;
@@ -66,6 +68,8 @@ impl Job<'_> {
             Work::Idle(work) => idle::run(self, work, done),
             Work::Fanout(work) => fanout::run(self, work, done),
             Work::Storm(work) => storm::run(self, work, done),
+            Work::Comeback(work) => comeback::run(self, work, done),
+            Work::Across(work) => across::run(self, work, done),
             Work::Replay(work) => replay::run(self, work, done),
             Work::Churn(work) => churn::run(self, work, done),
             Work::Publish(work) => publish::run(self, work, done),
@@ -78,14 +82,20 @@ impl Job<'_> {
     }
 
     fn start_with_commit_delay(&self, microseconds: u32) -> anyhow::Result<Server> {
+        let recipe = self.recipe()?;
+        if recipe.postgres.is_some() && microseconds > 0 {
+            self.cluster()?.delay_commits(microseconds)?;
+        }
+        recipe.start()
+    }
+
+    /// How to start servers on one new store.
+    fn recipe(&self) -> anyhow::Result<Recipe> {
         let mut recipe = self.bench.recipe(self.scenario, self.kind);
         if self.kind == Kind::Chaincast && self.scenario.store == Store::Postgres {
             recipe.postgres = Some(self.cluster()?.fresh_database()?);
-            if microseconds > 0 {
-                self.cluster()?.delay_commits(microseconds)?;
-            }
         }
-        recipe.start()
+        Ok(recipe)
     }
 
     fn cluster(&self) -> anyhow::Result<&Cluster> {

@@ -1,0 +1,8 @@
+-- unfinished_copy  at most one row: a copy of another store was begun into this one, and has not been committed. The row is there before the
+--                  copy, and goes in the copy's own transaction; while it is there no service starts here, or it would start on nothing and
+--                  take what indexers repeat for news.
+
+CREATE TABLE unfinished_copy (
+    one      INTEGER PRIMARY KEY CHECK (one = 1),
+    begun_at INTEGER NOT NULL                            -- microseconds
+) STRICT;

@@ -1,0 +1,261 @@
+//! What instances say to each other, as bytes.
+//!
+//! A version, an HMAC-SHA-256 under a key derived from the store's secret, and the content. **Nothing is read before the HMAC is right**, so
+//! neither a foreign service on the same server nor whoever can write to it is believed
+//! (`a_foreign_service_and_forged_messages_are_refused_and_counted`). The content names its log, which is its channel: a message that is heard
+//! on another channel still speaks of the log that it was made for.
+//!
+//! Messages may be repeated by whoever recorded them. That needs no defence: a receiver takes events only where they continue its own position
+//! in the store and the numbering that it knows, an answer only for a question that is open, and bounds what it does about the rest.
+
+use aws_lc_rs::hmac;
+use serde::{Deserialize, Serialize};
+
+use super::Announcement;
+use crate::{
+    domain::{Epoch, Event, Seq, Timestamp},
+    log::{LogId, StoreIdentity},
+};
+
+const VERSION: u8 = 1;
+const TAG: usize = 32;
+
+/// What stands before the content.
+pub(super) const OVERHEAD: usize = 1 + TAG;
+
+/// What one instance says.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Said<'a> {
+    /// A log grew.
+    Grew(#[serde(borrow)] Grown<'a>),
+    /// The sender is there.
+    Here,
+    /// What the sender wants to know of everyone.
+    Ask {
+        /// The sender's number of the question.
+        id: u64,
+        /// The question.
+        text: &'a [u8],
+    },
+    /// What the sender answers to one who asked.
+    Answer {
+        /// Who asked.
+        to: u64,
+        /// Their number of the question.
+        id: u64,
+        /// Which part of the answer, from 0.
+        part: u16,
+        /// Of how many.
+        parts: u16,
+        /// The part.
+        text: &'a [u8],
+    },
+    /// The sender is about to be gone.
+    Gone,
+}
+
+/// That a log grew, with its events or without.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Grown<'a> {
+    log: i32,
+    store: Option<u64>,
+    epoch: u32,
+    first: u64,
+    head: u64,
+    /// When each was received, in microseconds, and its envelope.
+    #[serde(borrow)]
+    frames: Vec<(i64, &'a str)>,
+}
+
+impl<'a> Grown<'a> {
+    /// What to say of an announcement.
+    pub(super) fn of(announcement: &'a Announcement, with_events: bool) -> Self {
+        let &Announcement { log, store, epoch, head, ref events } = announcement;
+        let frames = if with_events { &events[..] } else { &[] };
+        Self {
+            log: log.to_column(),
+            store: store.map(StoreIdentity::get),
+            // what a column holds of it is never negative, and no wider
+            epoch: epoch.to_column() as u32,
+            first: events.first().map_or(head, |event| event.seq).get(),
+            head: head.get(),
+            frames: frames.iter().map(|event| (event.received_at.as_micros(), event.envelope.as_str())).collect(),
+        }
+    }
+
+    /// Which log.
+    pub(super) fn log(&self) -> LogId {
+        LogId::new(self.log)
+    }
+
+    /// The announcement; `None` when its parts don't fit each other.
+    pub(super) fn announcement(&self) -> Option<Announcement> {
+        let Self { log, store, epoch, first, head, ref frames } = *self;
+        if first > head || i64::try_from(head).is_err() {
+            return None;
+        }
+        if !frames.is_empty() && frames.len() as u64 - 1 != head - first {
+            return None;
+        }
+        let events = (first..).zip(frames).map(|(seq, &(received_at, envelope))| {
+            Event::from_row(Seq::new(seq), Timestamp::from_micros(received_at), envelope.to_owned()).ok()
+        });
+        let (log, store) = (LogId::new(log), store.map(StoreIdentity::new));
+        Some(Announcement { log, store, epoch: Epoch::new(epoch), head: Seq::new(head), events: events.collect::<Option<_>>()? })
+    }
+}
+
+/// Why a message is not believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("it is not signed by an instance on this log")]
+    Foreign,
+    #[error("it does not say anything that this version understands")]
+    Unclear,
+}
+
+/// Turns what is said into bytes, and back.
+pub(super) struct Codec {
+    key: hmac::Key,
+    me: u64,
+}
+
+impl Codec {
+    /// For the instance `me`, which has the store's secret.
+    pub(super) fn new(secret: &[u8; 32], me: u64) -> Self {
+        let key = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), b"chaincast backplane messages");
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key.as_ref()), me }
+    }
+
+    /// The content, not signed yet.
+    pub(super) fn encode(&self, said: &Said<'_>) -> Vec<u8> {
+        let room = vec![0; OVERHEAD];
+        postcard::to_extend(&(self.me, said), room).expect("a vector grows, and every length is known")
+    }
+
+    /// Signs what [`Codec::encode`] made.
+    pub(super) fn seal(&self, mut message: Vec<u8>) -> Vec<u8> {
+        let (head, content) = message.split_at_mut(OVERHEAD);
+        head[0] = VERSION;
+        head[1..].copy_from_slice(self.tag(content).as_ref());
+        message
+    }
+
+    fn tag(&self, content: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.key, content)
+    }
+
+    /// Who said what.
+    pub(super) fn open<'a>(&self, message: &'a [u8]) -> Result<(u64, Said<'a>), Refusal> {
+        let (&version, rest) = message.split_first().ok_or(Refusal::Foreign)?;
+        if version != VERSION {
+            return Err(Refusal::Unclear);
+        }
+        let (tag, content) = rest.split_at_checked(TAG).ok_or(Refusal::Foreign)?;
+        hmac::verify(&self.key, content, tag).map_err(|_| Refusal::Foreign)?;
+        match postcard::take_from_bytes(content) {
+            Ok((said, [])) => Ok(said),
+            _ => Err(Refusal::Unclear),
+        }
+    }
+}
+
+impl std::fmt::Debug for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Codec({:x})", self.me)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn announcement(seqs: std::ops::RangeInclusive<u64>) -> Announcement {
+        let row = |seq| {
+            let envelope = format!(r#"{{"id":"{seq}","type":"a.b","streams":["{seq}"],"data":{{"n":1.50}}}}"#);
+            Event::from_row(Seq::new(seq), Timestamp::from_micros(seq as i64), envelope).expect("well formed")
+        };
+        let head = Seq::new(*seqs.end());
+        Announcement {
+            log: LogId::new(7),
+            store: Some(StoreIdentity::new(u64::MAX)),
+            epoch: Epoch::new(u32::MAX),
+            head,
+            events: seqs.map(row).collect(),
+        }
+    }
+
+    fn codec() -> Codec {
+        Codec::new(&[7; 32], 99)
+    }
+
+    #[test]
+    fn what_was_announced_is_read_back_with_its_events() {
+        let (codec, told) = (codec(), announcement(3..=5));
+        let message = codec.seal(codec.encode(&Said::Grew(Grown::of(&told, true))));
+        let (sender, Said::Grew(grown)) = codec.open(&message).expect("own") else { panic!("something else") };
+        let read = grown.announcement().expect("fits");
+        assert_eq!((sender, read.log, read.store, read.epoch, read.head), (99, told.log, told.store, told.epoch, told.head));
+        assert_eq!(read.events, told.events);
+        let alone = Grown::of(&told, false);
+        let read = alone.announcement().expect("fits");
+        assert_eq!((alone.first, read.head, read.events.len()), (3, Seq::new(5), 0));
+    }
+
+    #[test]
+    fn a_message_of_another_secret_is_foreign_and_one_of_another_version_unclear() {
+        let message = codec().seal(codec().encode(&Said::Here));
+        assert_eq!(Codec::new(&[8; 32], 99).open(&message), Err(Refusal::Foreign));
+        let later = [&[VERSION + 1], &message[1..]].concat();
+        assert_eq!(codec().open(&later), Err(Refusal::Unclear));
+        assert_eq!(codec().open(&message), Ok((99, Said::Here)));
+    }
+
+    #[test]
+    fn events_that_do_not_fit_their_range_or_do_not_parse_refuse_the_message() {
+        let told = announcement(3..=5);
+        let fits = Grown::of(&told, true);
+        for grown in [
+            Grown { first: 2, ..fits.clone() },
+            Grown { first: 6, ..fits.clone() },
+            Grown { head: u64::MAX, ..fits.clone() },
+            Grown { frames: vec![(0, "{}"); 3], ..fits.clone() },
+            Grown { frames: vec![(0, "{\"type\":\"a\",\"data\":1} "); 3].into_iter().chain([(0, "")]).collect(), ..fits.clone() },
+        ] {
+            assert!(grown.announcement().is_none(), "{grown:?}");
+        }
+        assert!(fits.announcement().is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_at_all_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(codec().open(&bytes).is_err());
+            // what the content may be when the secret is known
+            let signed = codec().seal([&[0; OVERHEAD][..], &bytes].concat());
+            if let Ok((_, Said::Grew(grown))) = codec().open(&signed) {
+                let _ = grown.announcement();
+            }
+        }
+
+        #[test]
+        fn no_damage_is_believed(at in any::<prop::sample::Index>(), flip in 1..=255_u8, cut in any::<bool>()) {
+            let mut message = codec().seal(codec().encode(&Said::Grew(Grown::of(&announcement(1..=2), true))));
+            let at = at.index(message.len());
+            if cut { message.truncate(at) } else { message[at] ^= flip }
+            prop_assert!(codec().open(&message).is_err());
+        }
+
+        #[test]
+        fn damaged_content_under_a_good_signature_does_no_harm(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
+            let mut content = codec().encode(&Said::Grew(Grown::of(&announcement(1..=2), true)));
+            let at = OVERHEAD + at.index(content.len() - OVERHEAD);
+            content[at] ^= flip;
+            if let Ok((_, Said::Grew(grown))) = codec().open(&codec().seal(content)) {
+                let _ = grown.announcement();
+            }
+        }
+    }
+}
