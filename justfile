@@ -22,6 +22,10 @@ bench *filter:
 fuzz seconds="30":
     CHAINCAST_TEST_FUZZ_SECONDS={{seconds}} cargo test --test it fuzz:: -- --nocapture
 
+# breaks everything under load and writes the table of RELIABILITY.md; names of scenario files run only these
+faults *names:
+    scripts/faults {{names}}
+
 # licences, banned crates, sources and known vulnerabilities of everything that is depended on
 audit:
     scripts/audit

@@ -86,3 +86,36 @@ apt_install() {
   as_root apt-get update -qq
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@"
 }
+
+# Puts the named programs into PATH. Unpacked and not installed: installing nginx, Caddy or Redis would start it and enable it for every boot. A
+# library that one lacks is installed.
+unpack_missing() {
+  local tools program package packages=() libraries
+  tools=$(realpath -m "${CARGO_TARGET_DIR:-target}")/tools
+  export PATH=$tools/usr/sbin:$tools/usr/bin:$PATH:/usr/sbin:/sbin
+  for program in "$@"; do
+    command -v "$program" >/dev/null || packages+=("$program")
+  done
+  [[ ${#packages[@]} -gt 0 ]] || return 0
+  # Debian's redis-server is a link to a program of redis-tools
+  if [[ " ${packages[*]} " == *" redis-server "* ]]; then packages+=(redis-tools); fi
+  say "Unpacking ${packages[*]}"
+  command -v apt-get >/dev/null || die "this machine has no apt-get; put into PATH: ${packages[*]}"
+  mkdir -p "$tools/deb"
+  (
+    cd "$tools/deb" || exit
+    rm -f -- *.deb
+    download=(apt-get download -qq -o "APT::Sandbox::User=$(id -un)" "${packages[@]}")
+    # no package lists, or lists that are too old
+    "${download[@]}" || { as_root apt-get update -qq && "${download[@]}"; }
+    for deb in *.deb; do dpkg-deb -x "$deb" "$tools"; done
+    for package in "${packages[@]}"; do
+      # what the package's program needs; redis-tools has that of redis-server
+      program=$(command -v "${package/redis-tools/redis-server}")
+      if ldd "$program" | grep -q 'not found'; then
+        mapfile -t libraries < <(dpkg-deb -f "$package"_*.deb Depends | tr ',' '\n' | grep -oE '^ *(lib|zlib)[^ |:]*' | tr -d ' ')
+        [[ ${#libraries[@]} -eq 0 ]] || apt_install "${libraries[@]}"
+      fi
+    done
+  )
+}

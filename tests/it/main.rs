@@ -17,6 +17,7 @@ mod deployment;
 mod drain;
 mod durability;
 mod failover;
+mod faults;
 mod fuzz;
 mod healthcheck;
 mod leases;

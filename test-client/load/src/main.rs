@@ -21,6 +21,7 @@ mod mark;
 mod outcome;
 mod publish;
 mod redis;
+mod reliability;
 mod report;
 mod scenario;
 mod server;
@@ -45,6 +46,8 @@ enum Command {
     Run(suite::Options),
     /// Write the tables and pictures of a run into a document
     Report(report::Options),
+    /// Write what the suite of faults has left into a document
+    Reliability(reliability::Options),
     /// Serve the floor: a bare epoll loop that sends each event to everyone
     Floor {
         /// Address and port to listen on
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let done = raise_descriptors().and_then(|()| match Cli::parse().command {
         Command::Run(options) => suite::run(&options),
         Command::Report(options) => report::write(&options),
+        Command::Reliability(options) => reliability::write(&options),
         Command::Floor { listen } => floor::serve(listen),
         Command::List { scenarios } => suite::list(&scenarios),
     });

@@ -1,4 +1,4 @@
-//! A TCP proxy before Postgres that breaks as networks and servers do, and heals, at a test's word.
+//! A TCP proxy before Postgres or Redis that breaks as networks and servers do, and heals, at a test's word.
 //!
 //! Silence keeps what was sent and delivers it after healing, as retransmission does: a statement whose sender has long given up can still
 //! arrive and commit.
@@ -43,7 +43,7 @@ pub(crate) struct FaultProxy {
 }
 
 impl FaultProxy {
-    /// Starts a proxy that passes everything on to the server of a `postgres://` URL.
+    /// Starts a proxy that passes everything on to the server of a URL.
     pub(crate) async fn before(upstream_url: &str) -> Self {
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
         let listener = TcpListener::bind(addr).await.expect("the port is free");
@@ -76,7 +76,7 @@ impl Drop for FaultProxy {
 }
 
 /// The `host:port` of a URL.
-fn authority(url: &str) -> &str {
+pub(crate) fn authority(url: &str) -> &str {
     let (_, rest) = url.split_once("://").unwrap_or_else(|| panic!("no URL: {url:?}"));
     let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
     authority.rsplit_once('@').map_or(authority, |(_, host)| host)

@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod chunked;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
+pub(crate) mod lossy_redis;
 pub(crate) mod model;
 pub(crate) mod naive_filter;
 pub(crate) mod postgres;

@@ -198,7 +198,8 @@ fn is_running(pid: &str) -> bool {
     std::fs::read(Path::new("/proc").join(pid).join("cmdline")).is_ok_and(|line| !line.is_empty())
 }
 
-fn is_root() -> bool {
+/// Whether these tests run as root.
+pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
 }
 

@@ -7,6 +7,7 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read},
     net::{SocketAddr, TcpListener},
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Arc, LazyLock, Mutex,
@@ -15,18 +16,23 @@ use std::{
     thread,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tempfile::TempDir;
 use tokio::{sync::watch, time::timeout};
 
 use super::{
+    postgres::is_root,
     store::Store,
     wait::{PATIENCE, eventually},
 };
 
-/// The service's environment.
+/// The service's environment, and what starts it there.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings(BTreeMap<String, String>);
+pub(crate) struct Settings {
+    variables: BTreeMap<String, String>,
+    /// A command that takes the binary as its last argument and becomes it; the binary itself when empty.
+    starter: Vec<String>,
+}
 
 impl Settings {
     /// Two workers, quick retries and a short drain on this store.
@@ -36,7 +42,7 @@ impl Settings {
 
     /// The same for a `DATABASE_URL` that leads somewhere else, such as through a proxy.
     pub(crate) fn at(database_url: &str) -> Self {
-        Self(BTreeMap::new())
+        Self { variables: BTreeMap::new(), starter: Vec::new() }
             .with("DATABASE_URL", database_url)
             .with("CHAINCAST_WORKERS", 2)
             .with("CHAINCAST_RETRY_MILLISECONDS", 50)
@@ -46,8 +52,9 @@ impl Settings {
 
     /// The binary with these settings, in an environment of its own.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
-        command.env_clear().envs(&self.0).env("RUST_BACKTRACE", "1");
+        let mut line = self.starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_chaincast")]);
+        let mut command = Command::new(line.next().expect("the binary at least"));
+        command.args(line).env_clear().envs(&self.variables).env("RUST_BACKTRACE", "1");
         for inherited in ["PATH", "HOME", "TMPDIR"] {
             command.envs(std::env::var_os(inherited).map(|value| (inherited, value)));
         }
@@ -56,7 +63,24 @@ impl Settings {
 
     /// With one more variable.
     pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.0.insert(name.to_owned(), value.to_string());
+        self.variables.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Where this directory is a file system of so many megabytes that only the process sees; others find it below `/proc/<pid>/root`.
+    pub(crate) fn on_a_disk_of_its_own(mut self, dir: &Path, megabytes: usize) -> Self {
+        let mount = format!("mount -t tmpfs -o size={megabytes}m tmpfs \"$0\" && exec \"$@\"");
+        let mut starter = vec!["unshare", "--mount"];
+        // without root's rights, those of a user namespace
+        starter.extend((!is_root()).then_some("--map-root-user"));
+        starter.extend(["sh", "-c", &mount, dir.to_str().expect("temporary directories are UTF-8")]);
+        self.starter = starter.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Where a write beyond the limit of a file's size fails, and does not end the process.
+    pub(crate) fn that_survives_file_limits(mut self) -> Self {
+        self.starter = ["sh", "-c", "trap '' XFSZ && exec \"$@\"", "sh"].map(str::to_owned).into();
         self
     }
 }
@@ -92,6 +116,17 @@ impl Service {
     /// Everything that it has written so far, a line each.
     pub(crate) fn output(&self) -> Vec<String> {
         self.running.output.lock().expect("no reader panics").clone()
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Lets none of its files grow beyond so many bytes, or as large as they like.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.running.child)), Resource::Fsize, limit).expect("own child");
     }
 
     /// Whether the process is still there.
@@ -136,6 +171,13 @@ impl Service {
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.running.child), signal).expect("own child");
     }
+}
+
+/// Whether this machine lets a process have a file system of its own.
+pub(crate) fn may_mount() -> bool {
+    let as_root = if is_root() { [].as_slice() } else { &["--map-root-user"] };
+    let tried = Command::new("unshare").arg("--mount").args(as_root).args(["mount", "-t", "tmpfs", "tmpfs", "/mnt"]).output();
+    tried.is_ok_and(|output| output.status.success())
 }
 
 /// A service that gets no processor time.

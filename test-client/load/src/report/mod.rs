@@ -16,6 +16,8 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+pub(crate) use table::thousands;
+
 use crate::{outcome::Run, scenario::Scenario, server::Kind, suite};
 
 const BEGIN: &str = "<!-- measured: ";
@@ -74,7 +76,8 @@ pub(crate) fn table_of(run: &Run, scenario: &Scenario) -> String {
     table::of(run, scenario)
 }
 
-fn replace(text: &str, mut part: impl FnMut(&str) -> anyhow::Result<String>) -> anyhow::Result<String> {
+/// A document with each measured part replaced by what `part` says under its name.
+pub(crate) fn replace(text: &str, mut part: impl FnMut(&str) -> anyhow::Result<String>) -> anyhow::Result<String> {
     let mut written = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(BEGIN) {

@@ -90,7 +90,7 @@ pub(super) fn show(figure: &str, value: f64) -> String {
 }
 
 /// Digits in groups of three.
-pub(super) fn thousands(value: f64, decimals: usize) -> String {
+pub(crate) fn thousands(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
