@@ -3,9 +3,7 @@
 //! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencers and all timers; connections to
 //! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
 //!
-//! **Drain, don't drop** (`drain_dont_drop_a_restart_is_told_and_resumed_without_loss`): on a stop the instance says at once that it is not ready; after
-//! the drain delay, in which nothing else changes, every stream is told `hub.closing` over the drain window, while publishing goes on; then the port is
-//! closed, requests that are under way are answered, what was accepted is committed, and the store is closed.
+//! What a run is, and how it ends, is [`stop`]'s.
 
 mod access;
 mod authority;
@@ -17,6 +15,7 @@ mod healthcheck;
 mod keys;
 mod operators;
 mod serve;
+mod stop;
 mod store;
 
 use std::{
@@ -31,19 +30,20 @@ use tokio::{
     runtime::Handle,
     sync::{Semaphore, watch},
     task::JoinSet,
-    time::{Instant, sleep, timeout},
 };
 
 use self::{
     authority::Gate,
+    backplane::Meeting,
     cluster::Cluster,
     facts::AppFacts,
-    serve::{CONNECTIONS_END_WITHIN_SECONDS, close, guard, listen, serve},
+    serve::{guard, listen, serve},
 };
 pub use self::{
     copy::copy,
     healthcheck::healthcheck,
     keys::{Said, keys},
+    stop::STOP_ENDS_WITHIN,
 };
 use crate::{
     backplane::Backplane,
@@ -56,18 +56,6 @@ use crate::{
     vital::vital,
 };
 
-/// How long a stop may take beyond the drain delay and the drain window: whatever ends the process must be more patient than all three together.
-pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
-    .saturating_add(REQUESTS_END_WITHIN)
-    .saturating_add(Duration::from_secs(2 * CONNECTIONS_END_WITHIN_SECONDS))
-    .saturating_add(COMMITS_END_WITHIN)
-    .saturating_add(Duration::from_secs(1));
-/// How much longer than the window the last streams may take to be let go of.
-const DRAIN_SLACK: Duration = Duration::from_secs(1);
-/// How long requests that are under way may take to end.
-const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
-/// How long what was accepted may take to be committed at the end.
-const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
 /// How many of the largest publish requests may be read at once before it is known who signed them.
 const UNVERIFIED_BODIES: usize = 12;
 /// How often retention looks for what may go.
@@ -109,8 +97,7 @@ impl App {
         let (access, tokens) = access::start(on_runtime.clone(), &config).await?;
         config.check_openness(access.is_open())?;
 
-        let (backplane, inbox) = backplane::start(backplane, &*on_runtime).await?;
-        let shared_places = backplane::shared_places(&*backplane, &*on_runtime).await?;
+        let Meeting { backplane, inbox, places } = backplane::meet(backplane, &*on_runtime).await?;
         let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
         hubs.hear_through(&backplane);
         let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
@@ -137,7 +124,7 @@ impl App {
             log: log.clone(),
             authority: Arc::new(Gate(access.clone())),
             credentials: access::credential_settings(&config),
-            scrutiny: access::scrutiny(&config, &access, shared_places, &mut tasks, &stop),
+            scrutiny: access::scrutiny(&config, &access, places, &mut tasks, &stop),
             deliver_per_second: config.limits.deliver_per_second(),
             logs: hubs.clone(),
             publisher: Arc::new(publisher),
@@ -176,65 +163,6 @@ impl App {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
-
-    /// Serves until `stop` is over, then moves clients elsewhere and ends.
-    ///
-    /// # Errors
-    /// When the accept loop fails.
-    pub async fn run_until_stopped(self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-        let Self {
-            server,
-            operators,
-            listener,
-            hubs,
-            facts,
-            in_flight,
-            log,
-            backplane,
-            drain_delay,
-            drain,
-            stop: stop_tasks,
-            mut tasks,
-            ..
-        } = self;
-        let handle = server.handle();
-        let mut serving = tokio::spawn(server);
-        let operators = operators.map(|server| (server.handle(), tokio::spawn(server)));
-        tokio::select! {
-            ended = &mut serving => {
-                ended.context("the server's task died")??;
-                anyhow::bail!("the server ended by itself");
-            }
-            () = stop => {}
-        }
-        facts.leave();
-        if !drain_delay.is_zero() {
-            tracing::info!(delay_seconds = drain_delay.as_secs(), "stopping: not ready any more, and serving until load balancers know");
-            sleep(drain_delay).await;
-        }
-        tracing::info!(connections = hubs.admission().now(), window_seconds = drain.as_secs(), "stopping: moving clients elsewhere");
-        in_flight.close_connections();
-        hubs.drain(drain);
-        wait_until(drain + DRAIN_SLACK, || hubs.admission().now() == 0).await;
-        close(&handle, listener).await;
-        wait_until(REQUESTS_END_WITHIN, || in_flight.now() == 0).await;
-        handle.stop(true).await;
-        serving.await.context("the server's task died")??;
-        if let Some((handle, serving)) = operators {
-            handle.stop(true).await;
-            serving.await.context("the operators' server died")??;
-        }
-        stop_tasks.send_replace(true);
-        let committed = timeout(COMMITS_END_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
-        if committed.is_err() {
-            tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
-        }
-        backplane.leave().await;
-        hubs.stop();
-        log.close().await;
-        tracing::info!("stopped");
-        Ok(())
-    }
 }
 
 fn hub_settings(config: &Config) -> hub::Settings {
@@ -261,14 +189,6 @@ async fn unless_stopped(work: impl Future<Output = ()>, stop: impl Future<Output
     tokio::select! {
         () = work => {}
         () = stop => {}
-    }
-}
-
-/// Waits for `condition`, but no longer than `patience`.
-async fn wait_until(patience: Duration, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + patience;
-    while !condition() && Instant::now() < deadline {
-        sleep(Duration::from_millis(20)).await;
     }
 }
 

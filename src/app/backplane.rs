@@ -37,31 +37,35 @@ pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
     }
 }
 
-/// The backplane, and what reaches this instance through it. Waits for the store, which has the secret of its instances, and for no network else.
-pub(super) async fn start(choice: Choice, store: &dyn AccessStore) -> anyhow::Result<(Arc<dyn Backplane>, Inbox)> {
-    let settings = async || {
-        let secret = store.service_secret().await.context("cannot read the secret by which instances know each other")?;
-        anyhow::Ok(LinkSettings::new(secret))
-    };
-    Ok(match choice {
-        Choice::Local => {
-            let (local, inbox) = Local::new();
-            (Arc::new(local), inbox)
-        }
-        Choice::Redis(url) => {
-            let (link, inbox) = Link::over_redis(&url, &settings().await?);
-            (link, inbox)
-        }
-        Choice::Postgres(url) => {
-            let (link, inbox) = Link::over_postgres(&url, &settings().await?).context("DATABASE_URL cannot be used to listen")?;
-            (link, inbox)
-        }
-    })
+/// This instance among the others.
+pub(super) struct Meeting {
+    pub(super) backplane: Arc<dyn Backplane>,
+    /// What reaches this instance.
+    pub(super) inbox: Inbox,
+    /// The connections of each subject on all instances, where they can be counted.
+    pub(super) places: Option<Arc<SharedPlaces>>,
 }
 
-/// The connections of each subject on all instances, where they can be counted.
-pub(super) async fn shared_places(backplane: &dyn Backplane, store: &dyn AccessStore) -> anyhow::Result<Option<Arc<SharedPlaces>>> {
-    let Some(leases) = backplane.leases() else { return Ok(None) };
-    let secret = store.service_secret().await.context("cannot read the secret under which subjects are counted")?;
-    Ok(Some(SharedPlaces::new(leases, &secret)))
+/// Meets the others. Waits for the store, which has the secret of its instances, and for no network else.
+pub(super) async fn meet(choice: Choice, store: &dyn AccessStore) -> anyhow::Result<Meeting> {
+    let secret = async || store.service_secret().await.context("cannot read the secret by which instances know each other");
+    let (link, inbox, secret) = match choice {
+        Choice::Local => {
+            let (local, inbox) = Local::new();
+            return Ok(Meeting { backplane: Arc::new(local), inbox, places: None });
+        }
+        Choice::Redis(url) => {
+            let secret = secret().await?;
+            let (link, inbox) = Link::over_redis(&url, &LinkSettings::new(secret));
+            (link, inbox, secret)
+        }
+        Choice::Postgres(url) => {
+            let secret = secret().await?;
+            let over = Link::over_postgres(&url, &LinkSettings::new(secret));
+            let (link, inbox) = over.context("DATABASE_URL cannot be used to listen")?;
+            (link, inbox, secret)
+        }
+    };
+    let places = link.leases().map(|leases| SharedPlaces::new(leases, &secret));
+    Ok(Meeting { backplane: link, inbox, places })
 }
