@@ -93,3 +93,35 @@ async fn rolls(kind: Kind) {
     // first: Caddy waits for streams to end, and of a client that has gone it learns with the next heartbeat
     drop(services);
 }
+
+/// nginx forgives an instance that could not be reached only when a request to it has ended, and streams do not end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_nginx_instances_that_are_back_get_their_share_of_the_streams() {
+    const STREAMS: usize = 12;
+    let store = Store::postgres().await;
+    let settings = Settings::on(&store).with("CHAINCAST_INSECURE_OPEN", 1);
+    let mut services = Vec::new();
+    for _ in 0..INSTANCES {
+        services.push(Service::start(settings.clone()).await);
+    }
+    let addresses: Vec<_> = services.iter().map(Service::addr).collect();
+    let proxy = Proxy::before(Kind::Nginx, &addresses).await;
+    let (stays, killed) = services.split_first_mut().expect("three");
+    killed.iter_mut().for_each(Service::kill_9);
+    let mut streams = Vec::new();
+    for _ in 0..2 {
+        streams.push(SseClient::live(proxy.plain(), "all=true").await);
+    }
+    assert_eq!(Http::new(stays.addr()).stat("/connections/now").await, 2);
+    for service in killed {
+        service.restart_same_port().await;
+    }
+    while streams.len() < STREAMS {
+        streams.push(SseClient::live(proxy.plain(), "all=true").await);
+    }
+    for address in addresses {
+        let held = Http::new(address).stat("/connections/now").await;
+        assert!(held >= (STREAMS / INSTANCES - 1) as u64, "one of {INSTANCES} holds {held} of {STREAMS}");
+    }
+    drop((streams, proxy));
+}

@@ -167,13 +167,15 @@ fn configuration(file: &str, replaced: &[(&str, String)]) -> String {
 }
 
 fn nginx(dir: &Path, port: u16, plain: SocketAddr, upstreams: &[SocketAddr]) -> Command {
-    const INSTANCE: &str = "server 127.0.0.1:3001 max_fails=1 fail_timeout=2s;";
+    const FOR_STREAMS: &str = "server 127.0.0.1:3001 max_fails=0;";
+    const FOR_THE_REST: &str = "server 127.0.0.1:3001 max_fails=1 fail_timeout=2s;";
     let (home, redirecting) = (dir.display(), free_port());
-    let instances: String = upstreams.iter().map(|upstream| INSTANCE.replace("127.0.0.1:3001", &upstream.to_string())).collect();
+    let instances = |one: &str| upstreams.iter().map(|upstream| one.replace("127.0.0.1:3001", &upstream.to_string())).collect();
     let conf = configuration(
         "nginx/chaincast.conf",
         &[
-            (INSTANCE, instances),
+            (FOR_STREAMS, instances(FOR_STREAMS)),
+            (FOR_THE_REST, instances(FOR_THE_REST)),
             ("listen [::]:80;", String::new()),
             ("listen [::]:443 ssl http2;", String::new()),
             ("listen 80;", format!("listen 127.0.0.1:{redirecting};")),
