@@ -2,12 +2,18 @@
 //!
 //! Signals are ours and not actix's, which would end its idle workers together with the sockets that they hand to the shards.
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
-use tokio::signal::unix::{Signal as Listener, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal as Listener, SignalKind, signal},
+    time::timeout,
+};
 
 /// What the process ends with when it is told twice: as a shell reports a SIGINT.
 const INSISTED: i32 = 130;
+
+/// A second signal so soon after the first is its echo.
+const ECHO: Duration = Duration::from_millis(250);
 
 /// A wish to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +53,13 @@ impl Signals {
     pub async fn requested(mut self) -> Signal {
         let first = self.next().await;
         tokio::spawn(async move {
+            // whoever signals a whole group may be heard twice at once, and insists on nothing
+            let _ = timeout(ECHO, async {
+                loop {
+                    self.next().await;
+                }
+            })
+            .await;
             let second = self.next().await;
             tracing::warn!(signal = %second, "told to stop again: stopping without draining");
             std::process::exit(INSISTED);

@@ -29,6 +29,28 @@ impl Backplane {
     /// What tells other instances that the log grew.
     #[must_use]
     pub fn kind(&self) -> BackplaneKind {
-        self.backplane.unwrap_or(if self.redis_url.is_some() { BackplaneKind::Redis } else { BackplaneKind::Local })
+        self.backplane.unwrap_or(if self.redis().is_some() { BackplaneKind::Redis } else { BackplaneKind::Local })
+    }
+
+    /// Where Redis is; an empty text, as files that leave a variable open give it, is none.
+    #[must_use]
+    pub fn redis(&self) -> Option<&Secret> {
+        self.redis_url.as_ref().filter(|url| !url.expose().is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redis_is_used_where_it_is_named_and_nothing_else_is_asked_for() {
+        let kind = |url: Option<&str>, backplane| {
+            let redis_url = url.map(|url| url.parse().expect("infallible"));
+            Backplane { redis_url, backplane }.kind()
+        };
+        assert_eq!(kind(Some("redis://a"), None), BackplaneKind::Redis);
+        assert_eq!(kind(Some("redis://a"), Some(BackplaneKind::Local)), BackplaneKind::Local);
+        assert_eq!((kind(None, None), kind(Some(""), None)), (BackplaneKind::Local, BackplaneKind::Local));
     }
 }

@@ -122,7 +122,7 @@ impl Config {
         self.jwt.settings().check()?;
         let database = self.log.database()?;
         match (self.backplane.kind(), database) {
-            (BackplaneKind::Redis, _) if self.backplane.redis_url.is_none() => return Err(ConfigError::NoRedis),
+            (BackplaneKind::Redis, _) if self.backplane.redis().is_none() => return Err(ConfigError::NoRedis),
             (BackplaneKind::Postgres, Database::Sqlite(_)) => return Err(ConfigError::NoPostgres),
             _ => {}
         }

@@ -138,6 +138,8 @@ async fn in_the_drain_delay_it_is_not_ready_and_serves_as_before_unless_it_is_to
     let mut service = Service::start(Settings::on(&store).with("CHAINCAST_DRAIN_DELAY_SECONDS", 600)).await;
     let (http, addr) = (Http::new(service.addr()), service.addr());
     let mut before = SseClient::live(addr, "all=true").await;
+    // as one does who signals the process and its group
+    service.ask_to_end();
     service.ask_to_end();
     eventually("draining", async || {
         let ready = http.get("/health/ready").await;
@@ -154,7 +156,7 @@ async fn in_the_drain_delay_it_is_not_ready_and_serves_as_before_unless_it_is_to
         assert_eq!(client.next_event().await.json()["id"], "during", "no hub.closing came first");
     }
     assert_eq!(http.stat("/connections/now").await, 2);
-    assert_eq!(service.terminate().await.code(), Some(130), "whoever insists does not wait");
+    assert_eq!(service.insist().await.code(), Some(130), "whoever insists does not wait");
     service.restart_same_port().await;
     let mut model = Model::default();
     model.acknowledged(&[event], &items);

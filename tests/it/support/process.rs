@@ -145,6 +145,20 @@ impl Service {
         self.ended().await
     }
 
+    /// Asks it to end until it has: what comes at once after the first time is taken for its echo.
+    pub(crate) async fn insist(&mut self) -> ExitStatus {
+        let pid = Pid::from_child(&self.running.child);
+        let child = &mut self.running.child;
+        eventually("ended", async || {
+            if let Some(status) = child.try_wait().expect("own child") {
+                return Ok(status);
+            }
+            kill_process(pid, Signal::TERM).expect("own child");
+            Err("still running".to_owned())
+        })
+        .await
+    }
+
     /// Waits for the end of the process.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let child = &mut self.running.child;
