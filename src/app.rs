@@ -229,6 +229,10 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        if let Some(leases) = backplane.leases() {
+            // or clients that were moved would count twice, here and there, until the lease ends
+            leases.settle().await;
+        }
         backplane.leave().await;
         hubs.stop();
         log.close().await;

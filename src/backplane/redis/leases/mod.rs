@@ -13,6 +13,8 @@
 
 mod book;
 mod keeper;
+mod outage;
+mod rounds;
 mod script;
 
 use std::{sync::Arc, time::Duration};
@@ -34,10 +36,13 @@ use crate::backplane::{Away, LeaseKey, Leases};
 /// How many may wait to be asked for: more than a storm of reconnects.
 const MAX_ASKS: usize = 32 * 1024;
 
+/// How long the end of an instance waits for what it gave back to be told.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
+
 /// How counts are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseSettings {
-    /// How long what a killed instance held is counted; renewed four times within.
+    /// How long what a killed instance held is counted; renewed twice within.
     pub lease: Duration,
     /// How long Redis may take to answer.
     pub patience: Duration,
@@ -105,6 +110,10 @@ impl Leases for RedisLeases {
 
     fn give_back(&self, key: LeaseKey) {
         self.book.give_back(key);
+    }
+
+    async fn settle(&self) {
+        let _ = timeout(SETTLES_WITHIN, self.book.until_told()).await;
     }
 
     fn are_shared(&self) -> bool {
