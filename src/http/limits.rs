@@ -2,7 +2,8 @@
 //!
 //! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client could choose
 //! freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten ([`Limits::forget_quiet`]).
-//! Counts are of this instance; of the connections of one subject also of the others, where instances share counts ([`SharedPlaces`]). The events a second that one connection is sent are the hub's to pace.
+//! Counts are of this instance; of the connections of one subject also of the others, where instances share counts ([`SharedPlaces`]). The events a
+//! second that one connection is sent are the hub's to pace.
 
 mod shared;
 
@@ -310,8 +311,8 @@ impl Limits {
         self.count(rate.take(&(tenant.into(), subject.into()), Limit::SubjectRate))
     }
 
-    /// A place among what is held here by `address`, and by `subject` of a tenant; what is `None` is not counted. For what is over in a moment: the
-    /// other instances are not asked.
+    /// A place among what is held here by `address`, and by `subject` of a tenant; what is `None` is not counted. The other
+    /// instances are not asked: for what is over in a moment that does, and for a stream [`Limits::share`] follows.
     ///
     /// # Errors
     /// [`Limited`] says by which limit, and when to come back.
@@ -319,19 +320,17 @@ impl Limits {
         self.count(self.try_hold(address, subject))
     }
 
-    /// The same, and a place among what `subject` holds on all instances.
+    /// Gives `place`, which `subject` of a tenant holds here, a place among what it holds on all instances too. Asks a network: last of all counts.
     ///
     /// # Errors
     /// [`Limited`].
-    pub async fn hold_everywhere(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
-        // this instance's count first: what it refuses need not be asked for
-        let mut place = self.hold(address, subject)?;
+    pub async fn share(&self, place: &mut Place, subject: Option<(&str, &str)>) -> Result<(), Limited> {
         let most = self.settings.connections_per_subject;
         if let (Some(shared), Some(subject), 1..) = (&self.shared, subject, most) {
             let taken = shared.take(subject, most).await.ok_or(Limited::full(Limit::SubjectConnections));
             place.lease = Some(self.count(taken)?);
         }
-        Ok(place)
+        Ok(())
     }
 
     /// Whether the connections of a subject are counted on all instances at the moment; `None`: they never are.
