@@ -1,9 +1,9 @@
 //! How much one client may ask for: rates by GCRA (`governor`), and what is held at once by counting.
 //!
-//! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client could choose
-//! freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten ([`Limits::forget_quiet`]).
-//! Counts are of this instance; of the connections of one subject also of the others, where instances share counts ([`SharedPlaces`]). The events a
-//! second that one connection is sent are the hub's to pace.
+//! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client
+//! could choose freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten
+//! ([`Limits::forget_quiet`]). Counts are of this instance; of the connections of one subject also of the others, where instances share
+//! counts ([`SharedPlaces`]). The events a second that one connection is sent are the hub's to pace.
 
 mod held;
 mod limit;
@@ -90,7 +90,8 @@ impl Limits {
         })
     }
 
-    /// Whether an address is heard, or has presented too many credentials that were refused: asked before another one is checked, which costs.
+    /// Whether an address is heard, or has presented too many credentials that were refused: asked before another one is checked, which
+    /// costs.
     ///
     /// # Errors
     /// [`Limited`].
@@ -140,7 +141,8 @@ impl Limits {
         self.count(self.try_hold(address, subject))
     }
 
-    /// Gives `place`, which `subject` of a tenant holds here, a place among what it holds on all instances too. Asks a network: last of all counts.
+    /// Gives `place`, which `subject` of a tenant holds here, a place among what it holds on all instances too. Asks a network: last of all
+    /// counts.
     ///
     /// # Errors
     /// [`Limited`].
@@ -181,7 +183,8 @@ impl Limits {
         Ok(place)
     }
 
-    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
+    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there
+    /// can be.
     ///
     /// # Errors
     /// [`Limited`], with nothing taken.

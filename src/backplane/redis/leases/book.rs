@@ -1,7 +1,7 @@
 //! What this instance holds, which is the truth that Redis has a copy of.
 //!
-//! A lock is held for a lookup, or for a copy of one of many slices, so that whoever drops a connection never waits. What is to be told is a set of
-//! keys, not a queue of changes: it is as large as what changed, and forgets only keys whose lease ends anyway, or is renewed.
+//! A lock is held for a lookup, or for a copy of one of many slices, so that whoever drops a connection never waits. What is to be told is
+//! a set of keys, not a queue of changes: it is as large as what changed, and forgets only keys whose lease ends anyway, or is renewed.
 
 use std::{
     collections::{HashMap, HashSet},

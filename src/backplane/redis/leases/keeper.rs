@@ -23,7 +23,8 @@ use crate::backplane::{
 
 /// Keys in one round trip.
 const BATCH: usize = 512;
-/// How many renewals there are within a lease. A renewal that is lost needs no other: with it the connection is, and the next one begins with all.
+/// How many renewals there are within a lease. A renewal that is lost needs no other: with it the connection is, and the next one begins
+/// with all.
 const RENEWALS: u32 = 2;
 /// How often Redis has to prove that it is there.
 const PROBES_EVERY: Duration = Duration::from_secs(1);

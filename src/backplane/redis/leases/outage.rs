@@ -1,7 +1,7 @@
 //! While Redis is away: when it is looked for again, and what is said of it.
 //!
-//! A Redis that answers, and is lost again with the first thing that is asked of it, is away all the same: neither is its return told, nor is it
-//! looked for more often, until it has stayed.
+//! A Redis that answers, and is lost again with the first thing that is asked of it, is away all the same: neither is its return told, nor
+//! is it looked for more often, until it has stayed.
 
 use std::time::Duration;
 
