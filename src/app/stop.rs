@@ -19,13 +19,15 @@ pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
     .saturating_add(REQUESTS_END_WITHIN)
     .saturating_add(Duration::from_secs(2 * CONNECTIONS_END_WITHIN_SECONDS))
     .saturating_add(COMMITS_END_WITHIN)
-    .saturating_add(Duration::from_secs(1));
+    .saturating_add(GOODBYE);
 /// How much longer than the window the last streams may take to be let go of.
 const DRAIN_SLACK: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take to end.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
+/// How long other instances are told that this one is gone: each of the two ways has a second.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 impl App {
     /// Serves until `stop` is over, then moves clients elsewhere and ends.
@@ -79,6 +81,10 @@ impl App {
         let committed = timeout(COMMITS_END_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
+        }
+        if let Some(leases) = backplane.leases() {
+            // or clients that were moved would count twice, here and there, until the lease ends
+            leases.settle().await;
         }
         backplane.leave().await;
         hubs.stop();

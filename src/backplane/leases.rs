@@ -19,7 +19,7 @@ impl fmt::Display for LeaseKey {
 #[error("the shared counts cannot be reached")]
 pub struct Away;
 
-/// Shared counts. What an instance holds is given back when it dies, a moment later.
+/// Shared counts. What an instance that was killed held is counted until its lease ends: 20 seconds with Redis.
 #[async_trait]
 pub trait Leases: Send + Sync + 'static {
     /// One more for `key`, unless all instances together hold `most` already; whether there was room.
@@ -33,6 +33,9 @@ pub trait Leases: Send + Sync + 'static {
 
     /// One less for `key`. Never waits.
     fn give_back(&self, key: LeaseKey);
+
+    /// Waits, for a second at most, until all instances know what was given back: before this one ends.
+    async fn settle(&self) {}
 
     /// Whether the counts are shared at the moment.
     fn are_shared(&self) -> bool;

@@ -166,16 +166,16 @@ impl Caller {
         Ok(state.scrutiny.limits.begin(self.within_tenant(owner.as_deref()))?)
     }
 
-    /// A place among what its address and its owner hold, for an answer.
+    /// A place among what its address and its owner hold here.
     pub(super) fn hold(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
         let owner = self.principal.counted_as();
         Ok(state.scrutiny.limits.hold(state.scrutiny.client(request), self.within_tenant(owner.as_deref()))?)
     }
 
-    /// A place among what its address holds, and its owner on all instances, for a stream.
-    pub(super) async fn hold_stream(&self, request: &HttpRequest, state: &State) -> Result<Place, Problem> {
+    /// A place for a stream among what its owner holds on all instances, for whom the other counts have room.
+    pub(super) async fn share(&self, place: &mut Place, state: &State) -> Result<(), Problem> {
         let owner = self.principal.counted_as();
-        Ok(state.scrutiny.limits.hold_everywhere(state.scrutiny.client(request), self.within_tenant(owner.as_deref())).await?)
+        Ok(state.scrutiny.limits.share(place, self.within_tenant(owner.as_deref())).await?)
     }
 
     fn within_tenant<'a>(&'a self, owner: Option<&'a str>) -> Option<(&'a str, &'a str)> {

@@ -1,14 +1,17 @@
 //! How much one client may ask for: rates by GCRA (`governor`), and what is held at once by counting.
 //!
-//! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client could choose
-//! freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten ([`Limits::forget_quiet`]).
-//! Counts are of this instance; of the connections of one subject also of the others, where instances share counts ([`SharedPlaces`]). The events a second that one connection is sent are the hub's to pace.
+//! New work is refused, what is held is never taken away. A limit is counted by address, subject or credential, never by what a client
+//! could choose freely; so the number of keys is bounded by the work that was accepted, and keys that have been quiet are forgotten
+//! ([`Limits::forget_quiet`]). Counts are of this instance; of the connections of one subject also of the others, where instances share
+//! counts ([`SharedPlaces`]). The events a second that one connection is sent are the hub's to pace.
 
+mod held;
+mod limit;
+mod rate;
 mod shared;
 
 use std::{
     collections::HashMap,
-    hash::Hash,
     num::NonZeroU32,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -17,10 +20,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _, clock::DefaultClock};
-
-use self::shared::SharedPlace;
-pub use self::shared::SharedPlaces;
+pub use self::{
+    held::Place,
+    limit::{Limit, Limited},
+    shared::SharedPlaces,
+};
+use self::{
+    held::{Held, Subject},
+    rate::Rate,
+};
 use super::client::ClientNet;
 
 /// The limits; zero is none.
@@ -40,37 +48,6 @@ pub struct LimitSettings {
     pub publish_per_second: u32,
 }
 
-/// Which limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Limit {
-    /// Connections that one address holds.
-    AddressConnections,
-    /// Connections that one subject holds.
-    SubjectConnections,
-    /// Connections that one tenant holds; the hub counts them.
-    TenantConnections,
-    /// New connections of one address.
-    AddressRate,
-    /// New connections of one subject.
-    SubjectRate,
-    /// Refused credentials of one address.
-    RefusedCredentials,
-    /// Events published with one credential.
-    PublishRate,
-}
-
-/// A refusal that will pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limited {
-    /// By which limit.
-    pub by: Limit,
-    /// When it may pass; at least a second.
-    pub retry_after: Duration,
-}
-
-/// The subject of one tenant.
-type Subject = (Arc<str>, Arc<str>);
-
 /// See the module.
 #[derive(Debug)]
 pub struct Limits {
@@ -87,162 +64,6 @@ pub struct Limits {
     /// What other instances hold.
     shared: Option<Arc<SharedPlaces>>,
     counts: [AtomicU64; Limit::ALL.len()],
-}
-
-/// What is held by one key, at once.
-#[derive(Debug)]
-struct Held<K>(Mutex<HashMap<K, u32>>);
-
-/// One connection in the counts; leaves them when dropped.
-#[derive(Debug)]
-pub struct Place {
-    address: Option<(Arc<Held<ClientNet>>, ClientNet)>,
-    subject: Option<(Arc<Held<Subject>>, Subject)>,
-    /// Among what all instances hold; leaves those counts by itself.
-    lease: Option<SharedPlace>,
-}
-
-#[derive(Debug)]
-struct Rate<K: Clone + Eq + Hash>(DefaultKeyedRateLimiter<K>);
-
-impl<K> Default for Held<K> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Clone + Eq + Hash> Held<K> {
-    fn counts(&self) -> MutexGuard<'_, HashMap<K, u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// One more, unless that is more than `most`; zero is no limit.
-    fn take(&self, key: &K, most: u32) -> Option<()> {
-        let mut counts = self.counts();
-        let count = counts.get(key).copied().unwrap_or(0);
-        (most == 0 || count < most).then(|| {
-            counts.insert(key.clone(), count + 1);
-        })
-    }
-
-    fn give_back(&self, key: &K) {
-        let mut counts = self.counts();
-        match counts.get_mut(key) {
-            Some(count) if *count > 1 => *count -= 1,
-            // a key that holds nothing takes no room
-            _ => {
-                counts.remove(key);
-            }
-        }
-    }
-
-    #[cfg(test)]
-    fn keys(&self) -> usize {
-        self.counts().len()
-    }
-}
-
-impl Place {
-    /// Whether anything is given back when it is dropped: a stream of open mode carries none.
-    pub(super) fn counts(&self) -> bool {
-        self.address.is_some() || self.subject.is_some()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Some((held, address)) = &self.address {
-            held.give_back(address);
-        }
-        if let Some((held, subject)) = &self.subject {
-            held.give_back(subject);
-        }
-    }
-}
-
-impl<K: Clone + Eq + Hash> Rate<K> {
-    fn per_minute(count: u32) -> Option<Self> {
-        NonZeroU32::new(count).map(|count| Self(DefaultKeyedRateLimiter::keyed(Quota::per_minute(count))))
-    }
-
-    /// A second's worth at once, or the largest request there can be.
-    fn per_second(count: NonZeroU32, largest: usize) -> Self {
-        let burst = NonZeroU32::new(u32::try_from(largest).unwrap_or(u32::MAX)).map_or(count, |largest| largest.max(count));
-        Self(DefaultKeyedRateLimiter::keyed(Quota::per_second(count).allow_burst(burst)))
-    }
-
-    fn take(&self, key: &K, by: Limit) -> Result<(), Limited> {
-        self.take_many(key, NonZeroU32::MIN, by)
-    }
-
-    fn take_many(&self, key: &K, count: NonZeroU32, by: Limit) -> Result<(), Limited> {
-        match self.0.check_key_n(key, count) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(Limited::after(by, not_until.wait_time_from(DefaultClock::default().now()))),
-            // more than ever fits: callers make the burst as large as the largest request
-            Err(_) => Err(Limited::after(by, Duration::from_secs(60))),
-        }
-    }
-
-    fn forget_quiet(&self) {
-        self.0.retain_recent();
-        self.0.shrink_to_fit();
-    }
-}
-
-impl Limited {
-    /// How long a client waits where as many connections are held as may be.
-    const HELD_RETRY: Duration = Duration::from_secs(5);
-
-    fn full(by: Limit) -> Self {
-        Self { by, retry_after: Self::HELD_RETRY }
-    }
-
-    fn after(by: Limit, wait: Duration) -> Self {
-        // a header of whole seconds
-        Self { by, retry_after: Duration::from_secs(wait.as_secs() + 1) }
-    }
-}
-
-impl Limit {
-    /// Every limit, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
-        Self::AddressConnections,
-        Self::SubjectConnections,
-        Self::TenantConnections,
-        Self::AddressRate,
-        Self::SubjectRate,
-        Self::RefusedCredentials,
-        Self::PublishRate,
-    ];
-
-    /// What whoever is refused is told.
-    #[must_use]
-    pub const fn detail(self) -> &'static str {
-        match self {
-            Self::AddressConnections => "this address holds as many connections as it may",
-            Self::SubjectConnections => "this credential's owner holds as many connections as it may",
-            Self::TenantConnections => "this tenant holds as many connections as it may",
-            Self::AddressRate => "too many new connections from this address",
-            Self::SubjectRate => "too many new connections of this credential's owner",
-            Self::RefusedCredentials => "too many credentials from this address were refused",
-            Self::PublishRate => "too many events were published with this credential",
-        }
-    }
-
-    /// The word in metrics.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AddressConnections => "address_connections",
-            Self::SubjectConnections => "subject_connections",
-            Self::TenantConnections => "tenant_connections",
-            Self::AddressRate => "address_rate",
-            Self::SubjectRate => "subject_rate",
-            Self::RefusedCredentials => "refused_credentials",
-            Self::PublishRate => "publish_rate",
-        }
-    }
 }
 
 impl Limits {
@@ -269,7 +90,8 @@ impl Limits {
         })
     }
 
-    /// Whether an address is heard, or has presented too many credentials that were refused: asked before another one is checked, which costs.
+    /// Whether an address is heard, or has presented too many credentials that were refused: asked before another one is checked, which
+    /// costs.
     ///
     /// # Errors
     /// [`Limited`].
@@ -310,8 +132,8 @@ impl Limits {
         self.count(rate.take(&(tenant.into(), subject.into()), Limit::SubjectRate))
     }
 
-    /// A place among what is held here by `address`, and by `subject` of a tenant; what is `None` is not counted. For what is over in a moment: the
-    /// other instances are not asked.
+    /// A place among what is held here by `address`, and by `subject` of a tenant; what is `None` is not counted. The other
+    /// instances are not asked: for what is over in a moment that does, and for a stream [`Limits::share`] follows.
     ///
     /// # Errors
     /// [`Limited`] says by which limit, and when to come back.
@@ -319,19 +141,18 @@ impl Limits {
         self.count(self.try_hold(address, subject))
     }
 
-    /// The same, and a place among what `subject` holds on all instances.
+    /// Gives `place`, which `subject` of a tenant holds here, a place among what it holds on all instances too. Asks a network: last of all
+    /// counts.
     ///
     /// # Errors
     /// [`Limited`].
-    pub async fn hold_everywhere(&self, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
-        // this instance's count first: what it refuses need not be asked for
-        let mut place = self.hold(address, subject)?;
+    pub async fn share(&self, place: &mut Place, subject: Option<(&str, &str)>) -> Result<(), Limited> {
         let most = self.settings.connections_per_subject;
         if let (Some(shared), Some(subject), 1..) = (&self.shared, subject, most) {
             let taken = shared.take(subject, most).await.ok_or(Limited::full(Limit::SubjectConnections));
             place.lease = Some(self.count(taken)?);
         }
-        Ok(place)
+        Ok(())
     }
 
     /// Whether the connections of a subject are counted on all instances at the moment; `None`: they never are.
@@ -362,7 +183,8 @@ impl Limits {
         Ok(place)
     }
 
-    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there can be.
+    /// Takes `events` of what `subject` of a tenant may publish; `own` is its tenant's own rate, and `largest` the largest request there
+    /// can be.
     ///
     /// # Errors
     /// [`Limited`], with nothing taken.
@@ -398,7 +220,7 @@ impl Limits {
         let mut publishers = self.publishers();
         publishers.values().for_each(|rate| rate.forget_quiet());
         // a rate that no tenant has any more
-        publishers.retain(|_, rate| !rate.0.is_empty());
+        publishers.retain(|_, rate| !rate.is_empty());
     }
 
     fn count<T>(&self, outcome: Result<T, Limited>) -> Result<T, Limited> {

@@ -75,7 +75,7 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
     let socket = request.conn_data::<DetachHandle>().ok_or_else(assembled)?;
     let admitted = async {
         caller.begin(&state)?;
-        let place = caller.hold_stream(&request, &state).await?;
+        let mut place = caller.hold(&request, &state)?;
         let tenant = reading.recorded(&caller.principal, "GET /events/subscribe", &state).await?;
         let log = state.log_of(&tenant).await?;
         let hub = following.hubs.hub(log).await?;
@@ -83,6 +83,8 @@ pub(super) async fn subscribe(request: HttpRequest, state: web::Data<State>) -> 
             CloseReason::Limited => Problem::from(state.scrutiny.limits.tenant_is_full()),
             reason => reason.into(),
         })?;
+        // after all counts of this instance: a storm that finds it full, or stopping, asks nobody else
+        caller.share(&mut place, &state).await?;
         if place.counts() {
             permit.keep(Box::new(place));
         }

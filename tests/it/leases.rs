@@ -7,13 +7,14 @@ use futures::future::join_all;
 use tokio::time::{Duration, Instant};
 
 use crate::support::{
+    fault_proxy::{FaultProxy, Mode, authority},
     redis::{RedisCluster, RedisServer},
     wait::eventually,
 };
 
 /// So long that no busy machine is taken for a silent Redis.
 const PATIENT: LeaseSettings = LeaseSettings { lease: Duration::from_secs(3600), patience: Duration::from_secs(20) };
-const SHORT: LeaseSettings = LeaseSettings { lease: Duration::from_millis(400), patience: Duration::from_secs(20) };
+const SHORT: LeaseSettings = LeaseSettings { lease: Duration::from_secs(1), patience: Duration::from_secs(20) };
 const KEY: LeaseKey = LeaseKey([7; 16]);
 const PREFIX: &str = "chaincast:test";
 
@@ -165,4 +166,86 @@ async fn on_a_cluster_keys_are_spread_and_counted_as_on_one_server() {
         let answers = join_all(keys.iter().map(|key| leases.take(*key, 2))).await;
         assert!(answers.iter().all(|answer| *answer == Ok(false)), "{answers:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_that_takes_long_to_connect_to_is_shared_all_the_same() {
+    let cluster = RedisCluster::start().await;
+    let mut proxies = Vec::new();
+    for node in &cluster.nodes {
+        let proxy = FaultProxy::before(&node.url()).await;
+        let (_, port) = authority(&proxy.url()).rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).expect("a port");
+        node.run::<()>(&["CONFIG", "SET", "cluster-announce-port", &port]).expect("set");
+        proxies.push((proxy, port));
+    }
+    eventually("announced", async || {
+        for node in &cluster.nodes {
+            let slots = format!("{:?}", node.run::<redis::Value>(&["CLUSTER", "SLOTS"]).map_err(|error| error.to_string())?);
+            if !proxies.iter().all(|(_, port)| slots.contains(port)) {
+                return Err(slots);
+            }
+        }
+        Ok(())
+    })
+    .await;
+    // a call is within the patience; a connection, which takes several for each node, is not
+    let late = Mode::Delay(Duration::from_millis(200));
+    proxies.iter().for_each(|(proxy, _)| proxy.set(late));
+    let settings = LeaseSettings { patience: Duration::from_secs(2), ..PATIENT };
+    let url = RedisUrl::parse(&proxies[0].0.url()).expect("a URL");
+    let leases = RedisLeases::start(&url, PREFIX.to_owned(), settings);
+    let keys: Vec<LeaseKey> = (0..30_u128).map(|n| LeaseKey(n.to_be_bytes())).collect();
+    // of all nodes, and there before the first connection
+    keys.iter().for_each(|key| leases.note(*key));
+    until_shared(&leases).await;
+    let answers = join_all(keys.iter().map(|key| leases.take(*key, 2))).await;
+    assert!(answers.iter().all(|answer| *answer == Ok(true)), "{answers:?}");
+    let sizes: Vec<u32> = cluster.nodes.iter().map(|node| node.run(&["DBSIZE"]).expect("answers")).collect();
+    assert!(sizes.iter().sum::<u32>() == 30 && sizes.iter().all(|size| *size > 2), "{sizes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_back_is_told_before_an_instance_ends() {
+    let redis = RedisServer::start().await;
+    let leases = instance(&redis.url(), PATIENT).await;
+    let keys: Vec<LeaseKey> = (0..3000_u128).map(|n| LeaseKey(n.to_be_bytes())).collect();
+    assert!(join_all(keys.iter().map(|key| leases.take(*key, 1))).await.iter().all(|answer| *answer == Ok(true)));
+    keys.iter().for_each(|key| leases.give_back(*key));
+    leases.settle().await;
+    assert_eq!(redis.run::<u32>(&["DBSIZE"]).expect("answers"), 0);
+    redis.halt();
+    leases.give_back(KEY);
+    // whoever ends does not wait for a Redis that is away
+    leases.settle().await;
+    redis.resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures what renewals cost Redis; docs/scaling.md has the figure"]
+async fn renewals_of_fifty_thousand_subjects_cost_redis_so_much() {
+    const SUBJECTS: u32 = 50_000;
+    let redis = RedisServer::start().await;
+    let leases = instance(&redis.url(), LeaseSettings { lease: Duration::from_secs(20), ..PATIENT }).await;
+    let keys: Vec<LeaseKey> = (0..SUBJECTS).map(|n| LeaseKey(u128::from(n).to_be_bytes())).collect();
+    for some in keys.chunks(10_000) {
+        assert!(join_all(some.iter().map(|key| leases.take(*key, 1))).await.iter().all(|answer| *answer == Ok(true)));
+    }
+    let number = |section: &str, name: &str| {
+        let info: String = redis.run(&["INFO", section]).expect("answers");
+        let line = info.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name}: {info}"));
+        line.split(',').next().and_then(|text| text.parse::<f64>().ok()).expect("a number")
+    };
+    let calls = || number("commandstats", "cmdstat_evalsha:calls=");
+    let cpu = || number("cpu", "used_cpu_user:") + number("cpu", "used_cpu_sys:");
+    let (began, calls_before, cpu_before) = (Instant::now(), calls(), cpu());
+    let renewed = eventually("renewed", async || {
+        let renewed = calls() - calls_before;
+        if renewed >= f64::from(SUBJECTS) { Ok(renewed) } else { Err(renewed.to_string()) }
+    })
+    .await;
+    let (seconds, cpu) = (began.elapsed().as_secs_f64(), cpu() - cpu_before);
+    println!(
+        "{SUBJECTS} subjects: {renewed} renewals in {seconds:.1} s, {:.0} a second; Redis used {cpu:.2} s of a core",
+        renewed / seconds
+    );
 }

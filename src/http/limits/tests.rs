@@ -16,7 +16,9 @@ fn limits(change: impl FnOnce(&mut LimitSettings)) -> Arc<Limits> {
 fn connect(limits: &Limits, address: Option<ClientNet>, subject: Option<(&str, &str)>) -> Result<Place, Limited> {
     limits.arrive(address)?;
     limits.begin(subject)?;
-    limits.hold_everywhere(address, subject).now_or_never().expect("nobody is waited for")
+    let mut place = limits.hold(address, subject)?;
+    limits.share(&mut place, subject).now_or_never().expect("nobody is waited for")?;
+    Ok(place)
 }
 
 fn refused(outcome: Result<Place, Limited>) -> Limit {

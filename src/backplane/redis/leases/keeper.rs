@@ -5,13 +5,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use futures::future::try_join_all;
 use tokio::{
     sync::mpsc,
-    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 
 use super::{
-    super::{Redis, connection::RedisConnection, reason::lost},
+    super::{CALL_WITHIN, Redis, connection::RedisConnection, reason::lost, topology::Route},
     Ask, LeaseSettings,
-    book::Book,
+    book::{Book, SLICES},
+    outage::Outage,
+    rounds::Rounds,
     script::Call,
 };
 use crate::backplane::{
@@ -21,10 +23,13 @@ use crate::backplane::{
 
 /// Keys in one round trip.
 const BATCH: usize = 512;
-/// How many renewals there are within a lease: all but one may be lost.
-const RENEWALS: u32 = 4;
-/// The first wait before Redis is looked for again, and the longest.
-const WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(3));
+/// How many renewals there are within a lease. A renewal that is lost needs no other: with it the connection is, and the next one begins
+/// with all.
+const RENEWALS: u32 = 2;
+/// How often Redis has to prove that it is there.
+const PROBES_EVERY: Duration = Duration::from_secs(1);
+/// Names that are tried for one of each node's: enough for a node of a single slot.
+const MAX_NAMES: u32 = 1 << 18;
 
 /// See the module.
 pub(super) struct Keeper {
@@ -35,7 +40,7 @@ pub(super) struct Keeper {
     settings: LeaseSettings,
     book: Arc<Book>,
     asks: mpsc::Receiver<Ask>,
-    /// What is still to be renewed in this round.
+    /// What is still to be renewed of this slice.
     due: Vec<LeaseKey>,
 }
 
@@ -49,41 +54,33 @@ impl Keeper {
 
     /// Until whoever asks is gone.
     pub(super) async fn run(mut self) {
-        let (mut wait, mut told) = (WAITS.0, false);
+        let mut outage = Outage::new();
         loop {
-            let lost = match self.restore().await {
+            let ended = match self.restore().await {
                 Ok(connection) => {
-                    self.book.set_shared(true);
-                    wait = WAITS.0;
-                    if std::mem::take(&mut told) {
-                        tracing::info!("connections of a subject are counted on all instances again");
-                    }
-                    let ended = self.serve(connection).await;
-                    self.book.set_shared(false);
-                    match ended {
-                        Ok(Over) => return,
-                        Err(lost) => lost,
-                    }
+                    let _sharing = self.book.share();
+                    self.serve(connection, &mut outage).await
                 }
-                Err(lost) => lost,
+                Err(lost) => Err(lost),
             };
-            if !std::mem::replace(&mut told, true) {
-                tracing::warn!(%lost, "connections of a subject are counted on this instance alone until Redis is back");
-            }
+            let Err(lost) = ended else { return };
+            let wait = outage.lost(&lost);
             if self.refuse_for(wait.mul_f64(0.5 + fastrand::f64())).await.is_err() {
                 return;
             }
-            wait = wait.saturating_mul(2).min(WAITS.1);
         }
     }
 
     /// A connection through which Redis was told all that is held here.
     async fn restore(&mut self) -> Result<RedisConnection, Lost> {
         let mut connection = self.redis.open().await?;
+        reach_all(&mut connection).await?;
         self.ping(&mut connection).await?;
-        self.due = self.book.all();
-        while !self.due.is_empty() {
-            self.round_trip(&mut connection, Vec::new()).await?;
+        for slice in 0..SLICES {
+            self.due = self.book.slice(slice);
+            while !self.due.is_empty() {
+                self.round_trip(&mut connection, Vec::new()).await?;
+            }
         }
         Ok(connection)
     }
@@ -101,11 +98,17 @@ impl Keeper {
     }
 
     /// Until Redis is lost, or whoever asks is gone.
-    async fn serve(&mut self, mut connection: RedisConnection) -> Result<Over, Lost> {
-        let renew_every = self.settings.lease / RENEWALS;
-        let mut ticks = ticks(renew_every / RENEWALS);
-        let mut renewed = Instant::now();
+    async fn serve(&mut self, mut connection: RedisConnection, outage: &mut Outage) -> Result<Over, Lost> {
+        let began = Instant::now();
+        let mut rounds = Rounds::new(began, self.settings.lease / RENEWALS);
+        let mut probes = ticks(PROBES_EVERY);
         loop {
+            outage.is_there_for(began.elapsed());
+            while self.due.is_empty()
+                && let Some(slice) = rounds.due(Instant::now())
+            {
+                self.due = self.book.slice(slice);
+            }
             let mut asks = Vec::new();
             if self.due.is_empty() && !self.book.has_changed() {
                 tokio::select! {
@@ -113,12 +116,9 @@ impl Keeper {
                         return Ok(Over);
                     },
                     () = self.book.until_changed() => {}
-                    _ = ticks.tick() => self.ping(&mut connection).await?,
+                    () = sleep_until(rounds.next()) => {}
+                    _ = probes.tick() => self.ping(&mut connection).await?,
                 }
-            }
-            if self.due.is_empty() && renewed.elapsed() >= renew_every {
-                renewed = Instant::now();
-                self.due = self.book.all();
             }
             while asks.len() < BATCH
                 && let Ok(ask) = self.asks.try_recv()
@@ -151,10 +151,11 @@ impl Keeper {
         let outcome = timeout(self.settings.patience, call_all(connection, calls)).await.unwrap_or_else(|_| Err(silent()));
         let granted = outcome.inspect_err(|_| {
             // before whoever waits is told, so that nobody asks once more
-            self.book.set_shared(false);
+            self.book.is_alone();
             // what Redis was told or not is told again, and what it granted unheard is overwritten
             self.book.untold(wanted.keys().copied());
         })?;
+        self.book.told();
         for ((key, asks), granted) in wanted.into_iter().zip(granted) {
             let granted = usize::try_from(granted).unwrap_or(usize::MAX);
             for (at, ask) in asks.into_iter().enumerate() {
@@ -175,6 +176,28 @@ impl Keeper {
             lease_millis: u64::try_from(self.settings.lease.as_millis()).unwrap_or(u64::MAX),
         }
     }
+}
+
+/// Connects to every node that has keys, while nobody waits for it: a round trip leaves no time for that.
+async fn reach_all(connection: &mut RedisConnection) -> Result<(), Lost> {
+    let Route::Slots(slots) = connection.route() else { return Ok(()) };
+    let mut unnamed = slots.addresses(usize::MAX);
+    let mut names = Vec::with_capacity(unnamed.len());
+    for name in (0..MAX_NAMES).map(|n| n.to_string()) {
+        if unnamed.is_empty() {
+            break;
+        }
+        // a slot that nobody has may be none that is ever needed
+        let Ok(owner) = connection.route().node(&name) else { continue };
+        if let Some(at) = unnamed.iter().position(|address| address == owner) {
+            unnamed.swap_remove(at);
+            names.push(name);
+        }
+    }
+    for name in names {
+        timeout(CALL_WITHIN, connection.owner(&name)).await.unwrap_or_else(|_| Err(silent()))?;
+    }
+    Ok(())
 }
 
 /// Their answers in the same order; what goes to one node goes out together.

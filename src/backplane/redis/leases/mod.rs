@@ -1,18 +1,20 @@
 //! Counts that all instances share, in Redis: of each key one hash, which has a field for each instance with its count and when that ends.
 //!
-//! What an instance sends is never a difference but all that it holds (`n`), and how many more it wants; the [`script`] grants what is left of the
-//! most, by the count of all instances whose lease has not ended, and sets the instance's own field. So a lost answer, a lost message or a flushed
-//! Redis is put right by whatever is sent next, at the latest by the renewal. One task ([`keeper`]) sends: whatever was asked meanwhile goes out
-//! together, once for each key, so that a storm of reconnects costs a few round trips.
+//! What an instance sends is never a difference but all that it holds (`n`), and how many more it wants; the [`script`] grants what is left
+//! of the most, by the count of all instances whose lease has not ended, and sets the instance's own field. So a lost answer, a lost
+//! message or a flushed Redis is put right by whatever is sent next, at the latest by the renewal. One task ([`keeper`]) sends: whatever
+//! was asked meanwhile goes out together, once for each key, so that a storm of reconnects costs a few round trips.
 //!
-//! Nobody waits for a Redis that does not answer: the first round trip that takes longer than [`LeaseSettings::patience`] is the last one until Redis
-//! has taken all that is held here. Until then every [`Leases::take`] is [`Away`] at once, what is taken all the same is told with
-//! [`Leases::note`], and joins the counts when Redis is back.
+//! Nobody waits for a Redis that does not answer: the first round trip that takes longer than [`LeaseSettings::patience`] is the last one
+//! until Redis has taken all that is held here. Until then every [`Leases::take`] is [`Away`] at once, what is taken all the same is told
+//! with [`Leases::note`], and joins the counts when Redis is back.
 //!
 //! Keys are digests; Redis learns no names. Each is a key of its own slot, so that a cluster spreads them.
 
 mod book;
 mod keeper;
+mod outage;
+mod rounds;
 mod script;
 
 use std::{sync::Arc, time::Duration};
@@ -34,10 +36,13 @@ use crate::backplane::{Away, LeaseKey, Leases};
 /// How many may wait to be asked for: more than a storm of reconnects.
 const MAX_ASKS: usize = 32 * 1024;
 
+/// How long the end of an instance waits for what it gave back to be told.
+const SETTLES_WITHIN: Duration = Duration::from_secs(1);
+
 /// How counts are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseSettings {
-    /// How long what a killed instance held is counted; renewed four times within.
+    /// How long what a killed instance held is counted; renewed twice within.
     pub lease: Duration,
     /// How long Redis may take to answer.
     pub patience: Duration,
@@ -105,6 +110,10 @@ impl Leases for RedisLeases {
 
     fn give_back(&self, key: LeaseKey) {
         self.book.give_back(key);
+    }
+
+    async fn settle(&self) {
+        let _ = timeout(SETTLES_WITHIN, self.book.until_told()).await;
     }
 
     fn are_shared(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The one thing that Redis is asked to do, at once and by its own clock.
 //!
-//! `KEYS[1]` is a hash of instance to `count moment`, the moment in milliseconds at which it ends. Arguments: this instance, what it holds, how many
-//! more it wants, the most of all instances together, the lease in milliseconds. Answers how many more it has now.
+//! `KEYS[1]` is a hash of instance to `count moment`, the moment in milliseconds at which it ends. Arguments: this instance, what it holds,
+//! how many more it wants, the most of all instances together, the lease in milliseconds. Answers how many more it has now.
 
 use std::sync::{Arc, LazyLock};
 
