@@ -90,6 +90,20 @@ async fn what_a_killed_instance_held_is_free_after_its_lease_and_what_a_living_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_wrote_into_redis_by_hand_locks_nobody_out() {
+    let redis = RedisServer::start().await;
+    let leases = instance(&redis.url(), PATIENT).await;
+    let key = format!("{PREFIX}:held:{KEY}");
+    for junk in ["999999 99999999999999", "-1 x", "1e3", ""] {
+        let written: u32 = redis.run(&["HSET", &key, "somebody", junk]).expect("written");
+        assert_eq!((written, leases.take(KEY, 9).await), (1, Ok(true)), "{junk:?}");
+    }
+    until_counted(&redis, 4).await;
+    let expires: i64 = redis.run(&["PTTL", &key]).expect("a time");
+    assert!((1..=PATIENT.lease.as_millis() as i64).contains(&expires), "{expires}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_redis_that_was_flushed_or_restarted_is_told_again_and_what_was_taken_meanwhile_with_it() {
     let mut redis = RedisServer::start().await;
     let settings = LeaseSettings { lease: Duration::from_secs(8), ..PATIENT };

@@ -16,7 +16,8 @@ local fields = redis.call('HGETALL', KEYS[1])
 for at = 1, #fields, 2 do
   if fields[at] ~= ARGV[1] then
     local count, ends = string.match(fields[at + 1], '^(%d+) (%d+)$')
-    if count and tonumber(ends) > now then
+    -- no lease is so long, of whatever version
+    if count and tonumber(ends) > now and tonumber(ends) < now + 10 * tonumber(ARGV[5]) then
       held = held + tonumber(count)
       last = math.max(last, tonumber(ends))
     else
