@@ -4,7 +4,7 @@
 //! against everyone; its tables get new files, which a server drops by itself when the copy is not committed, and whose rows are frozen, so
 //! that no vacuum has to write them all again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -31,6 +31,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SERVICES: &str = "
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
+
+/// Logs whose head another store wrote: a primary that is gone, or what a backup was made of.
+const UNSETTLED: &str = "SELECT id::bigint FROM logs WHERE store <> store_identity()";
 
 /// A database that is copied.
 pub(in crate::log) struct Reading {
@@ -214,6 +217,12 @@ impl Rows for Writing {
 
 #[async_trait]
 impl Reads for Reading {
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError> {
+        let logs = sqlx::query(UNSETTLED).fetch_all(&mut self.connection).await.map_err(failed)?;
+        // what `append_events` gives as the cause
+        logs.iter().map(|row| Ok((column(row, 0)?, "store changed"))).collect()
+    }
+
     async fn release(self: Box<Self>) {
         // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;

@@ -25,10 +25,13 @@ const MAKE: &str = "
     SELECT CASE WHEN $3 AND NOT EXISTS (SELECT 1 FROM logs WHERE id = 1) THEN 1 ELSE max(coalesce((SELECT max(id) FROM logs), 1), $4, 1) + 1 END, $1, $2
     RETURNING id";
 
+/// Why a file whose head went back is numbered anew.
+pub(super) const RESTORED: &str = "file restored";
+
 /// The head row under the write lock.
-struct Head {
-    seq: Seq,
-    epoch: Epoch,
+pub(super) struct Head {
+    pub(super) seq: Seq,
+    pub(super) epoch: Epoch,
     last_at: Timestamp,
 }
 
@@ -110,7 +113,7 @@ async fn new_epoch_in(store: &SqliteLog, connection: &mut SqliteConnection, log:
     Ok(Ok(epoch))
 }
 
-async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
+pub(super) async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
     let row = sqlx::query("SELECT head, epoch, last_at FROM logs WHERE id = $1").bind(log.to_column()).fetch_optional(connection).await?;
     let head = |row: SqliteRow| {
         Ok(Head {
@@ -125,20 +128,28 @@ async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Opti
 /// The head row, after a new epoch was started if seqs behind it have been acknowledged: this file was put back from a backup.
 async fn lock(store: &SqliteLog, connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
     let Some(mut head) = read_head(connection, log).await? else { return Ok(None) };
-    let Some((epoch, seq)) = store.acked.last(log)? else { return Ok(Some(head)) };
-    let rewound = if epoch == head.epoch {
-        seq > head.seq
-    } else {
-        // put back to before that epoch was started; an epoch that is in the chain was merely followed by another process's
-        let known = sqlx::query_scalar::<_, i64>("SELECT 1 FROM epochs WHERE log = $1 AND epoch = $2").bind(log.to_column());
-        known.bind(epoch.to_column()).fetch_optional(&mut *connection).await?.is_none()
-    };
-    if rewound {
+    let Some(noted) = store.acked.last(log)? else { return Ok(Some(head)) };
+    if is_behind(connection, log, &head, noted).await? {
         head.epoch = Epoch::new(fastrand::u32(..));
-        tracing::warn!(log = log.to_column(), head = %head.seq, acknowledged = %seq, epoch = %head.epoch, "the head went back: new epoch");
-        start_epoch(connection, log, head.epoch, "file restored").await?;
+        tracing::warn!(log = log.to_column(), head = %head.seq, acknowledged = %noted.1, epoch = %head.epoch, "the head went back: new epoch");
+        start_epoch(connection, log, head.epoch, RESTORED).await?;
     }
     Ok(Some(head))
+}
+
+/// Whether seqs behind the head have been acknowledged.
+pub(super) async fn is_behind(
+    connection: &mut SqliteConnection,
+    log: LogId,
+    head: &Head,
+    (epoch, seq): (Epoch, Seq),
+) -> Result<bool, sqlx::Error> {
+    if epoch == head.epoch {
+        return Ok(seq > head.seq);
+    }
+    // put back to before that epoch was started; an epoch that is in the chain was merely followed by another process's
+    let known = sqlx::query_scalar::<_, i64>("SELECT 1 FROM epochs WHERE log = $1 AND epoch = $2").bind(log.to_column());
+    Ok(known.bind(epoch.to_column()).fetch_optional(connection).await?.is_none())
 }
 
 /// Which ids of the requests are known.

@@ -4,7 +4,10 @@
 //! that connection lives. A target is written with a rollback journal and not a write-ahead log, which would be as large as the copy; a copy that was
 //! killed is rolled back by whoever opens the file next.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -13,7 +16,12 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteLockingMode, SqliteRow, SqliteSynchronous},
 };
 
-use super::{SqliteSettings, acked::Acked, append::CHUNK, column, error, file, is_unfinished, migrate_on};
+use super::{
+    SqliteSettings,
+    acked::Acked,
+    append::{CHUNK, RESTORED, is_behind, read_head},
+    column, error, file, is_unfinished, migrate_on,
+};
 use crate::{
     domain::{Epoch, Seq, Timestamp},
     log::{
@@ -30,6 +38,7 @@ const ROWS_AHEAD: usize = 500;
 /// A file that is copied.
 pub(in crate::log) struct Reading {
     connection: SqliteConnection,
+    acked: Acked,
 }
 
 /// An empty file in the transaction that fills it.
@@ -46,7 +55,7 @@ impl Reading {
             return Err(CopyError::Store(End::Source, LogError::Internal(UNFINISHED.into())));
         }
         execute(&mut connection, "BEGIN IMMEDIATE").await.map_err(|error| refused(End::Source, error))?;
-        Ok(Self { connection })
+        Ok(Self { connection, acked: Acked::beside(path) })
     }
 }
 
@@ -161,6 +170,24 @@ impl Rows for Writing {
 
 #[async_trait]
 impl Reads for Reading {
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError> {
+        let logs = sqlx::query("SELECT id FROM logs").fetch_all(&mut self.connection).await.map_err(failed)?;
+        let mut unsettled = BTreeMap::new();
+        for row in &logs {
+            let log = LogId::new(column(row, 0)?);
+            let noted =
+                self.acked.last(log).map_err(|error| LogError::Unavailable(format!("the note of what was acknowledged: {error}")))?;
+            let head = read_head(&mut self.connection, log).await.map_err(failed)?;
+            let cause = match (head, noted) {
+                (Some(head), Some(noted)) => is_behind(&mut self.connection, log, &head, noted).await.map_err(failed)?.then_some(RESTORED),
+                // a file that came without its note may have been put back as well: nobody but clients who saw more notices the new epoch
+                _ => Some("no note of what was acknowledged"),
+            };
+            unsettled.extend(cause.map(|cause| (i64::from(log.to_column()), cause)));
+        }
+        Ok(unsettled)
+    }
+
     async fn release(self: Box<Self>) {
         // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;
