@@ -18,7 +18,7 @@ mod trim;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -34,7 +34,7 @@ pub use settings::PostgresSettings;
 
 use super::{
     AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
-    sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
@@ -45,7 +45,8 @@ const LOOK: &str = "
     SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name, me.store
     FROM me CROSS JOIN access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+// each must leave the version before able to run: see `schema`
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| schema::lenient(sqlx::migrate!("./migrations/postgres")));
 
 /// Logs in one Postgres database.
 pub struct PostgresLog {
@@ -136,10 +137,17 @@ async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
             return Err(LogError::Unavailable("the server is a standby".into()));
         }
         // `run` takes what can be acquired from, whose future is not `Send` enough for `spawn`
-        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))
+        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))?;
+        let newer = newer(&mut connection).await.map_err(|error| error::of_read(Failure::of(error)))?;
+        schema::refusal(schema::known(&MIGRATIONS), &newer).map_or(Ok(()), |why| Err(LogError::Internal(why)))
     };
     timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))?;
     Ok(connection)
+}
+
+/// What newer versions have done to the schema.
+async fn newer(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(schema::NEWER).bind(schema::known(&MIGRATIONS)).fetch_all(connection).await
 }
 
 /// A database to which a copy was begun is none to start on.

@@ -20,13 +20,14 @@ use super::{
     SqliteSettings,
     acked::Acked,
     append::{CHUNK, RESTORED, is_behind, read_head},
-    column, error, file, is_unfinished, migrate_on,
+    column, error, file, is_unfinished, migrate_on, newer,
 };
 use crate::{
     domain::{Epoch, Seq, Timestamp},
     log::{
         LogError, LogId,
         access::calls::Value,
+        schema,
         sessions::Failure,
         transfer::{CopyError, End, Kind, Reads, Row, Rows, Table, UNFINISHED, Writes, all},
     },
@@ -50,7 +51,7 @@ pub(in crate::log) struct Writing {
 impl Reading {
     pub(in crate::log) async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, CopyError> {
         let mut connection = connect(path, settings, End::Source).await?;
-        migrate_on(&mut connection).await.map_err(|error| refused(End::Source, error))?;
+        bring_up_to_date(&mut connection, End::Source).await?;
         if is_unfinished(&mut connection).await.map_err(|error| refused(End::Source, error))? {
             return Err(CopyError::Store(End::Source, LogError::Internal(UNFINISHED.into())));
         }
@@ -67,7 +68,7 @@ impl Writing {
         // before anything is changed
         must_be_empty(&mut connection).await?;
         execute(&mut connection, "PRAGMA journal_mode = DELETE").await.map_err(refused)?;
-        migrate_on(&mut connection).await.map_err(refused)?;
+        bring_up_to_date(&mut connection, End::Target).await?;
         let mark = sqlx::query("INSERT INTO unfinished_copy (one, begun_at) VALUES (1, $1) ON CONFLICT DO NOTHING");
         mark.bind(Timestamp::now().as_micros()).execute(&mut connection).await.map_err(refused)?;
         execute(&mut connection, "BEGIN IMMEDIATE; DELETE FROM access_version").await.map_err(refused)?;
@@ -85,6 +86,15 @@ async fn connect(path: &Path, settings: &SqliteSettings, end: End) -> Result<Sql
     // takes the lock, which is kept from then on
     execute(&mut connection, "BEGIN EXCLUSIVE; COMMIT").await.map_err(|error| refused(end, error))?;
     Ok(connection)
+}
+
+/// Applies migrations, of which this version must know all that there are.
+async fn bring_up_to_date(connection: &mut SqliteConnection, end: End) -> Result<(), CopyError> {
+    migrate_on(connection).await.map_err(|error| refused(end, error))?;
+    match newer(connection).await.map_err(|error| refused(end, error))?[..] {
+        [] => Ok(()),
+        _ => Err(CopyError::Store(end, LogError::Internal(schema::NOT_COPIED.into()))),
+    }
 }
 
 /// Looks into those tables that there are.

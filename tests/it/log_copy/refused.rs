@@ -1,7 +1,7 @@
 //! Copies that must not be made: everything stays as it was.
 
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use super::{copy_fails, copy_ok};
 use crate::support::{
@@ -51,6 +51,26 @@ for_each_store! {
         copy_ok(&from, &store).await;
         let service = Service::start(Settings::on(&store)).await;
         assert_eq!(Http::new(service.addr()).whole_history("all=true", "earliest").await, history);
+    }
+
+    async fn what_a_newer_version_has_added_to_is_not_copied_without_it(store: Store) {
+        const NEWER: &str = "
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9000, 'add a table', true, '1', 0)";
+        let to = Store::sqlite();
+        lived_in(&store, "there").await;
+        match &store {
+            Store::Sqlite(_) => {
+                let mut file = SqliteConnection::connect(&store.url()).await.expect("opens");
+                sqlx::raw_sql(NEWER).execute(&mut file).await.expect("noted");
+                file.close().await.expect("closes");
+            }
+            Store::Postgres(_) => {
+                let mut server = PgConnection::connect(&store.url()).await.expect("connects");
+                sqlx::raw_sql(NEWER).execute(&mut server).await.expect("noted");
+            }
+        }
+        copy_fails(&store.url(), &to.url(), "of a newer version").await;
+        assert!(!to.sqlite_file().exists(), "the other store was not touched");
     }
 
     async fn a_store_is_not_copied_to_itself(store: Store) {
