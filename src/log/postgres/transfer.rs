@@ -52,6 +52,8 @@ impl Reading {
     pub(in crate::log) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CopyError> {
         let at_source = |error| CopyError::Store(End::Source, error);
         let options = options(url, settings).map_err(at_source)?;
+        // before the schema is touched: those who are there may be older than it would be
+        wait_until_unused(&mut connect(&options, settings, End::Source).await?, settings).await?;
         let mut connection = bring_up_to_date(&options, settings, End::Source).await?;
         refuse_unfinished(&mut connection, settings).await.map_err(at_source)?;
         wait_until_unused(&mut connection, settings).await?;

@@ -90,7 +90,7 @@ impl fmt::Display for End {
     }
 }
 
-/// Why nothing was copied.
+/// Why nothing was copied. A store that was not in use may have been given this version's tables all the same.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CopyError {
     /// Somebody else has it open.

@@ -80,6 +80,19 @@ for_each_store! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_older_than_the_copy_keeps_the_schema_that_it_runs_on() {
+    let (store, to) = (Store::postgres().await, Store::sqlite());
+    let _service = Service::start(Settings::on(&store)).await;
+    let mut server = PgConnection::connect(&store.url()).await.expect("connects");
+    // as a version left it that knew nothing of copies
+    let older = "DROP TABLE unfinished_copy; DELETE FROM _sqlx_migrations WHERE version = 5";
+    sqlx::raw_sql(older).execute(&mut server).await.expect("undone");
+    copy_fails(&store.url(), &to.url(), "is in use").await;
+    let applied: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut server).await.expect("counted");
+    assert_eq!(applied, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_is_not_there_is_not_made_to_be_copied() {
     let (from, to) = (Store::sqlite(), Store::sqlite());
     copy_fails(&from.url(), &to.url(), "there is no log at").await;
