@@ -39,9 +39,11 @@ pub(super) struct Head {
 type Done<T> = Result<Result<T, LogError>, sqlx::Error>;
 
 pub(super) async fn append(store: &SqliteLog, log: LogId, requests: &[AppendRequest]) -> Result<Appended, LogError> {
-    let mut session = store.writer().await?;
+    // who it is, before the transaction: afterwards another file may have been taken for the open one
+    let (mut session, identity) = store.writer_to().await?;
     let worked = timeout(session.deadline(), append_to(store, session.connection(), log, requests)).await;
-    session.settle(worked).map_err(error::of_write)?
+    let appended = session.settle(worked).map_err(error::of_write)??;
+    Ok(Appended { store: identity, ..appended })
 }
 
 pub(super) async fn open(store: &SqliteLog, name: &LogName) -> Result<LogId, LogError> {
@@ -80,7 +82,7 @@ async fn append_to(store: &SqliteLog, connection: &mut SqliteConnection, log: Lo
     };
     transaction.commit().await?;
     store.note(log, head.epoch, last);
-    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: Some(store.file.identity()) }))
+    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: None }))
 }
 
 async fn open_in(store: &SqliteLog, connection: &mut SqliteConnection, name: &LogName) -> Done<LogId> {
@@ -202,4 +204,29 @@ async fn insert(connection: &mut SqliteConnection, log: LogId, at: Timestamp, ev
         query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::log::{EventLog as _, SqliteSettings};
+
+    #[tokio::test]
+    async fn a_connection_says_which_file_it_leads_to_though_another_has_been_taken_for_the_open_one_since() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let (path, other) = (dir.path().join("log.db"), dir.path().join("other.db"));
+        let settings = SqliteSettings { connect_timeout: Duration::from_millis(50), ..SqliteSettings::default() };
+        drop(SqliteLog::open_file(&other, settings.clone()).await.expect("opens"));
+        let store = SqliteLog::open_file(&path, settings).await.expect("opens");
+        let before = store.file.identity();
+        let (session, identity) = store.writer_to().await.expect("free");
+        std::fs::rename(&other, &path).expect("renames");
+        // accepts the other file, and then waits in vain for the connection
+        assert!(store.look().await.is_err());
+        assert_ne!(store.file.identity(), before);
+        assert_eq!(identity, Some(before), "what it writes goes to the file that was");
+        drop(session);
+    }
 }

@@ -37,7 +37,8 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page, schema,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
+    schema,
     sessions::{Session, Sessions},
     statements, transfer as copying,
 };
@@ -79,6 +80,16 @@ impl SqliteLog {
     async fn writer(&self) -> Result<Session<'_, SqliteConnectOptions>, LogError> {
         self.look_at_file().await?;
         self.writer.acquire().await.map_err(error::of_read)
+    }
+
+    /// The connection that writes, and which store it leads to; `None` when the file was replaced while the connection was taken.
+    async fn writer_to(&self) -> Result<(Session<'_, SqliteConnectOptions>, Option<StoreIdentity>), LogError> {
+        self.look_at_file().await?;
+        // known before the connection is taken, and still the one that the path names behind it: so it is what the connection has open
+        let file = self.file.identity();
+        let session = self.writer.acquire().await.map_err(error::of_read)?;
+        let is_still = matches!(self.file.replacement(), Ok(None)) && self.file.identity() == file;
+        Ok((session, is_still.then_some(file)))
     }
 
     async fn look_at_file(&self) -> Result<(), LogError> {
