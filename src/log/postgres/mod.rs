@@ -8,6 +8,7 @@
 //! Any number of instances may share one database; they also apply its migrations, one at a time.
 
 mod access;
+mod answering;
 mod append;
 mod binary;
 mod error;
@@ -19,6 +20,7 @@ mod trim;
 use std::{
     collections::HashMap,
     sync::{LazyLock, Mutex, PoisonError},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -32,6 +34,7 @@ use tokio::time::timeout;
 
 pub use settings::PostgresSettings;
 
+use self::answering::Answering;
 use super::{
     AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
     schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
@@ -56,8 +59,8 @@ pub struct PostgresLog {
     /// For changes of access and uses of tickets, which queue for one row: neither publishing nor reading queues with them.
     access: Sessions<PgConnectOptions>,
     trim_step: u32,
-    /// Who answered the last look.
-    looked_at: Mutex<Option<StoreIdentity>>,
+    // held to compare two numbers
+    answering: Mutex<Answering>,
 }
 
 impl PostgresLog {
@@ -75,13 +78,12 @@ impl PostgresLog {
         let access = (settings.max_connections / 4).max(1);
         let readers = settings.max_connections.saturating_sub(1 + access).max(1);
         let (writer, readers, access) = (sessions(1), sessions(readers), sessions(access));
-        Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), looked_at: Mutex::default() })
+        Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), answering: Mutex::default() })
     }
 
     /// Lets go of the sessions when another store answers than before: some may still lead to the one that was, which nobody follows any more.
     fn note_store(&self, store: Option<StoreIdentity>) {
-        let was = std::mem::replace(&mut *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner), store);
-        if was.is_some() && was != store {
+        if self.answering.lock().unwrap_or_else(PoisonError::into_inner).has_changed(store, Instant::now()) {
             tracing::warn!("another store answers: connections to the one before are closed");
             [&self.writer, &self.readers, &self.access].into_iter().for_each(Sessions::forget);
         }
