@@ -18,6 +18,9 @@ use crate::{
 /// How often it says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(2);
 
+/// How many logs the summary names, of those that are numbered anew.
+const NAMED: usize = 10;
+
 /// Copies, tells how far it is as lines for people, and returns what was done and what to do next.
 ///
 /// # Errors
@@ -119,11 +122,10 @@ fn summary(copied: &Copied, from: &Database, into: &Database, spent: Duration) -
     let rows = |table| count(copied.rows(table));
     let events = copied.rows("events");
     let rate = count((events as f64 / spent.as_secs_f64().max(0.001)) as u64);
-    format!(
+    let copied_to = format!(
         "copied {from} to {into} in {:.1} s ({rate} events/s), and both read alike:\n\
          logs {}, epochs {}, events {}, ids {}, postings {};\n\
-         keys {}, revocations {}, tenants' settings {}, tickets {}, lines of the audit trail {}\n\
-         Next: set DATABASE_URL to what --to said, start the service, and put the old store where no service finds it.",
+         keys {}, revocations {}, tenants' settings {}, tickets {}, lines of the audit trail {}\n",
         spent.as_secs_f64(),
         rows("logs"),
         rows("epochs"),
@@ -135,6 +137,21 @@ fn summary(copied: &Copied, from: &Database, into: &Database, spent: Duration) -
         rows("tenants"),
         rows("tickets"),
         rows("audit"),
+    );
+    let next = "Next: set DATABASE_URL to what --to said, start the service, and put the old store where no service finds it.";
+    copied_to + &renewed(copied.renewed()) + next
+}
+
+/// Which logs are numbered anew, and why; nothing when none is.
+fn renewed(logs: &[(String, &str)]) -> String {
+    if logs.is_empty() {
+        return String::new();
+    }
+    let named = logs.iter().take(NAMED).map(|(log, cause)| format!("{log} ({cause})")).collect::<Vec<_>>().join(", ");
+    let more = if logs.len() > NAMED { format!(" and {} more", count((logs.len() - NAMED) as u64)) } else { String::new() };
+    format!(
+        "numbered anew behind the head, because clients may have seen more than there was to copy: {named}{more};\n\
+         whoever has is told `rewound`, and everyone else goes on\n"
     )
 }
 
@@ -144,6 +161,14 @@ mod tests {
 
     fn heard(rows: u64, of: Option<u64>) -> Progress<'static> {
         Progress { stage: Stage::Copying, table: "events", log: Some("default"), rows, of }
+    }
+
+    #[test]
+    fn of_many_logs_that_are_numbered_anew_it_names_a_few() {
+        assert_eq!(renewed(&[]), "");
+        let logs: Vec<_> = (0..1011).map(|number| (format!("tenant{number}"), "store changed")).collect();
+        let said = renewed(&logs);
+        assert!(said.contains("tenant9 (store changed) and 1,001 more;") && !said.contains("tenant10"), "{said}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod outcome;
 mod page;
 pub mod postgres;
 mod retention;
+mod schema;
 mod sessions;
 pub mod sqlite;
 mod statements;

@@ -8,6 +8,7 @@
 //! Any number of instances may share one database; they also apply its migrations, one at a time.
 
 mod access;
+mod answering;
 mod append;
 mod binary;
 mod error;
@@ -18,7 +19,8 @@ mod trim;
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{LazyLock, Mutex, PoisonError},
+    time::Instant,
 };
 
 use async_trait::async_trait;
@@ -32,9 +34,10 @@ use tokio::time::timeout;
 
 pub use settings::PostgresSettings;
 
+use self::answering::Answering;
 use super::{
     AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
-    sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
@@ -45,7 +48,8 @@ const LOOK: &str = "
     SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name, me.store
     FROM me CROSS JOIN access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/postgres");
+// each must leave the version before able to run: see `schema`
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| schema::lenient(sqlx::migrate!("./migrations/postgres")));
 
 /// Logs in one Postgres database.
 pub struct PostgresLog {
@@ -55,8 +59,8 @@ pub struct PostgresLog {
     /// For changes of access and uses of tickets, which queue for one row: neither publishing nor reading queues with them.
     access: Sessions<PgConnectOptions>,
     trim_step: u32,
-    /// Who answered the last look.
-    looked_at: Mutex<Option<StoreIdentity>>,
+    // held to compare two numbers
+    answering: Mutex<Answering>,
 }
 
 impl PostgresLog {
@@ -74,13 +78,12 @@ impl PostgresLog {
         let access = (settings.max_connections / 4).max(1);
         let readers = settings.max_connections.saturating_sub(1 + access).max(1);
         let (writer, readers, access) = (sessions(1), sessions(readers), sessions(access));
-        Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), looked_at: Mutex::default() })
+        Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), answering: Mutex::default() })
     }
 
     /// Lets go of the sessions when another store answers than before: some may still lead to the one that was, which nobody follows any more.
     fn note_store(&self, store: Option<StoreIdentity>) {
-        let was = std::mem::replace(&mut *self.looked_at.lock().unwrap_or_else(PoisonError::into_inner), store);
-        if was.is_some() && was != store {
+        if self.answering.lock().unwrap_or_else(PoisonError::into_inner).has_changed(store, Instant::now()) {
             tracing::warn!("another store answers: connections to the one before are closed");
             [&self.writer, &self.readers, &self.access].into_iter().for_each(Sessions::forget);
         }
@@ -136,10 +139,17 @@ async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
             return Err(LogError::Unavailable("the server is a standby".into()));
         }
         // `run` takes what can be acquired from, whose future is not `Send` enough for `spawn`
-        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))
+        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))?;
+        let newer = newer(&mut connection).await.map_err(|error| error::of_read(Failure::of(error)))?;
+        schema::refusal(schema::known(&MIGRATIONS), &newer).map_or(Ok(()), |why| Err(LogError::Internal(why)))
     };
     timeout(settings.migration_timeout, work).await.unwrap_or_else(|_| Err(LogError::Unavailable("migrations took too long".into())))?;
     Ok(connection)
+}
+
+/// What newer versions have done to the schema.
+async fn newer(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(schema::NEWER).bind(schema::known(&MIGRATIONS)).fetch_all(connection).await
 }
 
 /// A database to which a copy was begun is none to start on.

@@ -4,7 +4,7 @@
 //! against everyone; its tables get new files, which a server drops by itself when the copy is not committed, and whose rows are frozen, so
 //! that no vacuum has to write them all again.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -14,10 +14,11 @@ use sqlx::{
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{PostgresSettings, binary, column, error, migrate, refuse_unfinished};
+use super::{PostgresSettings, binary, column, error, migrate, newer, refuse_unfinished};
 use crate::log::{
     LogError,
     access::calls::Value,
+    schema,
     sessions::Failure,
     transfer::{CopyError, End, Kind, LOGS, Reads, Row, Rows, Table, Writes, all},
 };
@@ -31,6 +32,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const SERVICES: &str = "
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
+
+/// Logs whose head another store wrote: a primary that is gone, or what a backup was made of.
+const UNSETTLED: &str = "SELECT id::bigint FROM logs WHERE store <> store_identity()";
 
 /// A database that is copied.
 pub(in crate::log) struct Reading {
@@ -48,15 +52,11 @@ impl Reading {
     pub(in crate::log) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CopyError> {
         let at_source = |error| CopyError::Store(End::Source, error);
         let options = options(url, settings).map_err(at_source)?;
-        let mut connection = migrate(&options, settings).await.map_err(at_source)?;
+        // before the schema is touched: those who are there may be older than it would be
+        wait_until_unused(&mut connect(&options, settings, End::Source).await?, settings).await?;
+        let mut connection = bring_up_to_date(&options, settings, End::Source).await?;
         refuse_unfinished(&mut connection, settings).await.map_err(at_source)?;
-        let deadline = Instant::now() + PATIENCE;
-        while services(&mut connection, settings).await.map_err(|error| CopyError::Store(End::Source, failed(error)))? > 0 {
-            if Instant::now() > deadline {
-                return Err(CopyError::InUse(End::Source));
-            }
-            sleep(PAUSE).await;
-        }
+        wait_until_unused(&mut connection, settings).await?;
         // the locks come first: the snapshot is that of the first query behind them
         let lock = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE {} IN SHARE MODE", tables(|_| true));
         execute(&mut connection, lock).await.map_err(|error| refused(End::Source, error))?;
@@ -68,14 +68,8 @@ impl Writing {
     pub(in crate::log) async fn open(url: &str, settings: &PostgresSettings) -> Result<Self, CopyError> {
         let options = options(url, settings).map_err(|error| CopyError::Store(End::Target, error))?;
         // before the tables are made: what is not empty is left as it is
-        let connected = timeout(settings.connect_timeout, options.connect()).await;
-        let mut connection = match connected {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(unreached(error.to_string())),
-            Err(_) => return Err(unreached(format!("no connection within {:?}", settings.connect_timeout))),
-        };
-        must_be_empty(&mut connection).await?;
-        let mut connection = migrate(&options, settings).await.map_err(|error| CopyError::Store(End::Target, error))?;
+        must_be_empty(&mut connect(&options, settings, End::Target).await?).await?;
+        let mut connection = bring_up_to_date(&options, settings, End::Target).await?;
         mark(&mut connection).await?;
         match begin(&mut connection).await {
             Ok(store) => Ok(Self { connection, store }),
@@ -87,6 +81,23 @@ impl Writing {
                 Err(error)
             }
         }
+    }
+}
+
+async fn connect(options: &PgConnectOptions, settings: &PostgresSettings, end: End) -> Result<PgConnection, CopyError> {
+    let unreached = |why| CopyError::Store(end, error::of_read(Failure::Unreached(why)));
+    match timeout(settings.connect_timeout, options.connect()).await {
+        Ok(connected) => connected.map_err(|error| unreached(error.to_string())),
+        Err(_) => Err(unreached(format!("no connection within {:?}", settings.connect_timeout))),
+    }
+}
+
+/// Applies migrations, of which this version must know all that there are.
+async fn bring_up_to_date(options: &PgConnectOptions, settings: &PostgresSettings, end: End) -> Result<PgConnection, CopyError> {
+    let mut connection = migrate(options, settings).await.map_err(|error| CopyError::Store(end, error))?;
+    match newer(&mut connection).await.map_err(|error| refused(end, error))?[..] {
+        [] => Ok(connection),
+        _ => Err(CopyError::Store(end, LogError::Internal(schema::NOT_COPIED.into()))),
     }
 }
 
@@ -135,6 +146,18 @@ async fn must_be_empty(connection: &mut PgConnection) -> Result<(), CopyError> {
     Ok(())
 }
 
+/// Waits a while for services to be gone.
+async fn wait_until_unused(connection: &mut PgConnection, settings: &PostgresSettings) -> Result<(), CopyError> {
+    let deadline = Instant::now() + PATIENCE;
+    while services(connection, settings).await.map_err(|error| refused(End::Source, error))? > 0 {
+        if Instant::now() > deadline {
+            return Err(CopyError::InUse(End::Source));
+        }
+        sleep(PAUSE).await;
+    }
+    Ok(())
+}
+
 async fn services(connection: &mut PgConnection, settings: &PostgresSettings) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar(SERVICES).bind(&settings.application_name).fetch_one(connection).await
 }
@@ -165,10 +188,6 @@ fn tables(wanted: impl Fn(&Table) -> bool) -> String {
 /// Statements without values, one after the other.
 async fn execute(connection: &mut PgConnection, sql: String) -> Result<(), sqlx::Error> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(drop)
-}
-
-fn unreached(why: String) -> CopyError {
-    CopyError::Store(End::Target, error::of_read(Failure::Unreached(why)))
 }
 
 /// Nobody waits longer than a while for a lock, which somebody else has then.
@@ -214,6 +233,12 @@ impl Rows for Writing {
 
 #[async_trait]
 impl Reads for Reading {
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError> {
+        let logs = sqlx::query(UNSETTLED).fetch_all(&mut self.connection).await.map_err(failed)?;
+        // what `append_events` gives as the cause
+        logs.iter().map(|row| Ok((column(row, 0)?, "store changed"))).collect()
+    }
+
     async fn release(self: Box<Self>) {
         // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;

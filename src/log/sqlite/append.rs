@@ -25,10 +25,13 @@ const MAKE: &str = "
     SELECT CASE WHEN $3 AND NOT EXISTS (SELECT 1 FROM logs WHERE id = 1) THEN 1 ELSE max(coalesce((SELECT max(id) FROM logs), 1), $4, 1) + 1 END, $1, $2
     RETURNING id";
 
+/// Why a file whose head went back is numbered anew.
+pub(super) const RESTORED: &str = "file restored";
+
 /// The head row under the write lock.
-struct Head {
-    seq: Seq,
-    epoch: Epoch,
+pub(super) struct Head {
+    pub(super) seq: Seq,
+    pub(super) epoch: Epoch,
     last_at: Timestamp,
 }
 
@@ -36,9 +39,11 @@ struct Head {
 type Done<T> = Result<Result<T, LogError>, sqlx::Error>;
 
 pub(super) async fn append(store: &SqliteLog, log: LogId, requests: &[AppendRequest]) -> Result<Appended, LogError> {
-    let mut session = store.writer().await?;
+    // who it is, before the transaction: afterwards another file may have been taken for the open one
+    let (mut session, identity) = store.writer_to().await?;
     let worked = timeout(session.deadline(), append_to(store, session.connection(), log, requests)).await;
-    session.settle(worked).map_err(error::of_write)?
+    let appended = session.settle(worked).map_err(error::of_write)??;
+    Ok(Appended { store: identity, ..appended })
 }
 
 pub(super) async fn open(store: &SqliteLog, name: &LogName) -> Result<LogId, LogError> {
@@ -77,7 +82,7 @@ async fn append_to(store: &SqliteLog, connection: &mut SqliteConnection, log: Lo
     };
     transaction.commit().await?;
     store.note(log, head.epoch, last);
-    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: Some(store.file.identity()) }))
+    Ok(Ok(Appended { outcomes, epoch: head.epoch, before: head.seq, head: last, received_at, store: None }))
 }
 
 async fn open_in(store: &SqliteLog, connection: &mut SqliteConnection, name: &LogName) -> Done<LogId> {
@@ -110,7 +115,7 @@ async fn new_epoch_in(store: &SqliteLog, connection: &mut SqliteConnection, log:
     Ok(Ok(epoch))
 }
 
-async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
+pub(super) async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
     let row = sqlx::query("SELECT head, epoch, last_at FROM logs WHERE id = $1").bind(log.to_column()).fetch_optional(connection).await?;
     let head = |row: SqliteRow| {
         Ok(Head {
@@ -125,20 +130,28 @@ async fn read_head(connection: &mut SqliteConnection, log: LogId) -> Result<Opti
 /// The head row, after a new epoch was started if seqs behind it have been acknowledged: this file was put back from a backup.
 async fn lock(store: &SqliteLog, connection: &mut SqliteConnection, log: LogId) -> Result<Option<Head>, sqlx::Error> {
     let Some(mut head) = read_head(connection, log).await? else { return Ok(None) };
-    let Some((epoch, seq)) = store.acked.last(log)? else { return Ok(Some(head)) };
-    let rewound = if epoch == head.epoch {
-        seq > head.seq
-    } else {
-        // put back to before that epoch was started; an epoch that is in the chain was merely followed by another process's
-        let known = sqlx::query_scalar::<_, i64>("SELECT 1 FROM epochs WHERE log = $1 AND epoch = $2").bind(log.to_column());
-        known.bind(epoch.to_column()).fetch_optional(&mut *connection).await?.is_none()
-    };
-    if rewound {
+    let Some(noted) = store.acked.last(log)? else { return Ok(Some(head)) };
+    if is_behind(connection, log, &head, noted).await? {
         head.epoch = Epoch::new(fastrand::u32(..));
-        tracing::warn!(log = log.to_column(), head = %head.seq, acknowledged = %seq, epoch = %head.epoch, "the head went back: new epoch");
-        start_epoch(connection, log, head.epoch, "file restored").await?;
+        tracing::warn!(log = log.to_column(), head = %head.seq, acknowledged = %noted.1, epoch = %head.epoch, "the head went back: new epoch");
+        start_epoch(connection, log, head.epoch, RESTORED).await?;
     }
     Ok(Some(head))
+}
+
+/// Whether seqs behind the head have been acknowledged.
+pub(super) async fn is_behind(
+    connection: &mut SqliteConnection,
+    log: LogId,
+    head: &Head,
+    (epoch, seq): (Epoch, Seq),
+) -> Result<bool, sqlx::Error> {
+    if epoch == head.epoch {
+        return Ok(seq > head.seq);
+    }
+    // put back to before that epoch was started; an epoch that is in the chain was merely followed by another process's
+    let known = sqlx::query_scalar::<_, i64>("SELECT 1 FROM epochs WHERE log = $1 AND epoch = $2").bind(log.to_column());
+    Ok(known.bind(epoch.to_column()).fetch_optional(connection).await?.is_none())
 }
 
 /// Which ids of the requests are known.
@@ -191,4 +204,29 @@ async fn insert(connection: &mut SqliteConnection, log: LogId, at: Timestamp, ev
         query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::log::{EventLog as _, SqliteSettings};
+
+    #[tokio::test]
+    async fn a_connection_says_which_file_it_leads_to_though_another_has_been_taken_for_the_open_one_since() {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let (path, other) = (dir.path().join("log.db"), dir.path().join("other.db"));
+        let settings = SqliteSettings { connect_timeout: Duration::from_millis(50), ..SqliteSettings::default() };
+        drop(SqliteLog::open_file(&other, settings.clone()).await.expect("opens"));
+        let store = SqliteLog::open_file(&path, settings).await.expect("opens");
+        let before = store.file.identity();
+        let (session, identity) = store.writer_to().await.expect("free");
+        std::fs::rename(&other, &path).expect("renames");
+        // accepts the other file, and then waits in vain for the connection
+        assert!(store.look().await.is_err());
+        assert_ne!(store.file.identity(), before);
+        assert_eq!(identity, Some(before), "what it writes goes to the file that was");
+        drop(session);
+    }
 }

@@ -21,6 +21,7 @@ mod trim;
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
+    sync::LazyLock,
 };
 
 use async_trait::async_trait;
@@ -36,7 +37,8 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Trimmed, page,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
+    schema,
     sessions::{Session, Sessions},
     statements, transfer as copying,
 };
@@ -46,7 +48,8 @@ use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 const LOOK: &str = "
     SELECT l.id, l.epoch, l.head, l.earliest, v.version, l.name FROM access_version AS v LEFT JOIN logs AS l ON v.one = 1 ORDER BY l.id";
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations/sqlite");
+// each must leave the version before able to run: see `schema`
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| schema::lenient(sqlx::migrate!("./migrations/sqlite")));
 
 /// Logs in one SQLite file.
 pub struct SqliteLog {
@@ -77,6 +80,16 @@ impl SqliteLog {
     async fn writer(&self) -> Result<Session<'_, SqliteConnectOptions>, LogError> {
         self.look_at_file().await?;
         self.writer.acquire().await.map_err(error::of_read)
+    }
+
+    /// The connection that writes, and which store it leads to; `None` when the file was replaced while the connection was taken.
+    async fn writer_to(&self) -> Result<(Session<'_, SqliteConnectOptions>, Option<StoreIdentity>), LogError> {
+        self.look_at_file().await?;
+        // known before the connection is taken, and still the one that the path names behind it: so it is what the connection has open
+        let file = self.file.identity();
+        let session = self.writer.acquire().await.map_err(error::of_read)?;
+        let is_still = matches!(self.file.replacement(), Ok(None)) && self.file.identity() == file;
+        Ok((session, is_still.then_some(file)))
     }
 
     async fn look_at_file(&self) -> Result<(), LogError> {
@@ -125,7 +138,14 @@ async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), sqlx::Error
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::Execute(error) => error,
         other => sqlx::Error::Migrate(Box::new(other)),
-    })
+    })?;
+    let newer = newer(connection).await?;
+    schema::refusal(schema::known(&MIGRATIONS), &newer).map_or(Ok(()), |why| Err(sqlx::Error::Configuration(why.into())))
+}
+
+/// What newer versions have done to the schema.
+async fn newer(connection: &mut SqliteConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(schema::NEWER).bind(schema::known(&MIGRATIONS)).fetch_all(connection).await
 }
 
 /// A file to which a copy was begun is none to start on.

@@ -4,7 +4,10 @@
 //! that connection lives. A target is written with a rollback journal and not a write-ahead log, which would be as large as the copy; a copy that was
 //! killed is rolled back by whoever opens the file next.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -13,12 +16,18 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteLockingMode, SqliteRow, SqliteSynchronous},
 };
 
-use super::{SqliteSettings, acked::Acked, append::CHUNK, column, error, file, is_unfinished, migrate_on};
+use super::{
+    SqliteSettings,
+    acked::Acked,
+    append::{CHUNK, RESTORED, is_behind, read_head},
+    column, error, file, is_unfinished, migrate_on, newer,
+};
 use crate::{
     domain::{Epoch, Seq, Timestamp},
     log::{
         LogError, LogId,
         access::calls::Value,
+        schema,
         sessions::Failure,
         transfer::{CopyError, End, Kind, Reads, Row, Rows, Table, UNFINISHED, Writes, all},
     },
@@ -30,6 +39,7 @@ const ROWS_AHEAD: usize = 500;
 /// A file that is copied.
 pub(in crate::log) struct Reading {
     connection: SqliteConnection,
+    acked: Acked,
 }
 
 /// An empty file in the transaction that fills it.
@@ -41,12 +51,12 @@ pub(in crate::log) struct Writing {
 impl Reading {
     pub(in crate::log) async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, CopyError> {
         let mut connection = connect(path, settings, End::Source).await?;
-        migrate_on(&mut connection).await.map_err(|error| refused(End::Source, error))?;
+        bring_up_to_date(&mut connection, End::Source).await?;
         if is_unfinished(&mut connection).await.map_err(|error| refused(End::Source, error))? {
             return Err(CopyError::Store(End::Source, LogError::Internal(UNFINISHED.into())));
         }
         execute(&mut connection, "BEGIN IMMEDIATE").await.map_err(|error| refused(End::Source, error))?;
-        Ok(Self { connection })
+        Ok(Self { connection, acked: Acked::beside(path) })
     }
 }
 
@@ -58,7 +68,7 @@ impl Writing {
         // before anything is changed
         must_be_empty(&mut connection).await?;
         execute(&mut connection, "PRAGMA journal_mode = DELETE").await.map_err(refused)?;
-        migrate_on(&mut connection).await.map_err(refused)?;
+        bring_up_to_date(&mut connection, End::Target).await?;
         let mark = sqlx::query("INSERT INTO unfinished_copy (one, begun_at) VALUES (1, $1) ON CONFLICT DO NOTHING");
         mark.bind(Timestamp::now().as_micros()).execute(&mut connection).await.map_err(refused)?;
         execute(&mut connection, "BEGIN IMMEDIATE; DELETE FROM access_version").await.map_err(refused)?;
@@ -76,6 +86,15 @@ async fn connect(path: &Path, settings: &SqliteSettings, end: End) -> Result<Sql
     // takes the lock, which is kept from then on
     execute(&mut connection, "BEGIN EXCLUSIVE; COMMIT").await.map_err(|error| refused(end, error))?;
     Ok(connection)
+}
+
+/// Applies migrations, of which this version must know all that there are.
+async fn bring_up_to_date(connection: &mut SqliteConnection, end: End) -> Result<(), CopyError> {
+    migrate_on(connection).await.map_err(|error| refused(end, error))?;
+    match newer(connection).await.map_err(|error| refused(end, error))?[..] {
+        [] => Ok(()),
+        _ => Err(CopyError::Store(end, LogError::Internal(schema::NOT_COPIED.into()))),
+    }
 }
 
 /// Looks into those tables that there are.
@@ -161,6 +180,24 @@ impl Rows for Writing {
 
 #[async_trait]
 impl Reads for Reading {
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError> {
+        let logs = sqlx::query("SELECT id FROM logs").fetch_all(&mut self.connection).await.map_err(failed)?;
+        let mut unsettled = BTreeMap::new();
+        for row in &logs {
+            let log = LogId::new(column(row, 0)?);
+            let noted =
+                self.acked.last(log).map_err(|error| LogError::Unavailable(format!("the note of what was acknowledged: {error}")))?;
+            let head = read_head(&mut self.connection, log).await.map_err(failed)?;
+            let cause = match (head, noted) {
+                (Some(head), Some(noted)) => is_behind(&mut self.connection, log, &head, noted).await.map_err(failed)?.then_some(RESTORED),
+                // a file that came without its note may have been put back as well: nobody but clients who saw more notices the new epoch
+                _ => Some("no note of what was acknowledged"),
+            };
+            unsettled.extend(cause.map(|cause| (i64::from(log.to_column()), cause)));
+        }
+        Ok(unsettled)
+    }
+
     async fn release(self: Box<Self>) {
         // nothing was written: however it ends, there is nothing to undo
         let _ = self.connection.close().await;

@@ -2,7 +2,8 @@
 //!
 //! What is moved is rows: numberings, seqs, times, ids with their digests, postings, and everything of access, so that clients, indexers and
 //! operators cannot tell the two stores apart. Only two things are the target's own: which store it is, so that its next append goes on in the
-//! epoch that was copied, and, in SQLite, the numbers that logs have within it.
+//! epoch that was copied, and, in SQLite, the numbers that logs have within it. And one thing is made up for: a log whose next append would have
+//! started a new epoch at the source has one in the target already (`renewal`).
 //!
 //! The source is read in one snapshot while nobody can write it, nor, in SQLite, have it open at all. The target is written in one transaction, in
 //! which everything is read again and compared before it is committed: a copy is whole or not there. Before it, a mark is committed that the
@@ -11,13 +12,14 @@
 //! Rows pass through in chunks of bounded size, one being read while another is written. Adapters read and write (`postgres::transfer`,
 //! `sqlite::transfer`); what is copied, in which order and how it is checked is here.
 
+mod renewal;
 mod run;
 mod table;
 mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, path::Path};
+use std::{collections::BTreeMap, fmt, path::Path};
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
@@ -50,6 +52,9 @@ pub(in crate::log) trait Rows: Send {
 /// A store that is held still while it is read.
 #[async_trait]
 pub(in crate::log) trait Reads: Rows {
+    /// The logs that clients may have been told more of than the store has, in which it would number anew with the next append; each with the cause.
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError>;
+
     /// Lets go of it.
     async fn release(self: Box<Self>);
 }
@@ -85,7 +90,7 @@ impl fmt::Display for End {
     }
 }
 
-/// Why nothing was copied.
+/// Why nothing was copied. A store that was not in use may have been given this version's tables all the same.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CopyError {
     /// Somebody else has it open.

@@ -7,6 +7,7 @@ use tokio::time::timeout;
 
 use super::{
     CHUNK_BYTES, CHUNK_ROWS, CopyError, End, Reads, Row, Source, Table, Target, Writes,
+    renewal::Renewal,
     table::{ACCESS, EPOCHS, EVENTS, IDS, LOGS, POSTINGS},
     tally::Tally,
 };
@@ -45,15 +46,24 @@ pub struct Progress<'a> {
     pub of: Option<u64>,
 }
 
-/// What was copied: rows by table.
+/// What was copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Copied(BTreeMap<&'static str, u64>);
+pub struct Copied {
+    rows: BTreeMap<&'static str, u64>,
+    renewed: Vec<(String, &'static str)>,
+}
 
 impl Copied {
     /// How many rows of this table.
     #[must_use]
     pub fn rows(&self, table: &str) -> u64 {
-        self.0.get(table).copied().unwrap_or_default()
+        self.rows.get(table).copied().unwrap_or_default()
+    }
+
+    /// The logs that are numbered anew behind their head, because the source had lost what clients may have seen; each with the cause.
+    #[must_use]
+    pub fn renewed(&self) -> &[(String, &'static str)] {
+        &self.renewed
     }
 }
 
@@ -62,8 +72,11 @@ struct Log {
     name: String,
     from: i64,
     to: i64,
+    head: i64,
     /// How many events readers see.
     events: u64,
+    /// What it gets if the source had yet to start a numbering.
+    renewal: Option<Renewal>,
 }
 
 /// One table, of one log if it is by log.
@@ -94,8 +107,9 @@ pub async fn copy(source: Source, target: Target, mut said: impl FnMut(Progress<
         if read != tally {
             return Err(CopyError::Differs { table: part.table.name, copied: tally.rows, read: read.rows });
         }
-        *copied.0.entry(part.table.name).or_default() += tally.rows;
+        *copied.rows.entry(part.table.name).or_default() += tally.rows;
     }
+    copied.renewed = logs.iter().filter_map(|log| Some((log.name.clone(), log.renewal.as_ref()?.cause))).collect();
     match timeout(PATIENCE, target.commit()).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return Err(CopyError::Unconfirmed(error)),
@@ -115,6 +129,8 @@ fn parts(logs: &[Log]) -> impl Iterator<Item = Part<'_>> {
 
 /// The logs of the source, with the numbers that they get.
 async fn logs(source: &mut dyn Reads, counted: bool) -> Result<Vec<Log>, CopyError> {
+    let unsettled = timeout(PATIENCE, source.unsettled()).await.unwrap_or_else(|_| Err(silent()));
+    let unsettled = unsettled.map_err(|error| CopyError::Store(End::Source, error))?;
     let mut rows = source.rows(&LOGS, None);
     let mut logs = Vec::new();
     // one row a tenant
@@ -124,7 +140,9 @@ async fn logs(source: &mut dyn Reads, counted: bool) -> Result<Vec<Log>, CopyErr
         else {
             return Err(CopyError::Store(End::Source, LogError::Internal("a log without a number or a name".into())));
         };
-        logs.push(Log { name: name.clone(), from: *from, to: *from, events: (head + 1 - earliest).unsigned_abs() });
+        let renewal = unsettled.get(from).copied().map(Renewal::new);
+        let events = (head + 1 - earliest).unsigned_abs();
+        logs.push(Log { name: name.clone(), from: *from, to: *from, head: *head, events, renewal });
     }
     if counted {
         // the first number is `default`'s, as it is where logs are made
@@ -140,11 +158,15 @@ async fn write_logs(source: &mut dyn Reads, target: &mut dyn Writes, logs: &[Log
     let mut rows = source.rows(&LOGS, None);
     let mut tally = Tally::default();
     let mut chunk = next_chunk(&mut rows, End::Source).await?;
-    let mut numbers = logs.iter().map(|log| log.to);
+    let mut logs = logs.iter();
     while !chunk.is_empty() {
         for row in &mut chunk {
             // both in the order of the source's numbers
-            renumber(row, numbers.next());
+            let log = logs.next();
+            renumber(row, log.map(|log| log.to));
+            if let Some(renewal) = log.and_then(|log| log.renewal.as_ref()) {
+                renewal.enter(row);
+            }
             tally.add(row);
         }
         write(target, &LOGS, chunk).await?;
@@ -169,7 +191,9 @@ async fn copy_part(
     let mut rows = source.rows(part.table, part.log.map(|log| log.from));
     let mut tally = Tally::default();
     let mut chunk = next_chunk(&mut rows, End::Source).await?;
+    let mut last = None;
     while !chunk.is_empty() {
+        last = chunk.last().filter(|_| part.table == &EPOCHS).cloned();
         for row in &mut chunk {
             renumber(row, part.log.map(|log| log.to));
             tally.add(row);
@@ -178,6 +202,10 @@ async fn copy_part(
         let (next, written) = join(next_chunk(&mut rows, End::Source), write(target, part.table, chunk)).await;
         written?;
         chunk = next?;
+    }
+    if let Some(link) = part.new_link(last.as_ref()) {
+        tally.add(&link);
+        write(target, part.table, vec![link]).await?;
     }
     Ok(tally)
 }
@@ -201,6 +229,12 @@ async fn read_part(
 }
 
 impl<'a> Part<'a> {
+    /// What comes behind the last row, if this is the chain of a log that is numbered anew.
+    fn new_link(self, last: Option<&Row>) -> Option<Row> {
+        let log = self.log.filter(|_| self.table == &EPOCHS)?;
+        Some(log.renewal.as_ref()?.link(log.to, log.head, last))
+    }
+
     fn progress(self, stage: Stage, rows: u64, of: Option<u64>) -> Progress<'a> {
         Progress { stage, table: self.table.name, log: self.log.map(|log| log.name.as_str()), rows, of }
     }

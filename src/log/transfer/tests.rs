@@ -1,6 +1,9 @@
 //! The copy between stores that are lists in memory, one of which may be made to lie.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream::BoxStream};
@@ -19,6 +22,7 @@ struct Held {
     is_committed: bool,
     /// Loses the last row of this table.
     loses: Option<&'static str>,
+    unsettled: BTreeMap<i64, &'static str>,
 }
 
 fn number(value: &Value) -> Option<i64> {
@@ -42,6 +46,10 @@ impl Rows for Lists {
 
 #[async_trait]
 impl Reads for Lists {
+    async fn unsettled(&mut self) -> Result<BTreeMap<i64, &'static str>, LogError> {
+        Ok(self.0.lock().expect("no panic").unsettled.clone())
+    }
+
     async fn release(self: Box<Self>) {}
 }
 
@@ -116,4 +124,30 @@ async fn what_does_not_read_as_it_was_written_is_not_committed() {
         assert!(matches!(refused, CopyError::Differs { table: differs, .. } if differs == table), "{refused:?}");
         assert!(!to.0.lock().expect("no panic").is_committed);
     }
+}
+
+#[tokio::test]
+async fn a_log_that_the_source_has_not_settled_is_numbered_anew_behind_its_head_and_no_other_is() {
+    let (from, to) = (filled(3), Lists::default());
+    {
+        let mut held = from.0.lock().expect("no panic");
+        held.unsettled.insert(900, "lost something");
+        let link = |log, ordinal, epoch| ("epochs", vec![n(log), n(ordinal), n(epoch), n(1), t("created"), n(5)]);
+        held.rows.extend([link(900, 0, 6), link(900, 1, 7), link(2_000_000_000, 0, 7)]);
+    }
+    let copied = copy(Source(Box::new(from)), Target(Box::new(to.clone())), |_| {}).await.expect("copied");
+    assert_eq!(copied.renewed(), [("acme".to_owned(), "lost something")]);
+    assert_eq!(copied.rows("epochs"), 4);
+    let held = to.0.lock().expect("no panic");
+    let of = |table: &str, log: i64| -> Vec<Row> {
+        held.rows.iter().filter(|(name, row)| *name == table && number(&row[0]) == Some(log)).map(|(_, row)| row.clone()).collect()
+    };
+    let chain = of("epochs", 2);
+    let new = number(&chain[2][2]).expect("an epoch");
+    assert!(![6, 7].contains(&new));
+    let numbers: Vec<_> = chain[2].iter().take(4).map(number).collect();
+    assert_eq!(numbers, [2, 2, new, 4].map(Some), "the third link, from behind the head");
+    assert!(matches!(&chain[2][4], Value::Text(Some(cause)) if cause == "lost something"));
+    assert_eq!((number(&of("logs", 2)[0][4]), number(&of("logs", 1)[0][4])), (Some(new), Some(7)));
+    assert_eq!(of("epochs", 1).len(), 1);
 }

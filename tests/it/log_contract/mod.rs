@@ -8,6 +8,7 @@ mod postgres;
 mod proxy;
 mod read;
 mod runtime;
+mod schema;
 mod sqlite;
 mod tickets;
 mod trim;
@@ -67,6 +68,9 @@ contract! {
         positions_tell_of_every_log,
         a_look_says_what_every_log_is_called,
         a_number_that_a_restore_took_away_is_not_given_out_again;
+    schema:
+        a_schema_that_a_newer_version_has_added_to_is_served,
+        a_schema_from_which_a_newer_version_took_something_away_is_refused;
     access:
         a_store_begins_with_nothing_changed,
         a_key_reads_back_as_it_was_stored,

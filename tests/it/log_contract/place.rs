@@ -5,8 +5,8 @@ use std::{path::PathBuf, sync::Arc};
 use chaincast::{
     domain::{Envelope, Event, EventId, EventType, Filter, FilterParts, Keys, LogName, Pattern, Seq, Source, StreamId, Topic},
     log::{
-        AppendRequest, EventLog, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, PostgresSettings, RequestOutcome, SqliteLog,
-        SqliteSettings, Store,
+        AppendRequest, EventLog, LogError, LogId, NewEvent, OnConflict, Page, PageRequest, PostgresLog, PostgresSettings, RequestOutcome,
+        SqliteLog, SqliteSettings, Store,
     },
 };
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
@@ -52,6 +52,15 @@ impl Place {
                 Arc::new(PostgresLog::connect(&database.url(), settings).await.expect("connects"))
             }
         }
+    }
+
+    /// One more instance, which must not come about; why.
+    pub(crate) async fn refused(&self) -> LogError {
+        let refused = match self {
+            Self::Sqlite(_) => SqliteLog::open_file(&self.file(), SqliteSettings::default()).await.err(),
+            Self::Postgres(database) => PostgresLog::connect(&database.url(), postgres::settings()).await.err(),
+        };
+        refused.expect("it must be refused")
     }
 
     /// An instance and its default log.

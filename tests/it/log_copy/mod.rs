@@ -2,6 +2,7 @@
 
 mod installation;
 mod interrupted;
+mod lossy;
 mod refused;
 
 use std::{
@@ -38,9 +39,16 @@ async fn copy(from: &str, to: &str) -> Output {
 
 /// Runs it, and it must succeed.
 async fn copy_ok(from: &Store, to: &Store) {
-    let output = copy(&from.url(), &to.url()).await;
+    let said = copy_of(&from.url(), to).await;
+    assert!(!said.contains("numbered anew"), "{said}");
+}
+
+/// Runs it, and it must succeed; what it says at the end.
+async fn copy_of(from: &str, to: &Store) -> String {
+    let output = copy(from, &to.url()).await;
     assert!(output.status.success(), "{output:?}");
     assert!(text(&output.stdout).contains("both read alike") && text(&output.stdout).contains("Next: set DATABASE_URL"), "{output:?}");
+    text(&output.stdout).to_owned()
 }
 
 /// Runs it, and it must fail and say this.

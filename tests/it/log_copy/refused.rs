@@ -1,7 +1,7 @@
 //! Copies that must not be made: everything stays as it was.
 
 use serde_json::json;
-use sqlx::{Connection as _, PgConnection};
+use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use super::{copy_fails, copy_ok};
 use crate::support::{
@@ -53,10 +53,43 @@ for_each_store! {
         assert_eq!(Http::new(service.addr()).whole_history("all=true", "earliest").await, history);
     }
 
+    async fn what_a_newer_version_has_added_to_is_not_copied_without_it(store: Store) {
+        const NEWER: &str = "
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9000, 'add a table', true, '1', 0)";
+        let to = Store::sqlite();
+        lived_in(&store, "there").await;
+        match &store {
+            Store::Sqlite(_) => {
+                let mut file = SqliteConnection::connect(&store.url()).await.expect("opens");
+                sqlx::raw_sql(NEWER).execute(&mut file).await.expect("noted");
+                file.close().await.expect("closes");
+            }
+            Store::Postgres(_) => {
+                let mut server = PgConnection::connect(&store.url()).await.expect("connects");
+                sqlx::raw_sql(NEWER).execute(&mut server).await.expect("noted");
+            }
+        }
+        copy_fails(&store.url(), &to.url(), "of a newer version").await;
+        assert!(!to.sqlite_file().exists(), "the other store was not touched");
+    }
+
     async fn a_store_is_not_copied_to_itself(store: Store) {
         lived_in(&store, "there").await;
         copy_fails(&store.url(), &store.url(), "--to names the store that is to be copied").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_is_older_than_the_copy_keeps_the_schema_that_it_runs_on() {
+    let (store, to) = (Store::postgres().await, Store::sqlite());
+    let _service = Service::start(Settings::on(&store)).await;
+    let mut server = PgConnection::connect(&store.url()).await.expect("connects");
+    // as a version left it that knew nothing of copies
+    let older = "DROP TABLE unfinished_copy; DELETE FROM _sqlx_migrations WHERE version = 5";
+    sqlx::raw_sql(older).execute(&mut server).await.expect("undone");
+    copy_fails(&store.url(), &to.url(), "is in use").await;
+    let applied: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut server).await.expect("counted");
+    assert_eq!(applied, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
