@@ -123,6 +123,23 @@ pub(super) enum Refusal {
     Unclear,
 }
 
+/// What one instance says, with room before it for what [`Codec::seal`] adds.
+#[derive(Debug)]
+pub(super) struct Unsigned(Vec<u8>);
+
+impl Unsigned {
+    /// The size of the message.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Nothing, in so many bytes.
+    #[cfg(test)]
+    pub(super) fn blank(len: usize) -> Self {
+        Self(vec![0; len])
+    }
+}
+
 /// Turns what is said into bytes, and back.
 pub(super) struct Codec {
     key: hmac::Key,
@@ -137,16 +154,17 @@ impl Codec {
     }
 
     /// The content, not signed yet.
-    pub(super) fn encode(&self, said: &Said<'_>) -> Vec<u8> {
+    pub(super) fn encode(&self, said: &Said<'_>) -> Unsigned {
         let room = vec![0; OVERHEAD];
-        postcard::to_extend(&(self.me, said), room).expect("a vector grows, and every length is known")
+        Unsigned(postcard::to_extend(&(self.me, said), room).expect("a vector grows, and every length is known"))
     }
 
     /// Signs what [`Codec::encode`] made.
-    pub(super) fn seal(&self, mut message: Vec<u8>) -> Vec<u8> {
-        let (head, content) = message.split_at_mut(OVERHEAD);
-        head[0] = VERSION;
-        head[1..].copy_from_slice(self.tag(content).as_ref());
+    pub(super) fn seal(&self, Unsigned(mut message): Unsigned) -> Vec<u8> {
+        if let Some((head, content)) = message.split_at_mut_checked(OVERHEAD) {
+            head[0] = VERSION;
+            head[1..].copy_from_slice(self.tag(content).as_ref());
+        }
         message
     }
 
@@ -260,7 +278,7 @@ mod tests {
         fn no_bytes_at_all_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(codec().open(&bytes).is_err());
             // what the content may be when the secret is known
-            let signed = codec().seal([&[0; OVERHEAD][..], &bytes].concat());
+            let signed = codec().seal(Unsigned([&[0; OVERHEAD][..], &bytes].concat()));
             if let Ok((_, Said::Grew(grown))) = codec().open(&signed) {
                 let _ = grown.announcement();
             }
@@ -278,7 +296,7 @@ mod tests {
         fn damaged_content_under_a_good_signature_does_no_harm(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
             let mut content = codec().encode(&Said::Grew(Grown::of(&announcement(1..=2), true)));
             let at = OVERHEAD + at.index(content.len() - OVERHEAD);
-            content[at] ^= flip;
+            content.0[at] ^= flip;
             if let Ok((_, Said::Grew(grown))) = codec().open(&codec().seal(content)) {
                 let _ = grown.announcement();
             }

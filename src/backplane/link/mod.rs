@@ -112,18 +112,18 @@ impl Link {
 #[async_trait]
 impl Backplane for Link {
     fn announce(&self, announcement: Announcement) {
-        let parcel = if self.shared.outbox.is_open() {
-            self.parcel(&announcement)
+        let outbox = &self.shared.outbox;
+        let is_put = if outbox.is_open() {
+            outbox.put(self.parcel(&announcement))
         } else {
-            // it will not be sent: only its head is remembered
-            let (channel, head) = (Channel::Log(announcement.log), Some(announcement.clone_without_events()));
-            Parcel { channel, content: Vec::new(), head }
+            outbox.miss(announcement.clone_without_events());
+            false
         };
-        // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or when it looks at the head
-        let _ = self.announcements.try_send(announcement);
-        if !self.shared.outbox.put(parcel) {
+        if !is_put {
             self.shared.count(Count::Dropped, 1);
         }
+        // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or when it looks at the head
+        let _ = self.announcements.try_send(announcement);
     }
 
     fn follow(&self, logs: HashSet<LogId>) {
