@@ -1,5 +1,5 @@
-//! What waits to be sent: bounded by count and by bytes. What does not fit, or can't be sent, leaves only the head of its log behind, so that
-//! others look; nothing old is ever sent.
+//! What waits to be sent: bounded by count and by bytes. What does not fit, or can't be sent, leaves only the head of its log behind, so
+//! that others look; nothing old is ever sent.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -110,7 +110,8 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// The oldest of what waits, and heads of what did not fit once all is taken: a batch together. What is left is told to [`Outbox::filled`].
+    /// The oldest of what waits, and heads of what did not fit once all is taken: a batch together. What is left is told to
+    /// [`Outbox::filled`].
     pub(super) fn take(&self) -> (Vec<Parcel>, Vec<Announcement>) {
         let mut waiting = self.waiting();
         let (mut taken, mut bytes) = (Vec::new(), 0);

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// How often an instance says that it is there.
-const PRESENCE: Duration = Duration::from_secs(1);
+pub(super) const PRESENCE: Duration = Duration::from_secs(1);
 /// After how long a silence the connection is asked for.
 const SUSPICIOUS_SILENCE: Duration = Duration::from_secs(2);
 /// It is asked for this often even if something came: that proves one of several ways at most.
@@ -182,7 +182,8 @@ fn head_alone(shared: &Shared, head: Announcement) -> Parcel {
     Parcel { channel: Channel::Log(head.log), content, head: Some(head) }
 }
 
-/// Tells once that the connection is lost, and once that it is there again: when it has lasted, so that one which comes and goes fills no log.
+/// Tells once that the connection is lost, and once that it is there again: when it has lasted, so that one which comes and goes fills no
+/// log.
 struct Outage {
     kind: &'static str,
     reasons: Vec<String>,

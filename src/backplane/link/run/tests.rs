@@ -10,7 +10,11 @@ use tokio::time::{Interval, sleep};
 
 use super::*;
 use crate::{
-    backplane::{Backplane as _, Inbox, Link, LinkSettings, carrier::ChannelNames, message::Codec},
+    backplane::{
+        Backplane as _, Inbox, Link, LinkSettings, Local,
+        carrier::ChannelNames,
+        message::{Codec, of_another_version},
+    },
     domain::{Epoch, Seq},
 };
 
@@ -23,6 +27,8 @@ struct Scene {
     link: OnceLock<Weak<Link>>,
     /// Whatever is sent, one more waits afterwards.
     never_rests: bool,
+    /// Others say this, or else that a log grew.
+    says: Option<Vec<u8>>,
     /// So many connections panic when they are listened to.
     panics: usize,
     connections: AtomicUsize,
@@ -55,7 +61,7 @@ impl Carrier for Fake {
 
     async fn connect(&self) -> Result<Box<dyn Connection>, Lost> {
         self.0.connections.fetch_add(1, Ordering::Relaxed);
-        Ok(Box::new(FakeConnection { scene: self.0.clone(), come: interval(Duration::from_millis(1)) }))
+        Ok(Box::new(FakeConnection { scene: self.0.clone(), come: interval(Duration::from_micros(100)) }))
     }
 }
 
@@ -88,6 +94,9 @@ impl Connection for FakeConnection {
     async fn next(&mut self) -> Result<Vec<u8>, Lost> {
         assert!(self.scene.connections.load(Ordering::Relaxed) > self.scene.panics, "as asked");
         self.come.tick().await;
+        if let Some(said) = &self.scene.says {
+            return Ok(said.clone());
+        }
         let grown = grown(2);
         let codec = Codec::new(&SECRET, 0);
         Ok(codec.seal(codec.encode(&Said::Grew(Grown::of(&grown, false)))))
@@ -157,4 +166,24 @@ fn an_outage_is_over_when_the_connection_has_lasted() {
     }
     outage.is_over();
     assert!(outage.is_told && outage.reasons.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_of_another_version_is_known_to_be_there_and_missing_when_it_does_not_answer() {
+    let (link, _inbox, _scene) = start(Scene { says: Some(of_another_version(&SECRET, 5)), ..Scene::default() });
+    until("heard of", || link.status().peers == 1).await;
+    let status = link.status();
+    assert!(status.unclear > 0 && (status.refused, status.received) == (0, 0), "{status:?}");
+    let answers = link.ask(b"?".to_vec(), Duration::from_millis(1)).await;
+    assert_eq!((answers.texts.len(), answers.missing), (0, 1));
+    until("acquainted", || link.status().is_acquainted).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_finds_no_room_here_is_counted() {
+    let (link, mut inbox, _scene) = start(Scene::default());
+    link.follow(HashSet::from([LogId::new(2)]));
+    hears(&mut inbox).await;
+    until("counted", || link.status().missed > 0).await;
+    assert!(inbox.announcements.len() > Local::INBOX);
 }
