@@ -1,8 +1,8 @@
 //! Tasks that an instance cannot be without.
 //!
-//! A shard or a sequencer that has panicked would leave its clients connected to silence, a committer would refuse every publisher, and no probe
-//! would notice. The process ends instead: what
-//! was acknowledged is in the log, clients reconnect with their cursors, and whatever runs the service starts it again.
+//! A shard or a sequencer that has panicked would leave its clients connected to silence, a committer would refuse every publisher, and no
+//! probe would notice. The process ends instead: what was acknowledged is in the log, clients reconnect with their cursors, and whatever
+//! runs the service starts it again.
 
 use std::{
     future::Future,

@@ -1,7 +1,7 @@
 //! What the instance says of itself: health, and the numbers of `/events/stats`.
 //!
-//! Requests are answered from memory; a task samples what has to be asked for or counted over time. Everything is counted log by log: one tenant
-//! must not learn another's volume, and what all of them share is told only to whoever may see the whole instance.
+//! Requests are answered from memory; a task samples what has to be asked for or counted over time. Everything is counted log by log: one
+//! tenant must not learn another's volume, and what all of them share is told only to whoever may see the whole instance.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -215,10 +215,11 @@ impl AppFacts {
     }
 
     fn backplane_statistics(&self, whole_instance: bool) -> BackplaneStatistics {
-        let Status { kind, is_connected, peers, sent, received, dropped, refused, reconnects, queued, max_queued } =
-            self.backplane.status();
+        let status = self.backplane.status();
+        let Status { kind, is_connected, is_acquainted: _, peers, sent, received, .. } = status;
+        let Status { dropped, missed, refused, unclear, reconnects, queued, max_queued, .. } = status;
         let holes_read = self.hubs.holes_read();
-        let traffic = BackplaneTraffic { sent, received, dropped, refused, reconnects, queued, max_queued, holes_read };
+        let traffic = BackplaneTraffic { sent, received, dropped, missed, refused, unclear, reconnects, queued, max_queued, holes_read };
         BackplaneStatistics { kind, connected: is_connected, peers, traffic: whole_instance.then_some(traffic) }
     }
 

@@ -1,14 +1,16 @@
 //! What instances say to each other, as bytes.
 //!
-//! A version, an HMAC-SHA-256 under a key derived from the store's secret, and the content. **Nothing is read before the HMAC is right**, so
-//! neither a foreign service on the same server nor whoever can write to it is believed
-//! (`a_foreign_service_and_forged_messages_are_refused_and_counted`). The content names its log, which is its channel: a message that is heard
-//! on another channel still speaks of the log that it was made for.
+//! A version, an HMAC-SHA-256 under a key derived from the store's secret, who says it, and what. All versions have this form, and the HMAC
+//! is over all but itself: an instance of another version is known to be there, though it is not understood. **Nothing is read before the
+//! HMAC is right**, so neither a foreign service on the same server nor whoever can write to it is believed
+//! (`a_foreign_service_and_forged_messages_are_refused_and_counted`). The content names its log, which is its channel: a message that is
+//! heard on another channel still speaks of the log that it was made for.
 //!
-//! Messages may be repeated by whoever recorded them. That needs no defence: a receiver takes events only where they continue its own position
-//! in the store and the numbering that it knows, an answer only for a question that is open, and bounds what it does about the rest.
+//! Messages may be repeated by whoever recorded them. That needs no defence: a receiver takes events only where they continue its own
+//! position in the store and the numbering that it knows, an answer only for a question that is open, and bounds what it does about the
+//! rest.
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use serde::{Deserialize, Serialize};
 
 use super::Announcement;
@@ -19,11 +21,12 @@ use crate::{
 
 const VERSION: u8 = 1;
 const TAG: usize = 32;
+const SENDER: usize = 8;
 /// The last microsecond of the year 9999: later moments have no RFC 3339 text.
 const LAST_MICROS: i64 = 253_402_300_799_999_999;
 
-/// What stands before the content.
-pub(super) const OVERHEAD: usize = 1 + TAG;
+/// What stands before what is said.
+pub(super) const OVERHEAD: usize = 1 + TAG + SENDER;
 
 /// What one instance says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +123,27 @@ pub(super) enum Refusal {
     #[error("it is not signed by an instance on this log")]
     Foreign,
     #[error("it does not say anything that this version understands")]
-    Unclear,
+    Unclear {
+        /// Who said it.
+        sender: u64,
+    },
+}
+
+/// What one instance says, with room before it for what [`Codec::seal`] adds.
+#[derive(Debug)]
+pub(super) struct Unsigned(Vec<u8>);
+
+impl Unsigned {
+    /// The size of the message.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Nothing, in so many bytes.
+    #[cfg(test)]
+    pub(super) fn blank(len: usize) -> Self {
+        Self(vec![0; len])
+    }
 }
 
 /// Turns what is said into bytes, and back.
@@ -137,36 +160,52 @@ impl Codec {
     }
 
     /// The content, not signed yet.
-    pub(super) fn encode(&self, said: &Said<'_>) -> Vec<u8> {
+    pub(super) fn encode(&self, said: &Said<'_>) -> Unsigned {
         let room = vec![0; OVERHEAD];
-        postcard::to_extend(&(self.me, said), room).expect("a vector grows, and every length is known")
+        Unsigned(postcard::to_extend(said, room).expect("a vector grows, and every length is known"))
     }
 
     /// Signs what [`Codec::encode`] made.
-    pub(super) fn seal(&self, mut message: Vec<u8>) -> Vec<u8> {
-        let (head, content) = message.split_at_mut(OVERHEAD);
-        head[0] = VERSION;
-        head[1..].copy_from_slice(self.tag(content).as_ref());
+    pub(super) fn seal(&self, message: Unsigned) -> Vec<u8> {
+        self.seal_as(VERSION, message)
+    }
+
+    fn seal_as(&self, version: u8, Unsigned(mut message): Unsigned) -> Vec<u8> {
+        if let Some((head, content)) = message.split_at_mut_checked(1 + TAG)
+            && let Some(sender) = content.first_chunk_mut()
+        {
+            *sender = self.me.to_le_bytes();
+            head[0] = version;
+            head[1..].copy_from_slice(self.tag(version, content).as_ref());
+        }
         message
     }
 
-    fn tag(&self, content: &[u8]) -> hmac::Tag {
-        hmac::sign(&self.key, content)
+    fn tag(&self, version: u8, content: &[u8]) -> hmac::Tag {
+        let mut signing = hmac::Context::with_key(&self.key);
+        signing.update(&[version]);
+        signing.update(content);
+        signing.sign()
     }
 
     /// Who said what.
     pub(super) fn open<'a>(&self, message: &'a [u8]) -> Result<(u64, Said<'a>), Refusal> {
         let (&version, rest) = message.split_first().ok_or(Refusal::Foreign)?;
-        if version != VERSION {
-            return Err(Refusal::Unclear);
-        }
         let (tag, content) = rest.split_at_checked(TAG).ok_or(Refusal::Foreign)?;
-        hmac::verify(&self.key, content, tag).map_err(|_| Refusal::Foreign)?;
-        match postcard::take_from_bytes(content) {
-            Ok((said, [])) => Ok(said),
-            _ => Err(Refusal::Unclear),
+        verify_slices_are_equal(self.tag(version, content).as_ref(), tag).map_err(|_| Refusal::Foreign)?;
+        let (sender, said) = content.split_first_chunk::<SENDER>().ok_or(Refusal::Foreign)?;
+        let sender = u64::from_le_bytes(*sender);
+        match postcard::take_from_bytes(said) {
+            Ok((said, [])) if version == VERSION => Ok((sender, said)),
+            _ => Err(Refusal::Unclear { sender }),
         }
     }
+}
+
+/// A message of another version, which says what this one does not know.
+#[cfg(test)]
+pub(super) fn of_another_version(secret: &[u8; 32], me: u64) -> Vec<u8> {
+    Codec::new(secret, me).seal_as(VERSION + 1, Unsigned::blank(OVERHEAD + 100))
 }
 
 /// What arrives at another instance on the same store.
@@ -228,8 +267,9 @@ mod tests {
     fn a_message_of_another_secret_is_foreign_and_one_of_another_version_unclear() {
         let message = codec().seal(codec().encode(&Said::Here));
         assert_eq!(Codec::new(&[8; 32], 99).open(&message), Err(Refusal::Foreign));
-        let later = [&[VERSION + 1], &message[1..]].concat();
-        assert_eq!(codec().open(&later), Err(Refusal::Unclear));
+        let flipped = [&[VERSION + 1], &message[1..]].concat();
+        assert_eq!(codec().open(&flipped), Err(Refusal::Foreign), "nobody signed that");
+        assert_eq!(codec().open(&of_another_version(&[7; 32], 5)), Err(Refusal::Unclear { sender: 5 }));
         assert_eq!(codec().open(&message), Ok((99, Said::Here)));
     }
 
@@ -260,7 +300,7 @@ mod tests {
         fn no_bytes_at_all_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(codec().open(&bytes).is_err());
             // what the content may be when the secret is known
-            let signed = codec().seal([&[0; OVERHEAD][..], &bytes].concat());
+            let signed = codec().seal(Unsigned([&[0; OVERHEAD][..], &bytes].concat()));
             if let Ok((_, Said::Grew(grown))) = codec().open(&signed) {
                 let _ = grown.announcement();
             }
@@ -278,7 +318,7 @@ mod tests {
         fn damaged_content_under_a_good_signature_does_no_harm(at in any::<prop::sample::Index>(), flip in 1..=255_u8) {
             let mut content = codec().encode(&Said::Grew(Grown::of(&announcement(1..=2), true)));
             let at = OVERHEAD + at.index(content.len() - OVERHEAD);
-            content[at] ^= flip;
+            content.0[at] ^= flip;
             if let Ok((_, Said::Grew(grown))) = codec().open(&codec().seal(content)) {
                 let _ = grown.announcement();
             }

@@ -3,8 +3,9 @@
 //! Losing every announcement costs a moment (the sequencer looks at the log by itself) and never an event, so announcing neither waits nor
 //! fails. Within one process an announcement carries the events, so that live delivery reads nothing back.
 //!
-//! [`Backplane`] is the contract; `tests/it/backplane_contract` runs one suite over every adapter. Whoever receives an announcement does not
-//! believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its position.
+//! [`Backplane`] is the contract; `tests/it/backplane_contract` runs one suite over every adapter. Whoever receives an announcement does
+//! not believe it: its events are taken only if they are of the store and the numbering that the receiver itself knows, and continue its
+//! position.
 //!
 //! - [`Local`]: one process.
 //! - [`Link`]: several, over a carrier of messages: [`Link::over_redis`], or [`Link::over_postgres`], which carries no events.
@@ -92,6 +93,8 @@ pub struct Status {
     pub kind: &'static str,
     /// Whether other instances can be reached, as far as is known.
     pub is_connected: bool,
+    /// Whether it has been for so long that every other instance was heard of.
+    pub is_acquainted: bool,
     /// Other instances that were heard of lately.
     pub peers: usize,
     /// Messages sent to other instances.
@@ -100,8 +103,12 @@ pub struct Status {
     pub received: u64,
     /// Messages that were not sent, because too many waited or the connection was lost.
     pub dropped: u64,
+    /// Announcements that reached this instance and found no room: it finds the events by looking.
+    pub missed: u64,
     /// Messages that cannot have come from an instance on this log: foreign, forged or damaged.
     pub refused: u64,
+    /// Messages of instances on this log that this version does not understand.
+    pub unclear: u64,
     /// Connections made after the first.
     pub reconnects: u64,
     /// Messages that wait to be sent.

@@ -138,6 +138,8 @@ impl Scrape {
         sheet.counter("backplane_sent", "Messages sent to other instances", traffic.sent)?;
         sheet.counter("backplane_received", "Messages of other instances", traffic.received)?;
         sheet.counter("backplane_dropped", "Messages that were not sent: others found the events by looking", traffic.dropped)?;
+        sheet.counter("backplane_missed", "Announcements that found no room here: the events were found by looking", traffic.missed)?;
+        sheet.counter("backplane_unclear", "Messages of instances of another version, not understood", traffic.unclear)?;
         sheet.counter("backplane_refused", "Messages that no instance on this log can have sent", traffic.refused)?;
         sheet.counter("backplane_reconnects", "Connections made after the first", traffic.reconnects)?;
         sheet.gauge("backplane_queue", "Messages that wait to be sent", None, traffic.queued as u64)?;

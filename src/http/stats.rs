@@ -70,7 +70,8 @@ pub struct Statistics {
     /// Instances that are known and did not answer, or not what this version understands; only of a cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<usize>,
-    /// Whether these are the numbers of all instances, as far as can be known; false where others cannot be asked. Only of a cluster.
+    /// Whether these are the numbers of all instances, as far as can be known; false where others cannot be asked, and for two seconds after a
+    /// connection was made, since not all may be known yet. Only of a cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub complete: Option<bool>,
     /// Of the service, on the instance that was asked.
@@ -295,8 +296,12 @@ pub struct BackplaneTraffic {
     pub received: u64,
     /// Messages that were not sent, since too many waited or the connection was lost: others found the events by looking.
     pub dropped: u64,
+    /// Announcements that came and found no room: this instance found the events by looking.
+    pub missed: u64,
     /// Messages that no instance on this log can have sent.
     pub refused: u64,
+    /// Messages of instances of another version, as while one is rolled out: the events are found by looking.
+    pub unclear: u64,
     /// Connections made after the first.
     pub reconnects: u64,
     /// Messages that wait to be sent.

@@ -1,11 +1,13 @@
 //! The only door into a log's fan-out: one task for each log that is followed, which hands events to the shards strictly by seq.
 //!
-//! It follows announcements, reads holes from the log, and hears what the [`lookout`](super::lookout) found, so that a lost hint costs a moment
-//! and never an event. What of all that is believed is the [`track`](super::track)'s to say. It never waits for a shard: one that is full is told later, and one that fell behind the ring finds a hole. Reads run as
-//! tasks of their own, one at a time, so that a slow log delays no announcement. It ends with its hub.
+//! It follows announcements, reads holes from the log, and hears what the [`lookout`](super::lookout) found, so that a lost hint costs a
+//! moment and never an event. What of all that is believed is the [`track`](super::track)'s to say. It never waits for a shard: one that is
+//! full is told later, and one that fell behind the ring finds a hole. Reads run as tasks of their own, one at a time, so that a slow log
+//! delays no announcement. It ends with its hub.
 //!
-//! **The backplane can vanish** (`the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log`): announcements only
-//! make it faster. **The database can vanish** (`the_database_can_vanish_silently_and_come_back`): then looks fail, the position stays, and everything that is in memory is served on.
+//! **The backplane can vanish** (`the_backplane_can_vanish_what_another_process_commits_is_found_by_looking_at_the_log`): announcements
+//! only make it faster. **The database can vanish** (`the_database_can_vanish_silently_and_come_back`): then looks fail, the position
+//! stays, and everything that is in memory is served on.
 
 use std::{
     sync::Arc,
@@ -60,7 +62,8 @@ pub(crate) struct Feeds {
 
 /// What a task of the sequencer brought back.
 enum Brought {
-    Page(Result<Page, LogError>, Asking),
+    /// And whether it was read for a hole's sake alone.
+    Page(Result<Page, LogError>, Asking, bool),
     Epochs(Result<EpochChain, LogError>, Asking),
 }
 
@@ -196,10 +199,8 @@ impl Sequencer {
         match self.track.want(now) {
             Want::Nothing => return,
             Want::Events { after } => {
-                if self.track.stashed() > 0 {
-                    self.reach.count_hole();
-                }
-                self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await, asked) })
+                let for_hole = self.track.is_for_hole(now);
+                self.tasks.spawn(async move { Brought::Page(read(&*log, id, after).await, asked, for_hole) })
             }
             Want::Epochs => self.tasks.spawn(async move { Brought::Epochs(log.epochs(id).await, asked) }),
         };
@@ -208,7 +209,12 @@ impl Sequencer {
 
     fn take(&mut self, brought: Brought) {
         let outcome = match brought {
-            Brought::Page(page, asked) => page.map(|page| self.track.on_page(page, asked, Instant::now())),
+            Brought::Page(page, asked, for_hole) => page.map(|page| {
+                if for_hole {
+                    self.reach.count_hole();
+                }
+                self.track.on_page(page, asked, Instant::now());
+            }),
             Brought::Epochs(chain, asked) => chain.map(|chain| self.track.on_epochs(chain, asked, Instant::now())),
         };
         self.view.set_reachable(outcome.is_ok());

@@ -1,15 +1,17 @@
 //! The sequencer's state of one log: what was handed on, what is missing, and what each shard still has to hear.
 //!
-//! Pure: announcements, looks and reads come in, [`Want`]s and [`Update`]s go out. Frames are handed on strictly by seq; a hole is read from the
-//! log. A head below the position, or another epoch, rewinds.
+//! Pure: announcements, looks and reads come in, [`Want`]s and [`Update`]s go out. Frames are handed on strictly by seq; a hole is read
+//! from the log. A head below the position, or another epoch, rewinds.
 //!
-//! Nobody is believed but the log. The frames of an announcement are taken only if they are of the store that the last look found, under the epoch
-//! that is current here, and consecutive up to its head (`a_frame_is_taken_only_of_the_store_and_the_epoch_that_are_followed`): they continue the position,
-//! or wait in the [`stash`] behind a hole, which is read once it is older than [`GRACE`], since what fills it is usually on its way. Anything
-//! else is a hint ([`hints`]): it has the log asked, once, and what the log says settles it. When a look finds another store, what waits in the
-//! stash is forgotten, and what was asked of the log until then is void (`what_a_lost_store_announced_is_forgotten_with_it`).
+//! Nobody is believed but the log. The frames of an announcement are taken only if they are of the store that the last look found, under
+//! the epoch that is current here, and consecutive up to its head (`a_frame_is_taken_only_of_the_store_and_the_epoch_that_are_followed`):
+//! they continue the position, or wait in the [`stash`] behind a hole, which is read once it is older than [`GRACE`], since what fills it
+//! is usually on its way. Anything else is a hint ([`hints`]): it has the log asked, once, and what the log says settles it. When a look
+//! finds another store, what waits in the stash is forgotten, and what was asked of the log until then is void
+//! (`what_a_lost_store_announced_is_forgotten_with_it`).
 //!
-//! A delivery is timed from when this instance heard of the commit: of its own commits that is when they were made, of others' it leaves out the way here.
+//! A delivery is timed from when this instance heard of the commit: of its own commits that is when they were made, of others' it leaves
+//! out the way here.
 
 mod hints;
 mod stash;
@@ -29,8 +31,8 @@ use crate::{
     log::{Page, Position, StoreIdentity},
 };
 
-/// How long a hole before frames that were announced is left to be filled by another announcement: those of several instances overtake each other.
-/// Also how long hints wait after one that led to nothing.
+/// How long a hole before frames that were announced is left to be filled by another announcement: those of several instances overtake each
+/// other. Also how long hints wait after one that led to nothing.
 pub(crate) const GRACE: Duration = Duration::from_millis(20);
 /// Frames in one update.
 const UPDATE_FRAMES: usize = 256;
@@ -157,6 +159,12 @@ impl Track {
         self.stash.heard().map(|heard| heard + GRACE)
     }
 
+    /// Whether events are wanted for no reason but that a hole has been left open for long enough.
+    pub(crate) fn is_for_hole(&self, now: Instant) -> bool {
+        let is_due = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        is_due(self.hole_due()) && self.position() >= self.known && !is_due(self.hints.more_due(self.position()))
+    }
+
     /// What a read that is asked for now has to remember.
     pub(crate) fn asking(&self) -> Asking {
         Asking { turn: self.turn, told: self.told, hinted: self.hints.head() }
@@ -183,8 +191,8 @@ impl Track {
         self.drain_stash();
     }
 
-    /// What a look found: who has the log, and where it stands, if that is known; `asked` is where this track stood when the question was sent,
-    /// since it may have moved on meanwhile.
+    /// What a look found: who has the log, and where it stands, if that is known; `asked` is where this track stood when the question was
+    /// sent, since it may have moved on meanwhile.
     pub(crate) fn on_look(&mut self, store: Option<StoreIdentity>, position: Option<Position>, asked: Asked) {
         let is_void = asked.turn != self.turn;
         // looks come one after the other: the last one knows best who answers, whatever has become of the position

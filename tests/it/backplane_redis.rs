@@ -95,11 +95,12 @@ async fn a_redis_that_is_away_or_refuses_the_password_is_told_without_it_and_eve
         .await;
         redis.start_again().await;
     }
-    let output = service.output().join("\n");
-    assert!(
-        output.contains("redis cannot be reached") && output.contains("redis lost") && output.contains("redis is there again"),
-        "{output}"
-    );
+    let output = eventually("told", async || {
+        let output = service.output().join("\n");
+        let told = ["redis cannot be reached", "redis lost", "redis is there again"].iter().all(|told| output.contains(told));
+        if told { Ok(output) } else { Err(output) }
+    })
+    .await;
     for shown in ["horse", "redis://"] {
         assert!(!output.contains(shown), "{output}");
     }

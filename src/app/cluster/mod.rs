@@ -1,8 +1,8 @@
 //! What all instances together say of themselves: asked for when somebody wants to know, through the backplane, and summed up here.
 //!
-//! Whoever is asked answers from memory. Many who want to know at once share what was gathered ([`gather`]), so that no storm of dashboards becomes
-//! one on the backplane. An instance that does not answer in time, or answers what this version does not understand ([`words`]), is missing, and is
-//! said to be; one that is not known cannot be.
+//! Whoever is asked answers from memory. Many who want to know at once share what was gathered ([`gather`]), so that no storm of dashboards
+//! becomes one on the backplane. An instance that does not answer in time, or answers what this version does not understand ([`words`]), is
+//! missing, and is said to be; one that is not known cannot be.
 
 mod gather;
 mod sum;
@@ -82,7 +82,7 @@ impl http::Cluster for Cluster {
         }
         reports[1..].sort_by_key(|report| report.id());
         let status = self.backplane.status();
-        let complete = others.were_asked && others.missing == 0 && status.is_connected && status.kind != backplane::Local::KIND;
+        let complete = others.were_asked && others.missing == 0 && status.is_acquainted && status.kind != backplane::Local::KIND;
         Statistics { missing: Some(others.missing), complete: Some(complete), ..sum(own, &reports) }
     }
 }

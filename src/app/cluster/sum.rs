@@ -1,7 +1,7 @@
 //! The sums over several instances.
 //!
-//! Most numbers are added. Latencies are told from the buckets of all. The log is one, which instances see at different times: it is where the one that
-//! is furthest sees it, in the numbering that most of them know, the asked instance's if they are divided.
+//! Most numbers are added. Latencies are told from the buckets of all. The log is one, which instances see at different times: it is where
+//! the one that is furthest sees it, in the numbering that most of them know, the asked instance's if they are divided.
 
 use std::collections::BTreeMap;
 

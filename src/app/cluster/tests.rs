@@ -27,6 +27,7 @@ const LOG: LogId = LogId::new(7);
 /// Hands questions to these instances, and answers what it is given besides.
 struct Meeting {
     kind: &'static str,
+    is_acquainted: bool,
     others: Mutex<Vec<mpsc::Sender<backplane::Question>>>,
     odd: Vec<Vec<u8>>,
     missing: usize,
@@ -37,7 +38,8 @@ struct Meeting {
 
 impl Meeting {
     fn new() -> Self {
-        Self { kind: "fake", others: Mutex::default(), odd: Vec::new(), missing: 0, asked: AtomicUsize::new(0), gate: None }
+        let (others, odd, asked) = (Mutex::default(), Vec::new(), AtomicUsize::new(0));
+        Self { kind: "fake", is_acquainted: true, others, odd, missing: 0, asked, gate: None }
     }
 
     /// Another instance, which sees itself like this.
@@ -57,7 +59,7 @@ impl Backplane for Meeting {
     fn follow(&self, _logs: HashSet<LogId>) {}
 
     fn status(&self) -> Status {
-        Status { kind: self.kind, is_connected: true, ..Status::default() }
+        Status { kind: self.kind, is_connected: true, is_acquainted: self.is_acquainted, ..Status::default() }
     }
 
     async fn ask(&self, text: Vec<u8>, _patience: Duration) -> Answers {
@@ -281,6 +283,13 @@ async fn where_nobody_can_be_asked_it_says_so() {
     let (alone, _) = one_of(Meeting { kind: backplane::Local::KIND, ..Meeting::new() });
     let found = alone.statistics(LOG, true).await;
     assert_eq!((found.missing, found.complete, found.connections.now), (Some(0), Some(false), 1));
+}
+
+#[tokio::test]
+async fn who_may_not_have_heard_of_everyone_yet_does_not_say_that_it_is_all() {
+    let (new, _) = one_of(Meeting { is_acquainted: false, ..Meeting::new() });
+    let found = new.statistics(LOG, true).await;
+    assert_eq!((found.missing, found.complete), (Some(0), Some(false)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What instances say to each other of themselves: JSON with short names, since some carriers have small messages.
 //!
-//! A version that another does not know is not understood, and not answered; members may be added without a new one. Whoever writes is known to be
-//! an instance on the same store, but what is read is taken as any input is: bounded, and refused when it is odd.
+//! A version that another does not know is not understood, and not answered; members may be added without a new one. Whoever writes is
+//! known to be an instance on the same store, but what is read is taken as any input is: bounded, and refused when it is odd.
 
 use std::collections::BTreeMap;
 

@@ -6,11 +6,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{
     asks::{self, Part},
+    intake::Intake,
     shared::{Count, Shared},
 };
 use crate::{
     backplane::{
-        Announcement, Question,
+        Question,
         message::{Refusal, Said},
     },
     log::LogId,
@@ -20,7 +21,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Inward {
     pub(super) shared: Arc<Shared>,
-    pub(super) announcements: mpsc::Sender<Announcement>,
+    pub(super) announcements: Intake,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) followed: watch::Receiver<Option<HashSet<LogId>>>,
 }
@@ -30,29 +31,37 @@ impl Inward {
     pub(super) fn take(&self, message: &[u8]) {
         match self.shared.codec.open(message) {
             // its own comes back
-            Ok((sender, _)) if sender == self.shared.me => {}
+            Ok((sender, _)) | Err(Refusal::Unclear { sender }) if sender == self.shared.me => {}
             Ok((sender, said)) => match self.hear(sender, said) {
-                Ok(()) => self.shared.count(Count::Received, 1),
-                Err(refusal) => self.shared.refuse(refusal),
+                Some(()) => self.shared.count(Count::Received, 1),
+                None => self.is_unclear(sender),
             },
-            Err(refusal) => self.shared.refuse(refusal),
+            Err(Refusal::Unclear { sender }) => self.is_unclear(sender),
+            Err(Refusal::Foreign) => self.shared.refuse(Refusal::Foreign),
         }
     }
 
-    fn hear(&self, sender: u64, said: Said<'_>) -> Result<(), Refusal> {
+    /// It is there, whatever it says: who is asked and does not answer is missing.
+    fn is_unclear(&self, sender: u64) {
+        self.shared.peers.heard(sender);
+        self.shared.refuse(Refusal::Unclear { sender });
+    }
+
+    /// `None`: what is said does not fit together.
+    fn hear(&self, sender: u64, said: Said<'_>) -> Option<()> {
         let shared = &self.shared;
         match said {
             Said::Grew(grown) => {
                 // one that was under way when the log was let go of
-                if self.followed.borrow().as_ref().is_some_and(|logs| logs.contains(&grown.log())) {
-                    let announcement = grown.announcement().ok_or(Refusal::Unclear)?;
-                    // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or when it looks at the head
-                    let _ = self.announcements.try_send(announcement);
+                if self.followed.borrow().as_ref().is_some_and(|logs| logs.contains(&grown.log()))
+                    && !self.announcements.put(grown.announcement()?)
+                {
+                    shared.count(Count::Missed, 1);
                 }
             }
             Said::Gone => {
                 shared.peers.gone(sender);
-                return Ok(());
+                return Some(());
             }
             Said::Here => {}
             Said::Ask { id, text } => {
@@ -68,6 +77,6 @@ impl Inward {
             }
         }
         shared.peers.heard(sender);
-        Ok(())
+        Some(())
     }
 }

@@ -1,13 +1,14 @@
 //! The backplane of several instances: whatever is the same for every carrier.
 //!
-//! A [`Link`] hands announcements to this instance at once, and sends them to others from a task of its own, which alone touches the network
-//! ([`run`]). **Every queue, ring and list is bounded** (`announcing_never_waits_and_what_waits_is_bounded`): what waits to be sent by the
-//! [`outbox`], other instances by [`peers`], questions by [`asks`].
+//! A [`Link`] hands announcements to this instance at once, and sends them to others from a task of its own, which alone touches the
+//! network ([`run`]). **Every queue, ring and list is bounded** (`announcing_never_waits_and_what_waits_is_bounded`): what waits to be sent
+//! by the [`outbox`], what waits for this instance by the [`intake`], other instances by [`peers`], questions by [`asks`].
 //!
 //! It starts without waiting for the network and ends when it is dropped. While the connection is lost nothing waits; afterwards the newest
 //! head of each log that grew meanwhile is announced, so that others look (`after_the_server_was_away_it_works_without_a_restart`).
 
 mod asks;
+mod intake;
 mod inward;
 mod outbox;
 mod peers;
@@ -23,11 +24,12 @@ use tokio::{
 };
 
 use self::{
+    intake::Intake,
     outbox::Parcel,
     shared::{Count, Shared},
 };
 use super::{
-    Announcement, Answers, Backplane, Inbox, Leases, Local, Status,
+    Announcement, Answers, Backplane, Inbox, Leases, Status,
     carrier::{Carrier, Channel},
     message::{Grown, Said},
 };
@@ -68,7 +70,7 @@ impl std::fmt::Debug for LinkSettings {
 pub struct Link {
     shared: Arc<Shared>,
     leases: Option<Arc<dyn Leases>>,
-    announcements: mpsc::Sender<Announcement>,
+    announcements: Intake,
     /// Its end is the end of the task, and so is `None`.
     follow: watch::Sender<Option<HashSet<LogId>>>,
 }
@@ -85,7 +87,7 @@ impl Link {
 
     /// Begins to connect, on the current runtime.
     pub(super) fn start(carrier: impl Carrier, settings: &LinkSettings) -> (Arc<Self>, Inbox) {
-        let (announcements, announced) = mpsc::channel(Local::INBOX);
+        let (announcements, announced) = Intake::new();
         let (questions, asked) = mpsc::channel(Self::QUESTIONS);
         let (follow, followed) = watch::channel(Some(HashSet::new()));
         let shared = Arc::new(Shared::new(&carrier, settings));
@@ -112,17 +114,18 @@ impl Link {
 #[async_trait]
 impl Backplane for Link {
     fn announce(&self, announcement: Announcement) {
-        let parcel = if self.shared.outbox.is_open() {
-            self.parcel(&announcement)
+        let outbox = &self.shared.outbox;
+        let is_put = if outbox.is_open() {
+            outbox.put(self.parcel(&announcement))
         } else {
-            // it will not be sent: only its head is remembered
-            let (channel, head) = (Channel::Log(announcement.log), Some(announcement.clone_without_events()));
-            Parcel { channel, content: Vec::new(), head }
+            outbox.miss(announcement.clone_without_events());
+            false
         };
-        // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or when it looks at the head
-        let _ = self.announcements.try_send(announcement);
-        if !self.shared.outbox.put(parcel) {
+        if !is_put {
             self.shared.count(Count::Dropped, 1);
+        }
+        if !self.announcements.put(announcement) {
+            self.shared.count(Count::Missed, 1);
         }
     }
 

@@ -1,5 +1,5 @@
-//! What waits to be sent: bounded by count and by bytes. What does not fit, or can't be sent, leaves only the head of its log behind, so that
-//! others look; nothing old is ever sent.
+//! What waits to be sent: bounded by count and by bytes. What does not fit, or can't be sent, leaves only the head of its log behind, so
+//! that others look; nothing old is ever sent.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,20 +9,22 @@ use std::{
 use tokio::sync::Notify;
 
 use crate::{
-    backplane::{Announcement, carrier::Channel},
+    backplane::{Announcement, carrier::Channel, message::Unsigned},
     log::LogId,
 };
 
 /// Heads of so many logs are remembered; others find theirs by looking.
 const MAX_MISSED: usize = 4096;
 /// What is taken at once.
-const BATCH: usize = 128;
+pub(super) const BATCH: usize = 128;
+/// Bytes of it, unless one is larger: a server has to take a batch within a response's time.
+pub(super) const BATCH_BYTES: usize = 256 * 1024;
 
 /// One message, not signed yet.
 #[derive(Debug)]
 pub(super) struct Parcel {
     pub(super) channel: Channel,
-    pub(super) content: Vec<u8>,
+    pub(super) content: Unsigned,
     /// What to say instead when it is not sent.
     pub(super) head: Option<Announcement>,
 }
@@ -36,15 +38,26 @@ struct Waiting {
     missed: HashMap<LogId, Announcement>,
 }
 
+/// When something was put in, compared with what is remembered of its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Put {
+    /// Just now.
+    Later,
+    /// It waited, or was taken, while others found no room.
+    Earlier,
+}
+
 impl Waiting {
-    fn miss(&mut self, parcel: Parcel) {
-        if let Some(head) = parcel.head
-            && (self.missed.len() < MAX_MISSED || self.missed.contains_key(&head.log))
-            // what waited may be older than what found no room beside it
-            && self.missed.get(&head.log).is_none_or(|known| known.epoch != head.epoch || known.head < head.head)
-        {
-            self.missed.insert(head.log, head);
+    fn miss(&mut self, head: Option<Announcement>, put: Put) {
+        let Some(head) = head else { return };
+        match self.missed.get(&head.log) {
+            None if self.missed.len() >= MAX_MISSED => return,
+            Some(known) if known.epoch == head.epoch && known.head >= head.head => return,
+            // numberings have no order: the one that was put in last holds
+            Some(known) if known.epoch != head.epoch && put == Put::Earlier => return,
+            _ => {}
         }
+        self.missed.insert(head.log, head);
     }
 }
 
@@ -79,11 +92,17 @@ impl Outbox {
             waiting.bytes += parcel.content.len();
             waiting.parcels.push_back(parcel);
         } else {
-            waiting.miss(parcel);
+            waiting.miss(parcel.head, Put::Later);
         }
         drop(waiting);
         self.filled.notify_one();
         fits
+    }
+
+    /// Remembers the head alone: nothing else was made, since the outbox was closed. It may be open by now.
+    pub(super) fn miss(&self, head: Announcement) {
+        self.waiting().miss(Some(head), Put::Later);
+        self.filled.notify_one();
     }
 
     /// Waits until there may be something.
@@ -91,20 +110,40 @@ impl Outbox {
         self.filled.notified().await;
     }
 
-    /// The oldest of what waits, and the heads of what did not fit once all is taken; nothing when nothing waits.
+    /// The oldest of what waits, and heads of what did not fit once all is taken: a batch together. What is left is told to
+    /// [`Outbox::filled`].
     pub(super) fn take(&self) -> (Vec<Parcel>, Vec<Announcement>) {
         let mut waiting = self.waiting();
-        let count = waiting.parcels.len().min(BATCH);
-        let taken: Vec<_> = waiting.parcels.drain(..count).collect();
-        waiting.bytes -= taken.iter().map(|parcel| parcel.content.len()).sum::<usize>();
-        let heads = if waiting.parcels.is_empty() { waiting.missed.drain().map(|(_, head)| head).collect() } else { Vec::new() };
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < BATCH
+            && let Some(parcel) = waiting.parcels.pop_front_if(|next| bytes == 0 || bytes + next.content.len() <= BATCH_BYTES)
+        {
+            bytes += parcel.content.len();
+            taken.push(parcel);
+        }
+        waiting.bytes -= bytes;
+        let room = if waiting.parcels.is_empty() { BATCH - taken.len() } else { 0 };
+        let logs: Vec<_> = waiting.missed.keys().take(room).copied().collect();
+        let heads = logs.iter().filter_map(|log| waiting.missed.remove(log)).collect();
+        if !waiting.parcels.is_empty() || !waiting.missed.is_empty() {
+            self.filled.notify_one();
+        }
         (taken, heads)
     }
 
-    /// Parcels that were taken and not sent.
-    pub(super) fn give_back(&self, parcels: Vec<Parcel>) {
+    /// Whether anything waits, or is remembered.
+    pub(super) fn is_empty(&self) -> bool {
+        let waiting = self.waiting();
+        waiting.parcels.is_empty() && waiting.missed.is_empty()
+    }
+
+    /// Heads of what was taken and not sent.
+    pub(super) fn give_back(&self, heads: impl IntoIterator<Item = Announcement>) {
         let mut waiting = self.waiting();
-        parcels.into_iter().for_each(|parcel| waiting.miss(parcel));
+        // of one log the last to be put in comes first: what follows is older
+        let mut heads: Vec<_> = heads.into_iter().collect();
+        heads.reverse();
+        heads.into_iter().for_each(|head| waiting.miss(Some(head), Put::Earlier));
     }
 
     /// Takes parcels from now on.
@@ -120,7 +159,7 @@ impl Outbox {
         waiting.bytes = 0;
         let forgotten = std::mem::take(&mut waiting.parcels);
         let count = forgotten.len();
-        forgotten.into_iter().for_each(|parcel| waiting.miss(parcel));
+        forgotten.into_iter().rev().for_each(|parcel| waiting.miss(parcel.head, Put::Earlier));
         count
     }
 
@@ -138,7 +177,7 @@ mod tests {
     fn parcel(log: i32, head: u64, size: usize) -> Parcel {
         let (log, head) = (LogId::new(log), Seq::new(head));
         let head = Announcement { log, store: None, epoch: Epoch::new(1), head, events: Vec::new() };
-        Parcel { channel: Channel::Log(log), content: vec![0; size], head: Some(head) }
+        Parcel { channel: Channel::Log(log), content: Unsigned::blank(size), head: Some(head) }
     }
 
     #[test]
@@ -173,7 +212,7 @@ mod tests {
 
         assert!((7..=9).all(|head| outbox.put(parcel(1, head, 1))));
         let (taken, _) = outbox.take();
-        outbox.give_back(taken);
+        outbox.give_back(taken.into_iter().filter_map(|parcel| parcel.head));
         let (_, heads) = outbox.take();
         assert_eq!(heads.iter().map(|head| head.head.get()).collect::<Vec<_>>(), [9]);
     }
@@ -186,11 +225,63 @@ mod tests {
         let (taken, _) = outbox.take();
         assert!(outbox.put(parcel(1, 4, 10)) && outbox.put(parcel(2, 9, 10)));
         assert_eq!(outbox.close(), 2);
-        outbox.give_back(taken);
+        outbox.give_back(taken.into_iter().filter_map(|parcel| parcel.head));
         outbox.open();
         let (taken, mut heads) = outbox.take();
         heads.sort_by_key(|head| head.log);
         assert!(taken.is_empty());
         assert_eq!(heads.iter().map(|head| head.head.get()).collect::<Vec<_>>(), [4, 9]);
+    }
+
+    #[test]
+    fn what_was_put_in_last_is_left_whatever_its_numbering() {
+        let of_epoch = |epoch, head| {
+            let mut parcel = parcel(1, head, 1);
+            parcel.head.as_mut().expect("a head").epoch = Epoch::new(epoch);
+            parcel
+        };
+        let outbox = Outbox::new(2, 100);
+        outbox.open();
+        assert!(outbox.put(of_epoch(9, 100)) && outbox.put(of_epoch(2, 50)));
+        let (taken, _) = outbox.take();
+        assert!(outbox.put(of_epoch(2, 51)) && outbox.put(of_epoch(5, 7)) && !outbox.put(of_epoch(3, 1)), "the last has no room");
+        assert_eq!(outbox.close(), 2);
+        outbox.give_back(taken.into_iter().filter_map(|parcel| parcel.head));
+        let (_, heads) = outbox.take();
+        assert_eq!(heads.iter().map(|head| (head.epoch.to_column(), head.head.get())).collect::<Vec<_>>(), [(3, 1)]);
+
+        outbox.open();
+        assert!(outbox.put(of_epoch(9, 100)) && outbox.put(of_epoch(2, 50)));
+        outbox.close();
+        let (_, heads) = outbox.take();
+        assert_eq!(heads.iter().map(|head| (head.epoch.to_column(), head.head.get())).collect::<Vec<_>>(), [(2, 50)]);
+    }
+
+    #[test]
+    fn a_head_alone_is_sent_as_such_even_if_it_is_open_again_by_now() {
+        let outbox = Outbox::new(2, 100);
+        outbox.open();
+        outbox.miss(parcel(1, 7, 0).head.expect("a head"));
+        let (taken, heads) = outbox.take();
+        assert!(taken.is_empty());
+        assert_eq!(heads.iter().map(|head| head.head.get()).collect::<Vec<_>>(), [7]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_bounded_by_count_and_by_bytes_and_what_is_left_is_told_again() {
+        let outbox = Outbox::new(1000, 10 * BATCH_BYTES);
+        outbox.open();
+        assert!((1..=3).all(|head| outbox.put(parcel(1, head, 2 * BATCH_BYTES / 3))) && outbox.put(parcel(1, 4, BATCH_BYTES + 1)));
+        for log in 1..=BATCH as i32 + 1 {
+            outbox.miss(parcel(log, 5, 0).head.expect("a head"));
+        }
+        let mut sizes = Vec::new();
+        while !outbox.is_empty() {
+            outbox.filled().await;
+            let (taken, heads) = outbox.take();
+            sizes.push((taken.len(), heads.len()));
+        }
+        assert_eq!(sizes, [(1, 0), (1, 0), (1, 0), (1, BATCH - 1), (0, 2)]);
+        assert_eq!(outbox.waiting().bytes, 0);
     }
 }

@@ -1,7 +1,8 @@
 //! The task of a link: connects, listens and sends, and begins again when the connection is lost.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::{
     sync::watch,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// How often an instance says that it is there.
-const PRESENCE: Duration = Duration::from_secs(1);
+pub(super) const PRESENCE: Duration = Duration::from_secs(1);
 /// After how long a silence the connection is asked for.
 const SUSPICIOUS_SILENCE: Duration = Duration::from_secs(2);
 /// It is asked for this often even if something came: that proves one of several ways at most.
@@ -31,6 +32,10 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 const RETRY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(5)];
 /// A connection that lived so long was a good one.
 const GOOD_AFTER: Duration = Duration::from_secs(5);
+/// Messages that are taken in one turn, if they are there.
+const TAKEN_AT_ONCE: usize = 256;
+/// Batches that are sent before goodbye: as many as an outbox holds by default.
+const LAST_BATCHES: usize = 16;
 /// How long goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Distinct reasons that are told of one outage.
@@ -46,12 +51,12 @@ pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: 
     let _over = Over(&shared);
     loop {
         let connected = tokio::select! {
-            connected = carrier.connect() => connected,
+            connected = unless_it_panics(carrier.connect()) => connected,
             () = gone(followed.clone()) => return,
         };
         let since = Instant::now();
         let ended = match connected {
-            Ok(connection) => session(connection, &shared, &inward, &mut followed, &mut outage).await,
+            Ok(connection) => unless_it_panics(session(connection, &shared, &inward, &mut followed, &mut outage)).await,
             Err(lost) => Err(lost),
         };
         shared.disconnect();
@@ -64,6 +69,12 @@ pub(super) async fn run(carrier: Box<dyn Carrier>, shared: Arc<Shared>, inward: 
         }
         pause = (pause * 2).min(RETRY[1]);
     }
+}
+
+/// A fault of ours is a connection lost: without this task there would be no backplane until a restart, and nobody would notice; to end the
+/// process is too much for a hint, and a message that makes one panic would end them all.
+async fn unless_it_panics<T>(what: impl Future<Output = Result<T, Lost>>) -> Result<T, Lost> {
+    AssertUnwindSafe(what).catch_unwind().await.unwrap_or_else(|_| Err(Lost("a fault of this service's own: it panicked".to_owned())))
 }
 
 /// However the task ends, nobody is told that the link still works.
@@ -97,7 +108,8 @@ async fn session(
     let Some(listened) = channels(followed) else { return Ok(()) };
     connection.listen(&listened, &shared.names).await?;
     shared.connect();
-    outage.is_over();
+    let connected = Instant::now();
+    outage.is_connected();
     let mut presence = interval(PRESENCE);
     presence.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard, mut proved) = (Instant::now(), Instant::now());
@@ -105,6 +117,11 @@ async fn session(
         tokio::select! {
             message = connection.next() => {
                 inward.take(&message?);
+                // what has come already is taken with it: a turn may have to wait for a round trip
+                for _ in 1..TAKEN_AT_ONCE {
+                    let Some(message) = connection.next().now_or_never() else { break };
+                    inward.take(&message?);
+                }
                 heard = Instant::now();
             }
             changed = followed.changed() => match changed.ok().and_then(|()| channels(followed)) {
@@ -122,40 +139,42 @@ async fn session(
                     connection.ping().await?;
                     (heard, proved) = (Instant::now(), Instant::now());
                 }
+                if connected.elapsed() >= GOOD_AFTER {
+                    outage.is_over();
+                }
             }
         }
     }
 }
 
 async fn leave(connection: &mut dyn Connection, shared: &Shared) -> Result<(), Lost> {
-    // whatever is said later would be a sign of life
-    send(connection, shared, None).await?;
+    // whatever is said after goodbye would be a sign of life; who never stops announcing is not waited for
+    for _ in 0..LAST_BATCHES {
+        send(connection, shared, None).await?;
+        if shared.outbox.is_empty() {
+            break;
+        }
+    }
     send(connection, shared, Some(&Said::Gone)).await
 }
 
-/// Sends what waits, and first of all `said` to all instances.
+/// Sends a batch of what waits, and before it `said` to all instances. Others have their turn before the next batch.
 async fn send(connection: &mut dyn Connection, shared: &Shared, said: Option<&Said<'_>>) -> Result<(), Lost> {
-    let mut first = said.map(|said| (Channel::Instances, shared.codec.seal(shared.codec.encode(said))));
-    loop {
-        let (parcels, heads) = shared.outbox.take();
-        let heads = heads.into_iter().map(|head| head_alone(shared, head));
-        let mut sent: Vec<Parcel> = parcels.into_iter().chain(heads).collect();
-        let contents = sent.iter_mut().map(|parcel| (parcel.channel, shared.codec.seal(std::mem::take(&mut parcel.content))));
-        let messages: Vec<_> = first.take().into_iter().chain(contents).collect();
-        let count = messages.len();
-        if count == 0 {
-            return Ok(());
-        }
-        if let Err(lost) = connection.send(messages, &shared.names).await {
-            shared.count(Count::Dropped, count);
-            shared.outbox.give_back(sent);
-            return Err(lost);
-        }
-        shared.count(Count::Sent, count);
-        if sent.is_empty() {
-            return Ok(());
-        }
+    let (parcels, heads) = shared.outbox.take();
+    let heads = heads.into_iter().map(|head| head_alone(shared, head));
+    let said = said.map(|said| Parcel { channel: Channel::Instances, content: shared.codec.encode(said), head: None });
+    let (mut messages, mut sent) = (Vec::new(), Vec::new());
+    for Parcel { channel, content, head } in said.into_iter().chain(parcels).chain(heads) {
+        messages.push((channel, shared.codec.seal(content)));
+        sent.extend(head);
     }
+    let count = messages.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let done = connection.send(messages, &shared.names).await;
+    shared.count(if done.is_ok() { Count::Sent } else { Count::Dropped }, count);
+    done.inspect_err(|_| shared.outbox.give_back(sent))
 }
 
 fn head_alone(shared: &Shared, head: Announcement) -> Parcel {
@@ -163,19 +182,23 @@ fn head_alone(shared: &Shared, head: Announcement) -> Parcel {
     Parcel { channel: Channel::Log(head.log), content, head: Some(head) }
 }
 
-/// Tells once that the connection is lost, and once that it is there again.
+/// Tells once that the connection is lost, and once that it is there again: when it has lasted, so that one which comes and goes fills no
+/// log.
 struct Outage {
     kind: &'static str,
     reasons: Vec<String>,
     was_connected: bool,
+    /// It was said to be there, and not to be lost since.
+    is_told: bool,
 }
 
 impl Outage {
     fn new(kind: &'static str) -> Self {
-        Self { kind, reasons: Vec::new(), was_connected: false }
+        Self { kind, reasons: Vec::new(), was_connected: false, is_told: false }
     }
 
     fn tell(&mut self, Lost(reason): Lost) {
+        self.is_told = false;
         if self.reasons.len() < MAX_REASONS && !self.reasons.contains(&reason) {
             let what = if self.was_connected { "lost" } else { "cannot be reached" };
             tracing::warn!(reason, "{} {what}: other instances hear of events a moment later until it is there", self.kind);
@@ -183,10 +206,22 @@ impl Outage {
         }
     }
 
-    fn is_over(&mut self) {
-        let (kind, again) = (self.kind, if self.was_connected { " again" } else { "" });
-        tracing::info!("{kind} is there{again}: other instances hear of events at once");
+    /// The first of all is told at once.
+    fn is_connected(&mut self) {
+        if !self.was_connected && self.reasons.is_empty() {
+            self.is_over();
+        }
         self.was_connected = true;
+    }
+
+    fn is_over(&mut self) {
         self.reasons.clear();
+        if !std::mem::replace(&mut self.is_told, true) {
+            let (kind, again) = (self.kind, if self.was_connected { " again" } else { "" });
+            tracing::info!("{kind} is there{again}: other instances hear of events at once");
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -13,6 +13,7 @@ use super::{
     asks::Asks,
     outbox::{Outbox, Parcel},
     peers::Peers,
+    run::PRESENCE,
 };
 use crate::backplane::{
     Status,
@@ -30,6 +31,8 @@ pub(super) enum Count {
     Received,
     Dropped,
     Refused,
+    Unclear,
+    Missed,
     Connected,
 }
 
@@ -47,9 +50,10 @@ pub(super) struct Shared {
     pub(super) outbox: Outbox,
     pub(super) peers: Peers,
     pub(super) asks: Asks,
-    is_connected: AtomicBool,
-    counts: [AtomicU64; 5],
+    connected_since: Mutex<Option<Instant>>,
+    counts: [AtomicU64; 7],
     said_refused: Mutex<Option<Instant>>,
+    said_unclear: Mutex<Option<Instant>>,
 }
 
 impl Shared {
@@ -66,9 +70,10 @@ impl Shared {
             outbox: Outbox::new(settings.max_queued, settings.max_queued_bytes),
             peers: Peers::default(),
             asks: Asks::default(),
-            is_connected: AtomicBool::new(false),
+            connected_since: Mutex::default(),
             counts: Default::default(),
             said_refused: Mutex::default(),
+            said_unclear: Mutex::default(),
         }
     }
 
@@ -80,20 +85,29 @@ impl Shared {
         self.counts[what as usize].load(Ordering::Relaxed)
     }
 
+    fn connected_since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.connected_since.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn is_connected(&self) -> bool {
-        self.is_connected.load(Ordering::Acquire)
+        self.connected_since().is_some()
+    }
+
+    /// Whether everyone who is there has had the time to say so.
+    fn is_acquainted(&self) -> bool {
+        self.connected_since().is_some_and(|since| since.elapsed() >= 2 * PRESENCE)
     }
 
     /// From now on messages can be sent.
     pub(super) fn connect(&self) {
         self.count(Count::Connected, 1);
         self.outbox.open();
-        self.is_connected.store(true, Ordering::Release);
+        *self.connected_since() = Some(Instant::now());
     }
 
     /// From now on none can.
     pub(super) fn disconnect(&self) {
-        self.is_connected.store(false, Ordering::Release);
+        *self.connected_since() = None;
         self.count(Count::Dropped, self.outbox.close());
     }
 
@@ -114,13 +128,24 @@ impl Shared {
         self.max_message.saturating_sub(OVERHEAD + 64).clamp(1, 64 * 1024)
     }
 
+    /// Counts a message that was not taken, and says so now and then.
     pub(super) fn refuse(&self, refusal: Refusal) {
-        self.count(Count::Refused, 1);
-        let mut said = self.said_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, said) = match refusal {
+            Refusal::Foreign => (Count::Refused, &self.said_refused),
+            Refusal::Unclear { .. } => (Count::Unclear, &self.said_unclear),
+        };
+        self.count(count, 1);
+        let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         if said.is_none_or(|at| at.elapsed() >= SAY_REFUSED_EVERY) {
             *said = Some(Instant::now());
             drop(said);
-            tracing::warn!(backplane = self.kind, refused = self.counted(Count::Refused), "a message is not believed: {refusal}");
+            let (backplane, so_far) = (self.kind, self.counted(count));
+            match refusal {
+                Refusal::Foreign => tracing::warn!(backplane, so_far, "a message is not believed: {refusal}"),
+                Refusal::Unclear { .. } => {
+                    tracing::info!(backplane, so_far, "an instance of another version is there, which is heard of by looking at the log");
+                }
+            }
         }
     }
 
@@ -129,11 +154,14 @@ impl Shared {
         Status {
             kind: self.kind,
             is_connected: self.is_connected(),
+            is_acquainted: self.is_acquainted(),
             peers: self.peers.count(),
             sent: self.counted(Count::Sent),
             received: self.counted(Count::Received),
             dropped: self.counted(Count::Dropped),
+            missed: self.counted(Count::Missed),
             refused: self.counted(Count::Refused),
+            unclear: self.counted(Count::Unclear),
             reconnects: self.counted(Count::Connected).saturating_sub(1),
             queued,
             max_queued,

@@ -1,11 +1,11 @@
 //! LISTEN and NOTIFY of the Postgres that has the log: no further server, ranges only.
 //!
-//! A connection is two sessions. One listens and does nothing else; one speaks, each time with one statement that is a transaction of its own and
-//! writes no row. So announcing is no part of an append (`nothing_is_notified_before_the_append_is_committed`), and the lock under which Postgres
-//! brings notifications into the order of commits is never held while something is flushed.
+//! A connection is two sessions. One listens and does nothing else; one speaks, each time with one statement that is a transaction of its
+//! own and writes no row. So announcing is no part of an append (`nothing_is_notified_before_the_append_is_committed`), and the lock under
+//! which Postgres brings notifications into the order of commits is never held while something is flushed.
 //!
-//! What is given up is left to the common part: any failure ends the connection, and it asks for a new one. What `docs/backplane.md` says of costs
-//! is measured by the scenarios `notify-single` and `notify-batch` of the load tool.
+//! What is given up is left to the common part: any failure ends the connection, and it asks for a new one. What `docs/backplane.md` says
+//! of costs is measured by the scenarios `notify-single` and `notify-batch` of the load tool.
 
 mod payload;
 mod sessions;
@@ -30,8 +30,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 const ECHO_WITHIN: Duration = Duration::from_secs(4);
 
 impl Link {
-    /// A backplane through LISTEN and NOTIFY of the database that a `postgres://` URL names, in sessions opened as the store's are. Begins to
-    /// connect, on the current runtime, and does not wait for it.
+    /// A backplane through LISTEN and NOTIFY of the database that a `postgres://` URL names, in sessions opened as the store's are. Begins
+    /// to connect, on the current runtime, and does not wait for it.
     ///
     /// # Errors
     /// [`LogError::Internal`] for a malformed URL, which the text does not repeat.
@@ -54,7 +54,8 @@ impl Notifications {
             ("synchronous_commit", "off"),
             // a session that listens says nothing for as long as it lives
             ("idle_session_timeout", "0"),
-            // a listener that is gone without a word, or reads no more, keeps the server from reusing its queue: it is to notice within half a minute
+            // a listener that is gone without a word, or reads no more, keeps the server from reusing its queue: it is to notice within
+            // half a minute
             ("tcp_keepalives_idle", "10"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "4"),

@@ -1,8 +1,9 @@
 //! A connection: the session that listens, and the one that speaks.
 //!
-//! sqlx's `PgListener` is the only way to its notifications, and hides losses: it connects anew by itself, but not for every error, and never when
-//! nothing is heard any more. Here it does none of that. The first error or end is told and ends the connection, and silence is broken by an
-//! **echo**: a notification to a channel of this connection's own, from the session that speaks, that the one that listens has to hear.
+//! sqlx's `PgListener` is the only way to its notifications, and hides losses: it connects anew by itself, but not for every error, and
+//! never when nothing is heard any more. Here it does none of that. The first error or end is told and ends the connection, and silence is
+//! broken by an **echo**: a notification to a channel of this connection's own, from the session that speaks, that the one that listens has
+//! to hear.
 
 use std::{collections::HashSet, fmt::Write as _, future::Future};
 

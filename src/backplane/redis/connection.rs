@@ -50,7 +50,7 @@ impl RedisConnection {
     pub(super) async fn open(info: ConnectionInfo, name: &'static str, sink: PushSink, pushed: Pushes) -> Result<Self, Lost> {
         let asked = info.addr().clone();
         let mut node = connect(info.clone(), name, &sink).await?;
-        let hello: HashMap<String, Value> = redis::cmd("HELLO").query_async(&mut node).await.map_err(|error| lost(&error))?;
+        let hello = hello(&mut node).await.map_err(|error| lost(&error))?;
         let is = |mode: &[u8]| matches!(hello.get("mode"), Some(Value::BulkString(found)) if found == mode);
         if is(b"sentinel") {
             return Err(Lost("it is a Sentinel: REDIS_URL has to name the server that it watches".to_owned()));
@@ -62,6 +62,7 @@ impl RedisConnection {
             }
             (Route::Slots(slots(&mut node, &asked).await?), &SHARDED)
         } else {
+            is_master(&hello)?;
             (Route::One(asked.clone()), &PLAIN)
         };
         let nodes = HashMap::from([(asked.to_string(), node)]);
@@ -133,6 +134,18 @@ async fn slots(node: &mut MultiplexedConnection, asked: &ConnectionAddr) -> Resu
     Slots::read(answer, asked).ok_or_else(|| Lost("its answer to CLUSTER SLOTS is not understood".to_owned()))
 }
 
+async fn hello(node: &mut MultiplexedConnection) -> Result<HashMap<String, Value>, RedisError> {
+    redis::cmd("HELLO").query_async(node).await
+}
+
+/// A replica hears what is published to its master, and tells nobody of what is published to itself.
+fn is_master(hello: &HashMap<String, Value>) -> Result<(), Lost> {
+    match hello.get("role") {
+        Some(Value::BulkString(role)) if role != b"master" => Err(Lost("it is a replica: REDIS_URL has to lead to the master".to_owned())),
+        _ => Ok(()),
+    }
+}
+
 fn major_version(hello: &HashMap<String, Value>) -> Option<u32> {
     let Some(Value::BulkString(version)) = hello.get("version") else { return None };
     std::str::from_utf8(version).ok()?.split('.').next()?.parse().ok()
@@ -173,9 +186,9 @@ impl Connection for RedisConnection {
         within(async {
             let asked = self.nodes.values().cloned().map(|mut node| async move { redis::cmd("PING").exec_async(&mut node).await });
             try_join_all(asked).await.map_err(|error: RedisError| lost(&error))?;
-            // who followed a failover must not go on listening to a node that nobody publishes to any more
-            let Route::Slots(known) = &self.route else { return Ok(()) };
             let mut node = self.nodes.values().next().cloned().ok_or_else(|| Lost("no node is left".to_owned()))?;
+            // who followed a failover must not go on listening to a node that nobody publishes to any more
+            let Route::Slots(known) = &self.route else { return is_master(&hello(&mut node).await.map_err(|error| lost(&error))?) };
             let now = slots(&mut node, self.info.addr()).await?;
             if now == *known { Ok(()) } else { Err(Lost("slots of the cluster moved".to_owned())) }
         })

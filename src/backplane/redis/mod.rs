@@ -1,8 +1,9 @@
 //! Redis pub/sub (RESP3) as a carrier; on a cluster, sharded pub/sub (Redis 7).
 //!
-//! Nothing is stored in Redis but counts that end by themselves ([`leases`]). A plain server, or one behind a name that a failover moves, is one connection; a cluster is one connection to each
-//! node that has a channel in use ([`topology`]). Whatever is odd, such as a slot that moved, ends the whole connection: the next one asks anew
-//! who has what, so that there is one way of healing.
+//! Nothing is stored in Redis but counts that end by themselves ([`leases`]). A plain server, or one behind a name that a failover moves,
+//! is one connection, to a master only; a cluster is one connection to each node that has a channel in use ([`topology`]). Whatever is odd,
+//! such as a slot that moved or a master that became a replica, ends the whole connection: the next one asks anew who has what, so that
+//! there is one way of healing.
 //!
 //! No text that a server sent is told to anyone: an old server repeats the command that it does not know, and the password stands in it
 //! ([`reason`]).

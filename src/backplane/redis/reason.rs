@@ -11,9 +11,7 @@ pub(super) fn lost(error: &RedisError) -> Lost {
     }
     let text = match (error.kind(), error.code()) {
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => "it refuses the name or the password in REDIS_URL",
-        (_, Some("NOPERM")) => {
-            "the user in REDIS_URL may not use these commands or channels (ACL: +hello +client|setname +ping +publish +subscribe +unsubscribe, on a cluster +spublish +ssubscribe +sunsubscribe +cluster|slots, &chaincast:*; for limits on all instances +eval +evalsha +time +hgetall +hset +hdel +pexpireat, ~chaincast:*)"
-        }
+        (_, Some("NOPERM")) => "the user in REDIS_URL may not use a command, a channel or a key: docs/backplane.md lists what it needs",
         (_, Some("NOPROTO")) => "it does not speak RESP3: Redis 6 or later is needed",
         (ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask | ServerErrorKind::TryAgain), _) => "slots of the cluster moved",
         (ErrorKind::Server(ServerErrorKind::ClusterDown), _) => "the cluster is down",

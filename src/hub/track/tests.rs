@@ -183,10 +183,12 @@ fn a_hole_that_nobody_fills_is_read_after_a_moment_and_a_hint_at_once() {
     bench.hears(says(events(6, 10, "b")));
     bench.wait(GRACE / 2);
     bench.hears(says(events(16, 20, "d")));
+    assert!(!bench.track.is_for_hole(bench.now));
     bench.wait(GRACE / 2);
-    assert_eq!(bench.want(), behind(0));
+    assert_eq!((bench.want(), bench.track.is_for_hole(bench.now)), (behind(0), true));
     bench.reads(page(events(1, 10, "read"), 20));
     assert_eq!(bench.want(), behind(10), "the log itself says that it has more");
+    assert!(!bench.track.is_for_hole(bench.now), "which is no hole's next page, nor is it read for frames that wait");
     bench.reads(page(events(11, 15, "read"), 20));
     assert_eq!(bench.position(), 20);
     bench.hears(hints(21));

@@ -46,3 +46,16 @@ async fn a_killed_connection_is_made_again() {
     let alone = Instance::start(&server, &[]);
     alone.until("acquainted", |status| status.peers == 2).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_became_a_replica_is_left_until_it_is_a_master_again() {
+    let server = Redis::start().await;
+    let [one, mut two] = pair(&server).await;
+    let _: String = server.0.run(&["REPLICAOF", "127.0.0.1", "1"]).expect("a replica of nobody");
+    for instance in [&one, &two] {
+        instance.until("away", |status| !status.is_connected).await;
+    }
+    let _: String = server.0.run(&["REPLICAOF", "NO", "ONE"]).expect("a master");
+    two.until("there again", |status| status.is_connected).await;
+    one.reaches(&mut two, 1).await;
+}
