@@ -351,7 +351,15 @@ impl Hubs {
 
     /// Hands an announcement to the hub of its log, if there is one.
     pub(super) fn announce(&self, announcement: Announcement) {
-        let inbox = self.roster().inbox(announcement.log).cloned();
+        let (inbox, are_strangers) = {
+            let mut roster = self.roster();
+            (roster.inbox(announcement.log).cloned(), roster.strangers.note(announcement.store, Instant::now()))
+        };
+        if are_strangers {
+            tracing::warn!(
+                "an instance on a copy of this store announces through the same backplane; it is not believed, and should have another one"
+            );
+        }
         // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or with the next look
         let _ = inbox.map(|inbox| inbox.try_send(announcement));
     }
@@ -375,7 +383,11 @@ impl Hubs {
             });
         }
         if let (Ok(look), Some(positions)) = (outcome, positions) {
-            self.roster().positions = positions;
+            {
+                let mut roster = self.roster();
+                roster.positions = positions;
+                roster.strangers.follow(look.store);
+            }
             self.access.send_if_modified(|version| std::mem::replace(version, look.access) != look.access);
             self.resolve_tenants();
             self.keep_default();

@@ -50,6 +50,7 @@ mod shard;
 #[cfg(test)]
 mod simulation;
 mod stats;
+mod strangers;
 mod subscription;
 mod track;
 mod underway;

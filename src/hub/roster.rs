@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
-use super::{Hub, hubs::OpenError, orders::Orders, stats::Statistics, underway::Underway, view::Asked};
+use super::{Hub, hubs::OpenError, orders::Orders, stats::Statistics, strangers::Strangers, underway::Underway, view::Asked};
 use crate::{
     backplane::Announcement,
     domain::LogName,
@@ -54,6 +54,8 @@ pub(super) struct Roster {
     tenants: Option<HashMap<LogName, TenantSettings>>,
     /// Tenants' logs are being opened because they have settings.
     pub(super) is_resolving: bool,
+    /// Who announces what this store does not have.
+    pub(super) strangers: Strangers,
     /// Where all logs of the store stood at the last look.
     pub(super) positions: HashMap<LogId, Position>,
     /// What hubs have counted that were stopped.
