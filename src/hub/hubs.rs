@@ -14,12 +14,12 @@
 #[cfg(test)]
 mod fake;
 mod misplaced;
+mod news;
 mod tenants;
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
         atomic::{AtomicI32, Ordering},
@@ -32,20 +32,19 @@ use tokio::{
     sync::{Semaphore, mpsc, watch},
 };
 
+use self::news::by_log;
 use super::{
     Admission, CloseReason, Hub, Settings, Spread, Totals,
     lookout::Lookout,
     reach::Reach,
     roster::{Place, Roster},
     router,
-    sequencer::Looked,
     underway::{self, Underway},
-    view::Asked,
 };
 use crate::{
     backplane::{Announcement, Backplane, Local},
     domain::LogName,
-    log::{AccessVersion, EventLog, LogError, LogId, Look, Position},
+    log::{AccessVersion, EventLog, LogError, LogId, Position},
     vital::vital,
 };
 
@@ -349,51 +348,6 @@ impl Hubs {
         self.roster().order(|orders| orders.unowned = Some(reason));
     }
 
-    /// Hands an announcement to the hub of its log, if there is one.
-    pub(super) fn announce(&self, announcement: Announcement) {
-        let (inbox, are_strangers) = {
-            let mut roster = self.roster();
-            (roster.inbox(announcement.log).cloned(), roster.strangers.note(announcement.store, Instant::now()))
-        };
-        if are_strangers {
-            tracing::warn!(
-                "an instance on a copy of this store announces through the same backplane; it is not believed, and should have another one"
-            );
-        }
-        // a full inbox is a hint lost: the sequencer sees the hole with the next announcement, or with the next look
-        let _ = inbox.map(|inbox| inbox.try_send(announcement));
-    }
-
-    /// What a look that is asked for now has to remember.
-    pub(super) fn asked(&self) -> Vec<(Weak<Hub>, Asked)> {
-        self.roster().asked()
-    }
-
-    /// Hands what a look found to those who were there when it was asked for.
-    pub(super) fn take_look(&self, asked: Vec<(Weak<Hub>, Asked)>, outcome: Result<Look, LogError>) {
-        self.reach.note(outcome.as_ref().map(|_| ()));
-        let positions = outcome.as_ref().ok().map(by_log);
-        // first: what the look says of a number that is another log's now is none of its hub's business
-        let closed = outcome.as_ref().map_or_else(|_| HashSet::new(), |look| self.close_misplaced(&look.names));
-        for (hub, asked) in asked {
-            let Some(hub) = hub.upgrade().filter(|hub| !closed.contains(&hub.id())) else { continue };
-            hub.tell(match (&outcome, &positions) {
-                (Ok(look), Some(positions)) => Looked::At { store: look.store, position: positions.get(&hub.id()).copied(), asked },
-                _ => Looked::Failed,
-            });
-        }
-        if let (Ok(look), Some(positions)) = (outcome, positions) {
-            {
-                let mut roster = self.roster();
-                roster.positions = positions;
-                roster.strangers.follow(look.store);
-            }
-            self.access.send_if_modified(|version| std::mem::replace(version, look.access) != look.access);
-            self.resolve_tenants();
-            self.keep_default();
-        }
-    }
-
     /// Lets go of hubs that nobody follows.
     pub(super) fn sweep(&self, now: Instant) {
         let taken = {
@@ -424,8 +378,4 @@ impl Hubs {
     pub(super) fn downgrade(&self) -> Weak<Self> {
         self.me.clone()
     }
-}
-
-fn by_log(look: &Look) -> HashMap<LogId, Position> {
-    look.positions.iter().map(|position| (position.log, *position)).collect()
 }
