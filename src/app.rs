@@ -3,7 +3,7 @@
 //! Two kinds of threads. The runtime that [`App::build`] is called on owns the database, the committer, the sequencers and all timers; connections to
 //! the store never leave it. actix's workers own HTTP and the shards; what they need of the log they ask for through [`OnRuntime`].
 //!
-//! What a run is, and how it ends, is [`stop`]'s.
+//! How a run ends is in `stop`.
 
 mod access;
 mod authority;
