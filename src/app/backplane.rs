@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::{
     backplane::{Backplane, Inbox, Link, LinkSettings, Local, RedisUrl},
-    config::{BackplaneKind, Config, Database},
+    config::{BackplaneKind, Config, ConfigError, Database},
     http::SharedPlaces,
     log::AccessStore,
 };
@@ -29,12 +29,12 @@ pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
     }
     match settings.kind() {
         BackplaneKind::Redis => {
-            let url = settings.redis().context("REDIS_URL is not set")?;
+            let url = settings.redis().ok_or(ConfigError::NoRedis)?;
             Ok(Choice::Redis(RedisUrl::parse(url.expose()).context("REDIS_URL cannot be used")?))
         }
         BackplaneKind::Postgres => match config.log.database()? {
             Database::Postgres(url) => Ok(Choice::Postgres(url)),
-            Database::Sqlite(_) => anyhow::bail!("CHAINCAST_BACKPLANE=postgres needs a DATABASE_URL of Postgres"),
+            Database::Sqlite(_) => Err(ConfigError::NoPostgres.into()),
         },
         BackplaneKind::Local => Ok(Choice::Local),
     }

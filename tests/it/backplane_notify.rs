@@ -77,26 +77,40 @@ fn over_notify(settings: Settings) -> Settings {
     settings.with("CHAINCAST_BACKPLANE", "postgres").with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 60)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_is_notified_once_and_carries_no_events() {
+/// Two instances, of which the second is reached through a tap and has a follower.
+struct Pair {
+    store: Store,
+    tap: PostgresTap,
+    _instances: [Service; 2],
+    http: Http,
+    client: SseClient,
+}
+
+async fn two_that_have_met() -> Pair {
     let store = Store::postgres().await;
     let tap = PostgresTap::before(&store.url()).await;
     let one = Service::start(over_notify(Settings::on(&store))).await;
     let two = Service::start(over_notify(Settings::at(tap.url()))).await;
     let http = Http::new(one.addr());
-    let mut client = SseClient::live(two.addr(), "all=true").await;
+    let client = SseClient::live(two.addr(), "all=true").await;
     hears_again(&tap).await;
+    Pair { store, tap, _instances: [one, two], http, client }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_is_notified_once_and_carries_no_events() {
+    let mut pair = two_that_have_met().await;
     let mut maker = EventMaker::new("batch");
     for batch in 1..=4 {
-        http.publish_ok(&json!(maker.events(100))).await;
-        client.follow_to(batch * 100).await;
+        pair.http.publish_ok(&json!(maker.events(100))).await;
+        pair.client.follow_to(batch * 100).await;
         eventually("notified", async || {
-            let notified = tap.tapped(LOGS);
+            let notified = pair.tap.tapped(LOGS);
             if notified.len() as u64 >= batch { Ok(()) } else { Err(format!("{notified:?}")) }
         })
         .await;
     }
-    let notified = tap.tapped(LOGS);
+    let notified = pair.tap.tapped(LOGS);
     assert_eq!(notified.len(), 4, "{notified:?}");
     assert!(notified.iter().all(|one| one.payload.len() < 200), "more than a range: {notified:?}");
 }
@@ -113,30 +127,24 @@ async fn hears_again(tap: &PostgresTap) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_notified_before_the_append_is_committed() {
-    let store = Store::postgres().await;
-    let tap = PostgresTap::before(&store.url()).await;
-    let one = Service::start(over_notify(Settings::on(&store))).await;
-    let two = Service::start(over_notify(Settings::at(tap.url()))).await;
-    let http = Http::new(one.addr());
-    let mut client = SseClient::live(two.addr(), "all=true").await;
-    hears_again(&tap).await;
+    let mut pair = two_that_have_met().await;
     // whoever appends waits for this lock
-    let mut holder = PgConnection::connect(&store.url()).await.expect("connects");
+    let mut holder = PgConnection::connect(&pair.store.url()).await.expect("connects");
     let mut transaction = holder.begin().await.expect("begins");
     sqlx::query("SELECT FROM logs FOR UPDATE").execute(&mut *transaction).await.expect("locks");
     let publishing = tokio::spawn({
-        let http = http.clone();
+        let http = pair.http.clone();
         async move { http.publish_ok(&json!({"type": "a.b", "data": 1})).await }
     });
-    http.until_stat("/queues/publishRequests", |queued| queued == 1).await;
-    hears_again(&tap).await;
-    assert_eq!(tap.tapped(LOGS), [], "told of what is not committed");
+    pair.http.until_stat("/queues/publishRequests", |queued| queued == 1).await;
+    hears_again(&pair.tap).await;
+    assert_eq!(pair.tap.tapped(LOGS), [], "told of what is not committed");
     assert!(!publishing.is_finished());
 
     transaction.rollback().await.expect("unlocks");
     publishing.await.expect("no panic");
-    client.follow_to(1).await;
-    eventually("notified", async || tap.tapped(LOGS).pop().ok_or_else(|| "nothing".to_owned())).await;
+    pair.client.follow_to(1).await;
+    eventually("notified", async || pair.tap.tapped(LOGS).pop().ok_or_else(|| "nothing".to_owned())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
