@@ -27,6 +27,8 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document
     Openapi,
+    /// Print the AsyncAPI document, which describes what comes over a stream
+    Asyncapi,
     /// Ask the instance with the same settings whether it is ready; ends with 0 if it is, with 1 if not
     ///
     /// For health checks of containers that have no other client. It asks at CHAINCAST_LISTEN, or on loopback where that is every address of this

@@ -6,7 +6,7 @@ use chaincast::{
     app::{self, App},
     cli::{Cli, Command, KeysCommand, LogCommand},
     config::{Config, DatabaseUrl},
-    http::openapi,
+    http::{asyncapi, openapi},
     shutdown::Signals,
     telemetry,
 };
@@ -19,6 +19,10 @@ async fn main() -> ExitCode {
         Command::Openapi => {
             // ends with a newline of its own
             print!("{}", openapi::to_json());
+            Ok(())
+        }
+        Command::Asyncapi => {
+            print!("{}", asyncapi::to_json());
             Ok(())
         }
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),

@@ -7,6 +7,7 @@
 
 pub mod admin;
 mod app;
+pub mod asyncapi;
 mod authority;
 mod caller;
 mod client;

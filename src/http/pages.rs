@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sha2::{Digest as _, Sha256};
 use utoipa_swagger_ui::Config;
 
-use super::{code::Code, openapi, problem::Problem};
+use super::{asyncapi, code::Code, openapi, problem::Problem};
 
 const INDEX: &str = include_str!("../../test-client/index.html");
 
@@ -35,7 +35,8 @@ static INDEX_POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 
 static DOCS: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| Arc::new(Config::from("../openapi.json")));
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(openapi::to_json);
+static OPENAPI: LazyLock<String> = LazyLock::new(openapi::to_json);
+static ASYNCAPI: LazyLock<String> = LazyLock::new(asyncapi::to_json);
 
 fn page(policy: HeaderValue, content_type: &str, body: impl Into<web::Bytes>) -> HttpResponse {
     HttpResponse::Ok()
@@ -55,8 +56,17 @@ pub(super) async fn index() -> HttpResponse {
 }
 
 /// The OpenAPI document.
-pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").insert_header((header::CACHE_CONTROL, "no-cache")).body(DOCUMENT.as_str())
+pub(super) async fn openapi() -> HttpResponse {
+    document(&OPENAPI)
+}
+
+/// The AsyncAPI document.
+pub(super) async fn asyncapi() -> HttpResponse {
+    document(&ASYNCAPI)
+}
+
+fn document(json: &'static str) -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").insert_header((header::CACHE_CONTROL, "no-cache")).body(json)
 }
 
 /// Sends `/docs` to `/docs/`, relatively, so that it stays under `/v1` if it is there.

@@ -66,7 +66,8 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/events/tickets", "POST").route(web::post().to(tickets::issue)))
         .service(at("/events/session", "POST, DELETE").route(web::post().to(session::begin)).route(web::delete().to(session::end)))
         .configure(probes)
-        .service(at("/openapi.json", READ).route(read(pages::document)))
+        .service(at("/openapi.json", READ).route(read(pages::openapi)))
+        .service(at("/asyncapi.json", READ).route(read(pages::asyncapi)))
         .service(at("/docs", READ).route(read(pages::to_docs)))
         .service(at("/docs/{file:.*}", READ).route(read(pages::docs)))
         .service(at("/", READ).route(read(pages::index)));
