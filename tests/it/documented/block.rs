@@ -1,5 +1,9 @@
 //! Commands as they stand in a document.
 
+const RUN: &str = "<!-- run: ";
+const FIRST: &str = "<!-- run first: ";
+const END: &str = " -->";
+
 /// What to do with a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
@@ -38,7 +42,11 @@ pub(super) fn all(document: &str) -> Vec<Block> {
                 block.text.push('\n');
             }
             None if bare == "```sh" => open = Some((line.len() - bare.len(), Block { line: number + 2, how, text: String::new() })),
-            None if bare.starts_with("<!-- run: ") => how = parse(bare),
+            None if bare.starts_with(FIRST) => {
+                let text = bare[FIRST.len()..].strip_suffix(END).unwrap_or_else(|| panic!("{bare}"));
+                blocks.push(Block { line: number + 1, how: How::Runs, text: format!("{text}\n") });
+            }
+            None if bare.starts_with(RUN) => how = parse(bare),
             // a comment is about the block that follows it at once
             None if !bare.is_empty() => how = How::Runs,
             None => {}
@@ -49,7 +57,7 @@ pub(super) fn all(document: &str) -> Vec<Block> {
 }
 
 fn parse(comment: &str) -> How {
-    let word = comment.strip_prefix("<!-- run: ").and_then(|rest| rest.strip_suffix(" -->")).unwrap_or_else(|| panic!("{comment}"));
+    let word = comment[RUN.len()..].strip_suffix(END).unwrap_or_else(|| panic!("{comment}"));
     match word {
         "serves" => How::Serves,
         "follows" => How::Follows,
@@ -60,9 +68,9 @@ fn parse(comment: &str) -> How {
 
 #[test]
 fn blocks_are_found_with_what_is_said_of_them() {
-    let document = "text\n```sh\na\n  b\n```\n<!-- run: serves -->\n```sh\nc\n```\n1. x\n   ```sh\n   d\n     e\n   ```\n```json\n{}\n```\n";
+    let document = "<!-- run first: z -->\n```sh\na\n  b\n```\n<!-- run: serves -->\n```sh\nc\n```\n1. x\n   ```sh\n   d\n     e\n   ```\n```json\n{}\n```\n";
     let blocks: Vec<_> = all(document).into_iter().map(|block| (block.line, block.how, block.text)).collect();
-    let expected =
-        [(3, How::Runs, "a\n  b\n"), (8, How::Serves, "c\n"), (12, How::Runs, "d\n  e\n")].map(|(line, how, text)| (line, how, text.to_owned()));
+    let expected = [(1, How::Runs, "z\n"), (3, How::Runs, "a\n  b\n"), (8, How::Serves, "c\n"), (12, How::Runs, "d\n  e\n")]
+        .map(|(line, how, text)| (line, how, text.to_owned()));
     assert_eq!(blocks, expected);
 }

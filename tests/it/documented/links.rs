@@ -35,7 +35,8 @@ fn every_file_of_the_code_that_is_named_is_there() {
     let mut count = 0;
     for document in documents() {
         let text = read(&document);
-        let paths = spans(&text).filter(|span| ["src/", "tests/", "migrations/", "examples/", "deploy/", "scripts/"].iter().any(|top| span.starts_with(top)));
+        let paths = spans(&text)
+            .filter(|span| ["src/", "tests/", "migrations/", "examples/", "deploy/", "scripts/"].iter().any(|top| span.starts_with(top)));
         for path in paths.map(|span| span.split([' ', '#']).next().unwrap_or(span)) {
             assert!(path.contains('*') || root().join(path).exists(), "{}: {path}", document.display());
             count += 1;

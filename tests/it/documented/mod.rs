@@ -7,6 +7,7 @@
 //! - `<!-- run: serves -->`: goes on in the background; what follows waits until it is ready.
 //! - `<!-- run: follows -->`: goes on in the background; what follows waits until it is live.
 //! - `<!-- run: not, because … -->`: with the reason.
+//! - `<!-- run first: … -->`: a command that the reader has no need of, such as one that makes what the block expects; `await` and `ready` are there.
 
 mod block;
 mod links;
@@ -62,8 +63,10 @@ async fn run(document: &str) {
         std::os::unix::fs::symlink(root().join(name), home.path().join(name)).expect("an empty directory");
     }
     shims(home.path());
-    let port = free_port();
-    let script = script(&blocks, port).replace("postgres://user:password@localhost/chaincast", &database.url());
+    let (port, other) = (free_port(), free_port());
+    let script = script(&blocks, port)
+        .replace("postgres://user:password@localhost/chaincast", &database.url())
+        .replace("127.0.0.1:4000", &format!("127.0.0.1:{other}"));
 
     let mut command = Command::new("bash");
     command.arg("-c").arg(&script).env_clear().current_dir(home.path()).process_group(0).stdin(Stdio::null());
@@ -126,16 +129,20 @@ await() {{ # seconds, what, command…
     sleep 0.1
   done
 }}
-ready() {{ curl -sf -o /dev/null http://127.0.0.1:{port}/health/ready; }}
+ready() {{ curl -sf -o /dev/null "http://${{1:-127.0.0.1:{port}}}/health/ready"; }}
 "#
     );
     for (at, block) in blocks.iter().enumerate() {
-        let text = block.text.replace("localhost:3001", &format!("localhost:{port}")).replace("127.0.0.1:3001", &format!("127.0.0.1:{port}"));
+        let text =
+            block.text.replace("localhost:3001", &format!("localhost:{port}")).replace("127.0.0.1:3001", &format!("127.0.0.1:{port}"));
         let line = block.line;
         script.push_str(&format!("echo '--- line {line}'\n"));
         match block.how {
             How::Runs => script.push_str(&text),
-            How::Serves => script.push_str(&format!("{{\n{text}}} &\nawait 60 'a service that is ready' ready\n")),
+            How::Serves => {
+                let elsewhere = text.split_once("CHAINCAST_LISTEN=").and_then(|(_, rest)| rest.split_whitespace().next()).unwrap_or_default();
+                script.push_str(&format!("{{\n{text}}} &\nawait 60 'a service that is ready' ready {elsewhere}\n"));
+            }
             How::Follows => script.push_str(&format!(
                 "{{\n{text}}} >.followed-{at} 2>&1 &\nawait 30 'hub.live in what is followed' grep -q -e hub.live -e 'caught up' .followed-{at}\n"
             )),

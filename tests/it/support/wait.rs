@@ -11,12 +11,17 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Looks until `probe` answers `Ok`; what its last `Err` said is in the panic's message.
-pub(crate) async fn eventually<T>(what: &str, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn eventually<T>(what: &str, probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+    eventually_within(PATIENCE, what, probe).await
+}
+
+/// The same for what takes longer than a condition of a scenario may.
+pub(crate) async fn eventually_within<T>(patience: Duration, what: &str, mut probe: impl AsyncFnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match probe().await {
             Ok(found) => return found,
-            Err(seen) => assert!(Instant::now() < deadline, "still not {what} after {PATIENCE:?}: {seen}"),
+            Err(seen) => assert!(Instant::now() < deadline, "still not {what} after {patience:?}: {seen}"),
         }
         sleep(LOOK_EVERY).await;
     }
