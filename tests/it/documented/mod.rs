@@ -10,6 +10,7 @@
 //! - `<!-- run first: … -->`: a command that the reader has no need of, such as one that makes what the block expects; `await` and `ready` are there.
 
 mod block;
+mod checklist;
 mod links;
 
 use std::{
@@ -58,11 +59,7 @@ async fn run(document: &str) {
     let blocks = block::all(&read(Path::new(document)));
     assert!(!blocks.is_empty(), "{document} has no commands");
     let database = TestDatabase::create().await;
-    let home = TempDir::new().expect("a temporary directory");
-    for name in VISIBLE {
-        std::os::unix::fs::symlink(root().join(name), home.path().join(name)).expect("an empty directory");
-    }
-    shims(home.path());
+    let home = sandbox();
     let (port, other) = (free_port(), free_port());
     let script = script(&blocks, port)
         .replace("postgres://user:password@localhost/chaincast", &database.url())
@@ -94,6 +91,16 @@ impl Drop for Shell {
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         let _ = self.0.wait();
     }
+}
+
+/// A directory that looks like a checkout, with `.shims` for PATH.
+fn sandbox() -> TempDir {
+    let home = TempDir::new().expect("a temporary directory");
+    for name in VISIBLE {
+        std::os::unix::fs::symlink(root().join(name), home.path().join(name)).expect("an empty directory");
+    }
+    shims(home.path());
+    home
 }
 
 /// `chaincast`, and a `cargo` that runs what has been built already.
