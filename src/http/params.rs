@@ -72,6 +72,15 @@ pub(super) fn unknown(name: &str) -> Problem {
     Problem::parameter(echo(name), "is not a parameter of this path")
 }
 
+/// The same, where one of `known` may have been meant.
+pub(super) fn unknown_among(name: &str, known: &[&str]) -> Problem {
+    let meant = known.iter().find(|candidate| strsim::damerau_levenshtein(&name.to_ascii_lowercase(), candidate) <= 2);
+    meant.map_or_else(
+        || unknown(name),
+        |meant| Problem::parameter(echo(name), format!("is not a parameter of this path; did you mean `{meant}`?")),
+    )
+}
+
 /// A client's name for a parameter, short enough and harmless enough to send back; whatever looks like a value behind it is left out.
 fn echo(name: &str) -> String {
     let name = name.split(['=', '%']).next().unwrap_or_default();

@@ -170,7 +170,11 @@ impl Common {
             "on_gap" => self.on_gap.set(value, params::either(("resume", OnGap::Resume), ("fail", OnGap::Fail))),
             // whose it is was found out before
             "token" => self.token.set(value, |_| Ok(())),
-            _ => self.tenancy.take(name, value),
+            "tenant" | "reason" => self.tenancy.take(name, value),
+            _ => Err(params::unknown_among(
+                name,
+                &["streams", "users", "topics", "types", "last_event_id", "since", "on_gap", "tenant", "all"],
+            )),
         }
     }
 
@@ -271,6 +275,15 @@ mod tests {
         assert!(matches!(start("all=true&since=2026-02-22T10:00:00+00:00", None), Start::Since(_)));
         assert_eq!(start("all=true", None), Start::Now);
         assert_eq!(HistoryQuery::parse("all=true", &headers(None), 5).expect("valid").start, Start::Earliest);
+    }
+
+    #[test]
+    fn a_misspelt_parameter_is_refused_with_the_one_that_was_meant() {
+        for (misspelt, meant) in [("stream", Some("streams")), ("Users", Some("users")), ("topcis", Some("topics")), ("colour", None)] {
+            let refused = HistoryQuery::parse(&format!("all=true&{misspelt}=1"), &HeaderMap::new(), 5).expect_err("unknown").to_string();
+            assert_eq!(meant.is_some_and(|meant| refused.contains(&format!("did you mean `{meant}`?"))), meant.is_some(), "{refused}");
+            assert_eq!(refused.contains("did you mean"), meant.is_some(), "{refused}");
+        }
     }
 
     #[test]
