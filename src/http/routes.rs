@@ -69,6 +69,7 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/openapi.json", READ).route(read(pages::document)))
         .service(at("/docs", READ).route(read(pages::to_docs)))
         .service(at("/docs/{file:.*}", READ).route(read(pages::docs)))
+        .service(at("/page/{file}", READ).route(read(pages::page_file)))
         .service(at("/", READ).route(read(pages::index)));
 }
 

@@ -1,0 +1,1 @@
+export const mountStream = () => ({ take() {}, shown() {}, hash: () => "stream", toggle() {}, resume() {}, pause() {}, search() {}, step() {}, clear() {} });
