@@ -182,8 +182,8 @@ export class TimeChart {
       lines.append(line);
       cross.append(dot);
       const value = element("b");
-      const swatch = shape("svg", { class: "swatch", width: 26, height: 8, "aria-hidden": "true" },
-        shape("path", { class: `line s${at + 1}`, d: "M1 4H25" }));
+      const swatch = shape("svg", { class: "swatch", width: 20, height: 8, "aria-hidden": "true" },
+        shape("path", { class: `line s${at + 1}`, d: "M1 4H19" }));
       const item = element("li", "", ...(series.length > 1 ? [swatch] : []), element("span", "", one.name), value);
       legend.append(item);
       this.#lines.push({ ...one, area, line, dot, value });

@@ -11,29 +11,28 @@ const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 /** Charts over time; `has` is asked of an answer where not every answer has the numbers. */
 export const CHARTS = [
   { title: "Connections", series: [{ key: "connections", name: "open" }], format: count, whole: true },
-  { title: "Opened and closed", note: "a second", series: [{ key: "opened", name: "opened" }, { key: "closed", name: "closed" }], format: rate },
-  { title: "Published", note: "events a second", series: [{ key: "published", name: "published" }], format: rate },
-  { title: "Delivered", note: "events a second", series: [{ key: "delivered", name: "delivered" }], format: rate },
-  {
-    title: "Commit to write", note: "log scale", axis: "log", format: micros,
-    series: [{ key: "p50", name: "p50" }, { key: "p90", name: "p90" }, { key: "p99", name: "p99" }],
-  },
-  {
-    title: "Request to commit", note: "log scale", axis: "log", format: micros, has: (s) => s.latency?.publishMicroseconds,
-    series: [{ key: "publish:p50", name: "p50" }, { key: "publish:p90", name: "p90" }, { key: "publish:p99", name: "p99" }],
-  },
+  { title: "Opened and closed", note: "connections a second", series: [{ key: "opened", name: "opened" }, { key: "closed", name: "closed" }], format: rate },
   {
     title: "Lag and replay", note: "connections", format: count, whole: true,
     series: [{ key: "lagging", name: "lagging" }, { key: "replaying", name: "replaying" }, { key: "paced", name: "paced" }],
+  },
+  { title: "Published", note: "events a second", series: [{ key: "published", name: "published" }], format: rate },
+  { title: "Delivered", note: "events a second", series: [{ key: "delivered", name: "delivered" }], format: rate },
+  {
+    title: "Replayed", note: "events a second from the log", format: rate, has: (s) => s.replay, series: [{ key: "replayed", name: "replayed" }],
+  },
+  {
+    title: "Commit to write", note: "latency, log scale", axis: "log", format: micros,
+    series: [{ key: "p50", name: "p50" }, { key: "p90", name: "p90" }, { key: "p99", name: "p99" }],
+  },
+  {
+    title: "Request to commit", note: "latency, log scale", axis: "log", format: micros, has: (s) => s.latency?.publishMicroseconds,
+    series: [{ key: "publish:p50", name: "p50" }, { key: "publish:p90", name: "p90" }, { key: "publish:p99", name: "p99" }],
   },
   {
     title: "Furthest behind", note: "events", format: count, whole: true, has: (s) => s.connections.furthestBehind !== undefined,
     series: [{ key: "furthest", name: "behind the newest" }],
   },
-  {
-    title: "Replayed", note: "events a second from the log", format: rate, has: (s) => s.replay, series: [{ key: "replayed", name: "replayed" }],
-  },
-  { title: "Memory", note: "resident", format: bytes, base: 2, has: (s) => s.memory, series: [{ key: "memory", name: "resident" }] },
 ];
 
 const CLOSES = {
@@ -57,12 +56,12 @@ export function tiles(stats) {
   const any = write.p99 > 0;
   const span = isRecent ? "the last seconds" : "since the start";
   const rows = [
-    { key: "connections", name: "Connections", value: count(c.now), more: `peak ${count(c.peak)}, at most ${count(c.max)}`,
+    { key: "connections", name: "Connections", value: count(c.now), more: `peak ${count(c.peak)} of ${count(c.max)}`,
       title: `${exact(c.now)} now, ${exact(c.peak)} at once, ${exact(c.max)} allowed` },
-    { key: "published", name: "Published", value: persec(e.publishedPerSecond), more: `${count(e.published)} since the start`,
-      title: `${exact(e.published)} events; the rate is of the last ten seconds` },
-    { key: "delivered", name: "Delivered", value: persec(e.deliveredPerSecond), more: `${count(e.delivered)} since the start`,
-      title: `${exact(e.delivered)} writes of an event; the rate is of the last ten seconds` },
+    { key: "published", name: "Published", value: persec(e.publishedPerSecond), more: `${count(e.published)} in all`,
+      title: `${exact(e.published)} events since the start; the rate is of the last ten seconds` },
+    { key: "delivered", name: "Delivered", value: persec(e.deliveredPerSecond), more: `${count(e.delivered)} in all`,
+      title: `${exact(e.delivered)} writes of an event since the start; the rate is of the last ten seconds` },
     { key: "p50", name: "Latency p50", value: any ? micros(write.p50) : "–", more: span,
       title: `From commit to write. Since the start: half below ${micros(whole.p50)}` },
     { key: "p99", name: "Latency p99", value: any ? micros(write.p99) : "–", more: any ? `at most ${micros(write.max)}` : span,
@@ -156,8 +155,8 @@ export function eventFacts({ events: e, connections: c, replay, queues }) {
     number("conflicts", "conflicts", e.conflicts, troubled(e.conflicts)),
     number("commits", "commits", e.commits),
     { key: "grouped", name: "events a commit", value: e.commits > 0 ? rate(e.published / e.commits) : "–" },
-    number("opened", "streams opened", c.opened),
-    number("refused", "streams refused", c.refused, troubled(c.refused)),
+    number("opened", "admitted", c.opened),
+    number("refused", "turned away", c.refused, troubled(c.refused)),
     number("selectors", "selectors followed", c.selectors),
     number("replayed", "events replayed", replay?.events),
     number("pages", "pages read for it", replay?.pages),

@@ -67,7 +67,7 @@ class Dashboard {
       closes: new Bars("Closes by reason", "connections", ["in this time", "in all"]),
       gaps: new Bars("Gaps told", "to followers", ["in this time", "in all"]),
       followers: new Bars("Followers", "by what they follow", ["now"]),
-      fills: new Bars("Held, of what may be", "", ["", "share"]),
+      fills: new Bars("Capacity", "held, of what may be", ["", "share"]),
       log: new Facts("Log"),
       events: new Facts("Counted", "since the start"),
       backplane: new Facts("Backplane", "between instances"),

@@ -80,8 +80,8 @@ export class Bars {
   update(rows) {
     this.kept.update(rows, ({ node, fill, cells }, row) => {
       const share = Math.max(0, Math.min(1, row.share || 0));
-      const scale = `scaleX(${Math.round(share * 1000) / 1000})`;
-      if (fill.style.transform !== scale) fill.style.transform = scale;
+      const width = `${Math.round(share * 1000) / 10}%`;
+      if (fill.style.width !== width) fill.style.width = width;
       put(node, "title", row.title ?? "");
       put(node, "class", [row.warns ? "warns" : "", row.idle ? "idle" : ""].join(" ").trim());
       for (const [at, cell] of cells.entries()) say(cell, row.cells[at]);

@@ -112,7 +112,6 @@ export function measure(stats, before, seconds) {
     connections: c.now, lagging: c.lagging, replaying: c.replaying, paced: c.paced,
     opened: rate((s) => s.connections.opened), closed: rate((s) => total(s.connections.closed)),
     published: rate((s) => s.events.published), delivered: rate((s) => s.events.delivered),
-    memory: stats.memory?.residentBytes, behindHole: stats.ring?.framesBehindHole,
     mark: how === "restart" || how === "other" ? 1 : NaN,
   };
   const latency = latencies(stats);

@@ -57,14 +57,15 @@ export function percent(value) {
   return `${Math.round(value * 100)}\u202f%`;
 }
 
-/** The two largest units of so many seconds. */
+/** The two largest units of so many seconds; seconds only within the first ten minutes. */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return NONE;
   const whole = Math.floor(seconds);
   const units = [[Math.floor(whole / 86400), "d"], [Math.floor(whole / 3600) % 24, "h"], [Math.floor(whole / 60) % 60, "min"], [whole % 60, "s"]];
   const first = units.findIndex(([n]) => n > 0);
   if (first < 0) return "0\u00a0s";
-  return units.slice(first, first + 2).filter(([n]) => n > 0).map(([n, unit]) => `${n}\u00a0${unit}`).join(" ");
+  const shown = whole < 600 ? units : units.slice(0, 3);
+  return shown.slice(first, first + 2).filter(([n]) => n > 0).map(([n, unit]) => `${n}\u00a0${unit}`).join(" ");
 }
 
 /** The time of day on the reader's clock. */
