@@ -72,8 +72,10 @@ export function trace(samples, name, from, { x, y, base, bucket = 0, to = sample
     pen = false;
   };
   let before = -Infinity;
+  const read = samples.reader(name);
   for (let row = from; row < to; row++) {
-    const [time, value] = [samples.time(row), samples.value(name, row)];
+    const time = samples.time(row);
+    const value = read(row);
     if (Number.isNaN(value) || time - before > BREAK_MS) lift();
     before = time;
     if (Number.isNaN(value)) continue;
@@ -263,18 +265,21 @@ export class TimeChart {
     const half = withSeconds ? 26 : 16;
     const moments = ticks.map((time) => ({ text: clock(time, withSeconds), x: round(x(time)) }));
     const wanted = [
-      ...values.map(({ text, at }) => ({ text, x1: LEFT, x2: right, y1: at, y2: at, x: LEFT - 7, y: at + 3.5, anchor: "end" })),
-      ...moments.map((one) => ({
-        text: one.x < LEFT + half - 12 || one.x > right - half + 10 ? "" : one.text,
-        x1: one.x, x2: one.x, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM + 4, x: one.x, y: HEIGHT - 4, anchor: "middle",
+      ...values.map(({ text, at }) => ({ text, x: LEFT, y: at, across: right - LEFT, down: 0, dx: -7, dy: 3.5, anchor: "end" })),
+      ...moments.map(({ text, x }) => ({
+        text: x < LEFT + half - 12 || x > right - half + 10 ? "" : text,
+        x, y: HEIGHT - BOTTOM, across: 0, down: 4, dx: 0, dy: BOTTOM - 4, anchor: "middle",
       })),
     ];
     for (const [at, tick] of wanted.entries()) {
       this.#ticks[at] ??= this.#nodes.grid.appendChild(shape("g", {}, shape("line"), shape("text")));
       const [line, text] = this.#ticks[at].children;
-      for (const name of ["x1", "x2", "y1", "y2"]) put(line, name, String(tick[name]));
-      put(text, "x", String(tick.x));
-      put(text, "y", String(tick.y));
+      // only what holds them moves: a text that moved by itself would be laid out anew, each second, in each chart
+      put(this.#ticks[at], "transform", `translate(${tick.x} ${tick.y})`);
+      put(line, "x2", String(tick.across));
+      put(line, "y2", String(tick.down));
+      put(text, "x", String(tick.dx));
+      put(text, "y", String(tick.dy));
       put(text, "text-anchor", tick.anchor);
       say(text, tick.text);
       this.#ticks[at].style.display = "";

@@ -11,7 +11,10 @@ const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 /** Charts over time; `has` is asked of an answer where not every answer has the numbers. */
 export const CHARTS = [
   { title: "Connections", series: [{ key: "connections", name: "open" }], format: count, whole: true },
-  { title: "Opened and closed", note: "connections a second", series: [{ key: "opened", name: "opened" }, { key: "closed", name: "closed" }], format: rate },
+  {
+    title: "Opened and closed", note: "a second, mean of ten", format: rate,
+    series: [{ key: "opened:mean", name: "opened" }, { key: "closed:mean", name: "closed" }],
+  },
   {
     title: "Lag and replay", note: "connections", format: count, whole: true,
     series: [{ key: "lagging", name: "lagging" }, { key: "replaying", name: "replaying" }, { key: "paced", name: "paced" }],

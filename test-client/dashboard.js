@@ -6,7 +6,7 @@
 import { Crosshair, TimeChart, element, say } from "./charts.js";
 import * as figures from "./dashboard-figures.js";
 import { Bars, Facts, Grid, Tiles, choice } from "./panels.js";
-import { Samples, measure } from "./samples.js";
+import { Samples, measure, smoothed } from "./samples.js";
 import { clock } from "./scales.js";
 
 const EVERY_MS = 1000;
@@ -76,7 +76,8 @@ class Dashboard {
     const tiles = new Tiles();
     for (const { chart } of charts) chart.element.hidden = true;
     for (const { element: panel } of [...Object.values(panels), instances]) panel.hidden = true;
-    const lists = element("div", "lists", ...Object.values(panels).map((panel) => panel.element));
+    const columns = [[panels.closes, panels.gaps], [panels.followers, panels.fills], [panels.log, panels.events, panels.backplane]];
+    const lists = element("div", "lists", ...columns.map((column) => element("div", "", ...column.map((panel) => panel.element))));
     const body = element("div", "dash", element("h2", "away", "Dashboard"), tools, banner, note, tiles.element, instances.element,
       element("div", "charts", ...charts.map(({ chart }) => chart.element)), lists, spoken);
     root.replaceChildren(body);
@@ -153,6 +154,7 @@ class Dashboard {
     const at = now();
     const seconds = this.#last ? (at - this.#last.at) / 1000 : 0;
     const { row } = measure(stats, this.#last?.stats, seconds);
+    for (const name of ["opened", "closed"]) row[`${name}:mean`] = smoothed(this.#samples, name, row[name], at);
     this.#samples.push(at, row);
     this.#last = { stats, at };
     if (this.#awaySince !== null) this.#healthAt = -Infinity;

@@ -48,6 +48,12 @@ export class Samples {
     return column ? column[(this.#first + row) % this.#capacity] : NaN;
   }
 
+  /** `value` of one column, for those that go through many rows. */
+  reader(name) {
+    const column = this.#columns.get(name);
+    return column ? (row) => column[(this.#first + row) % this.#capacity] : () => NaN;
+  }
+
   /** The first row at `time` or after it; `length` where there is none. */
   since(time) {
     let [low, high] = [0, this.length];
@@ -69,8 +75,9 @@ export class Samples {
   /** Over the rows from `row` on, without those that are unknown. */
   summary(name, row) {
     const of = { least: Infinity, most: -Infinity, sum: 0, known: 0, last: this.length ? this.value(name, this.length - 1) : NaN };
+    const read = this.reader(name);
     for (let at = row; at < this.length; at++) {
-      const value = this.value(name, at);
+      const value = read(at);
       if (Number.isNaN(value)) continue;
       if (value < of.least) of.least = value;
       if (value > of.most) of.most = value;
@@ -97,6 +104,12 @@ export function relation(before, stats, seconds) {
 export function increase(before, now, how) {
   if (how === "restart") return now;
   return how === "same" && before !== undefined && now >= before ? now - before : NaN;
+}
+
+/** The mean over the last ten seconds, as the service's own rates are: what comes in bursts is no line to follow. */
+export function smoothed(samples, name, value, at) {
+  const { sum, known } = samples.summary(name, samples.since(at - 9500));
+  return Number.isNaN(value) ? NaN : (sum + value) / (known + 1);
 }
 
 /** The row of an answer: what is held now, rates a second, and what was closed since the answer before. */
