@@ -1,5 +1,6 @@
 // A field of several words, each a chip that can be removed: written with a comma, a space or Enter behind it, or pasted as a list.
 
+import { visible } from "./json.js";
 import { element, say } from "./parts.js";
 
 export class Chips {
@@ -58,7 +59,7 @@ export class Chips {
     this.values = values;
     for (const chip of this.#box.querySelectorAll(".chip")) chip.remove();
     for (const value of values) {
-      const chip = element("button", "chip mono", value);
+      const chip = element("button", "chip mono", visible(value));
       chip.type = "button";
       chip.setAttribute("aria-label", `Remove ${value} from ${this.#name}`);
       chip.addEventListener("click", () => {

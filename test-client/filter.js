@@ -134,6 +134,8 @@ export class Filter {
     for (const name of LISTS) this.#chips[name].fault(name === named ? detail : null);
     say($("last_event_id-problem"), named === "last_event_id" ? detail : null);
     say($("since-problem"), named === "since" ? detail : null);
+    // what a fault names has to be seen
+    if (problem) $("filter-fields").open = true;
     const beside = LISTS.includes(named) || (named === "last_event_id" && !$("cursor-field").hidden) || (named === "since" && !$("since-field").hidden);
     say($("problem"), beside ? null : detail);
   }

@@ -46,6 +46,8 @@ export function mountPublish() {
     const head = element("p", "verdict", meaning(answer));
     head.dataset.tone = answer.status === 201 ? "ok" : ok ? "busy" : "bad";
     box.replaceChildren(head);
+    // on a phone it is far below what was pressed
+    head.scrollIntoView({ block: "nearest" });
     const faults = answer.body?.errors ?? [];
     if (faults.length) box.append(faultList(faults));
     const conflicts = answer.body?.conflicts ?? [];
@@ -99,7 +101,7 @@ export function mountPublish() {
     line.append(element("span", "grow"), element("time", "soft", new Date().toLocaleTimeString([], { hour12: false })));
     if (text.length <= KEPT_BYTES) {
       line.append(button("Edit", "small quiet", () => form.raw(text)));
-      line.append(button("Send again", "small quiet", () => {
+      line.append(button("Again", "small quiet", () => {
         form.raw(text);
         send();
       }));

@@ -8,6 +8,9 @@ import { $, copy, count, plural } from "./parts.js";
 import { read } from "./row.js";
 import { seqOf } from "./words.js";
 
+/** Where the form stands above the frames, and would hide them. */
+const narrow = matchMedia("(max-width: 60rem)");
+
 export function mountStream() {
   let filter = null; // there is none while it is being made, and already tells of itself
   let replay = null; // from hub.open to hub.live: { from, to, at, began }
@@ -19,7 +22,7 @@ export function mountStream() {
 
   function state(text, tone) {
     const node = $("state");
-    if (node.textContent !== text) node.textContent = text;
+    if (node.textContent !== text) node.title = node.textContent = text;
     node.dataset.tone = tone;
     // one who listens need not hear every second of a countdown
     node.setAttribute("aria-live", connection.phase === "waiting" ? "off" : "polite");
@@ -39,7 +42,10 @@ export function mountStream() {
   function connect(cursor = undefined) {
     filter.settle();
     filter.fault(null);
+    // another subscription is another list; one that goes on keeps it
+    if (!cursor) frames.clear();
     connection.connect(filter.pairs(cursor), filter.reader);
+    if (narrow.matches) $("filter-fields").open = false;
   }
 
   function resumeFrom(cursor) {
@@ -96,6 +102,7 @@ export function mountStream() {
     $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : phase === "refused" ? "The service refused" : "Not connected";
     $("empty-words").textContent = phase === "live"
       ? "Connected and caught up. What is published from here on, and matches the filter, appears here."
+      : phase === "refused" ? "What it has against this stands with the filter."
       : on ? "Frames appear here as soon as it answers." : "Choose what to follow, then connect: events appear here as they are stored.";
     $("empty-link").hidden = phase !== "live";
   }

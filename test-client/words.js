@@ -1,5 +1,6 @@
 // What a filter and a control frame say, in words.
 
+import { visible } from "./json.js";
 import { plural } from "./parts.js";
 
 export const CONTROL = ["hub.open", "hub.live", "hub.gap", "hub.cursor", "hub.expiring", "hub.closing"];
@@ -62,8 +63,8 @@ export function sentence({ streams, users, topics, types }, start) {
     users.length && `${users.length > 1 ? "users" : "user"} ${either(users.map(short))}`,
     topics.length && `${topics.length > 1 ? "topics" : "topic"} ${either(topics)}`,
   ].filter(Boolean);
-  const what = types.length ? `${either(types)} events` : any.length ? "Events" : "Every event";
   const about = any.length ? ` of ${any.join(", or of ")}` : "";
+  const kinds = types.length ? `${any.length ? ", and" : ""} of ${types.length > 1 ? "types" : "type"} ${either(types)}` : "";
   const [kind, value] = start;
   const when = {
     now: "from now on",
@@ -71,5 +72,5 @@ export function sentence({ streams, users, topics, types }, start) {
     since: value ? `since ${value.replace("T", " ")}` : "since …",
     cursor: `behind ${value || "…"}`,
   }[kind];
-  return `${what[0].toUpperCase()}${what.slice(1)}${about}, ${when}`;
+  return visible(`${about || kinds ? `Events${about}${kinds}` : "Every event"}, ${when}`);
 }
