@@ -45,26 +45,29 @@ const round = (value) => Math.round(value * 10) / 10;
  * time that nobody looked at, is a gap.
  */
 export function trace(samples, name, from, { x, y, base, bucket = 0, to = samples.length }) {
-  let [line, area, pen, last, start] = ["", "", false, -Infinity, 0];
-  let held = null;
+  let [line, area, pen, last, start] = ["", "", false, 0, 0];
+  // the bucket under way: nothing is made for each sample, of which there are thousands a second
+  let [slot, lowAt, low, highAt, high] = [NaN, 0, 0, 0, 0];
   const point = (time, value) => {
-    const [px, py] = [round(x(time)), round(y(value))];
-    if (!pen) {
-      line += `M${px} ${py}h0`; // a lone point is a dot
-      area += `M${px} ${base}L${px} ${py}`;
-      start = px;
+    const px = round(x(time));
+    const at = `${px} ${round(y(value))}`;
+    if (pen) {
+      line += `L${at}`;
+      area += `L${at}`;
     } else {
-      line += `L${px} ${py}`;
-      area += `L${px} ${py}`;
+      line += `M${at}h0`; // a lone point is a dot
+      area += `M${px} ${base}L${at}`;
+      start = px;
     }
     pen = true;
     last = px;
   };
   const flush = () => {
-    if (!held) return;
-    const ends = held.low[0] <= held.high[0] ? [held.low, held.high] : [held.high, held.low];
-    for (const [time, value] of ends[0] === ends[1] ? [ends[0]] : ends) point(time, value);
-    held = null;
+    if (Number.isNaN(slot)) return;
+    slot = NaN;
+    if (lowAt < highAt) point(lowAt, low);
+    point(highAt, high);
+    if (lowAt > highAt) point(lowAt, low);
   };
   const lift = () => {
     flush();
@@ -84,13 +87,17 @@ export function trace(samples, name, from, { x, y, base, bucket = 0, to = sample
       continue;
     }
     const index = Math.floor(time / bucket);
-    const here = [time, value];
-    if (held?.index !== index) {
+    if (slot !== index) {
       flush();
-      held = { index, low: here, high: here };
-    } else {
-      if (value < held.low[1]) held.low = here;
-      if (value > held.high[1]) held.high = here;
+      slot = index;
+      lowAt = highAt = time;
+      low = high = value;
+    } else if (value < low) {
+      lowAt = time;
+      low = value;
+    } else if (value > high) {
+      highAt = time;
+      high = value;
     }
   }
   lift();

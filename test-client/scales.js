@@ -104,7 +104,7 @@ export function logAxis(least, most) {
   return { low: 10 ** from, high: 10 ** to, ticks, place: (value) => (Math.log10(Math.max(value, 10 ** from)) - from) / (to - from) };
 }
 
-const TIME_STEPS = [10, 15, 30, 60, 120, 300, 600].map((seconds) => seconds * 1000);
+const TIME_STEPS = [10, 15, 30, 60, 120, 180, 300, 600].map((seconds) => seconds * 1000);
 
 /** Round moments between two, no more of them than fit. */
 export function timeTicks(from, to, most) {
