@@ -40,11 +40,11 @@ export function put(node, name, value) {
 const round = (value) => Math.round(value * 10) / 10;
 
 /**
- * The path of one column between two rows, and of the area below it. Where points are closer than `bucket` milliseconds it goes through the
+ * The path of one column between two rows, and of the area below it down to `base`, if that is given. Where points are closer than `bucket` milliseconds it goes through the
  * least and the most of each bucket, so that no spike is lost; buckets stand still in time, so that nothing flickers. What is unknown, and
  * time that nobody looked at, is a gap.
  */
-export function trace(samples, name, from, { x, y, base, bucket = 0, to = samples.length }) {
+export function trace(samples, name, from, { x, y, base = null, bucket = 0, to = samples.length }) {
   let [line, area, pen, last, start] = ["", "", false, 0, 0];
   // the bucket under way: nothing is made for each sample, of which there are thousands a second
   let [slot, lowAt, low, highAt, high] = [NaN, 0, 0, 0, 0];
@@ -53,10 +53,10 @@ export function trace(samples, name, from, { x, y, base, bucket = 0, to = sample
     const at = `${px} ${round(y(value))}`;
     if (pen) {
       line += `L${at}`;
-      area += `L${at}`;
+      if (base !== null) area += `L${at}`;
     } else {
       line += `M${at}h0`; // a lone point is a dot
-      area += `M${px} ${base}L${at}`;
+      if (base !== null) area += `M${px} ${base}L${at}`;
       start = px;
     }
     pen = true;
@@ -71,7 +71,7 @@ export function trace(samples, name, from, { x, y, base, bucket = 0, to = sample
   };
   const lift = () => {
     flush();
-    if (pen) area += `L${last} ${base}L${start} ${base}Z`;
+    if (pen && base !== null) area += `L${last} ${base}L${start} ${base}Z`;
     pen = false;
   };
   let before = -Infinity;
@@ -171,7 +171,8 @@ export class TimeChart {
     this.#nodes = this.#build();
     this.element = this.#nodes.card;
     new ResizeObserver(([entry]) => {
-      this.#width = Math.floor(entry.contentRect.width);
+      // none while the table is shown, which goes on
+      this.#width = Math.floor(entry.contentRect.width) || this.#width;
       if (this.view) this.draw(this.view);
     }).observe(this.#nodes.plot);
   }
@@ -252,9 +253,9 @@ export class TimeChart {
     Object.assign(this.view, { x, y, of });
     put(this.#nodes.svg, "width", String(this.#width));
     const pixel = (to - from) / (this.#width - LEFT - RIGHT);
-    const bucket = pixel > 700 ? Math.ceil((pixel * 2) / 1000) * 1000 : 0;
+    const bucket = pixel > 700 ? Math.ceil((pixel * 3) / 1000) * 1000 : 0;
     for (const { key, line, area } of this.#lines) {
-      const path = trace(samples, key, first, { x, y, base: floor, bucket });
+      const path = trace(samples, key, first, { x, y, base: area ? floor : null, bucket });
       put(line, "d", path.line);
       if (area) put(area, "d", path.area);
     }

@@ -157,7 +157,7 @@ export function eventFacts({ events: e, connections: c, replay, queues }) {
     number("duplicates", "duplicates", e.duplicates),
     number("conflicts", "conflicts", e.conflicts, troubled(e.conflicts)),
     number("commits", "commits", e.commits),
-    { key: "grouped", name: "events a commit", value: e.commits > 0 ? rate(e.published / e.commits) : "–" },
+    { key: "grouped", name: "per commit", value: e.commits > 0 ? rate(e.published / e.commits) : "–" },
     number("opened", "admitted", c.opened),
     number("refused", "turned away", c.refused, troubled(c.refused)),
     number("selectors", "selectors followed", c.selectors),

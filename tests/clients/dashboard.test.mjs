@@ -95,6 +95,9 @@ test("by keyboard one walks through a chart, hears its figures, and turns it int
   assert.deepEqual((await table.locator("tbody th").allTextContents()).slice(0, 3), ["most", "mean", "least"]);
   assert.match((await table.locator("tbody tr").nth(3).textContent()), /^\d\d:\d\d:\d\d\d+$/);
   assert.equal(await toggle.getAttribute("aria-pressed"), "true");
+  const leave = await follow(service.url, "all=true");
+  await table.locator("tbody tr", { hasText: /^most1$/ }).waitFor();
+  await leave();
   assert.equal(await plot(page, "Connections").isVisible(), false);
   await page.locator('input[value="300"]').focus();
   await page.keyboard.press("ArrowRight");
