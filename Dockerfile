@@ -19,7 +19,7 @@ RUN mkdir -p src tests/it benches/engine test-client/load/src test-client/load/p
     && touch src/lib.rs \
     && cargo build --release --locked --package chaincast
 COPY migrations migrations
-COPY test-client/index.html test-client/index.html
+COPY test-client/*.html test-client/*.css test-client/*.js test-client/
 COPY src src
 # newer than what was just built, whatever time they were checked out with
 RUN touch src/main.rs src/lib.rs \

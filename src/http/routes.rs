@@ -70,6 +70,7 @@ fn table(config: &mut ServiceConfig) {
         .service(at("/asyncapi.json", READ).route(read(pages::asyncapi)))
         .service(at("/docs", READ).route(read(pages::to_docs)))
         .service(at("/docs/{file:.*}", READ).route(read(pages::docs)))
+        .service(at("/page/{file}", READ).route(read(pages::page_file)))
         .service(at("/", READ).route(read(pages::index)));
 }
 
