@@ -9,13 +9,16 @@ mod backplane;
 mod credentials;
 mod database;
 pub mod environment;
+mod file;
 mod hub;
 mod ingest;
 mod jwt;
+mod layers;
 mod limits;
 mod log;
 mod secret;
 mod server;
+mod setting;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -26,13 +29,16 @@ pub use access::Access;
 pub use backplane::{Backplane, BackplaneKind};
 pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
+pub use file::FileFault;
 pub use hub::Hub;
 pub use ingest::Ingest;
 pub use jwt::Jwt;
+pub use layers::{FILE, FILE_VARIABLE, Fault, Flags, Layers, Said, Source, Variables, unknown};
 pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
 pub use secret::Secret;
 pub use server::Server;
+pub use setting::{Kind, Setting};
 pub use telemetry::{LogFormat, Telemetry};
 
 /// Every setting.

@@ -1,0 +1,41 @@
+//! What stands behind the long help of each command: lines to paste, the most usual first.
+
+pub(super) const ROOT: &str = "\
+Examples:
+  chaincast                                          serve on 127.0.0.1:3001, the log in data/chaincast.db
+  curl -N 'localhost:3001/events/subscribe?all=true' follow every event
+  chaincast COMMAND --help                           what a command does, with examples
+
+Settings are flags, variables and keys of a TOML file (--config, or chaincast.toml where the process stands): a flag wins over a variable, a variable
+over the file, the file over the default.";
+
+pub(super) const SERVE: &str = "\
+Examples:
+  chaincast serve
+  chaincast serve --config /etc/chaincast.toml --log-format json
+  DATABASE_URL=postgres://chaincast:secret@db/chaincast chaincast serve --listen 0.0.0.0:3001
+  chaincast serve --retention-days 30 --ring-events 50000";
+
+pub(super) const OPENAPI: &str = "\
+Examples:
+  chaincast openapi > openapi.json";
+
+pub(super) const HEALTHCHECK: &str = "\
+Examples:
+  chaincast healthcheck                              is it ready to be sent clients?
+  chaincast healthcheck --live                       does the process answer at all?
+  chaincast healthcheck --listen 127.0.0.1:8080      of an instance elsewhere on this machine";
+
+pub(super) const KEYS: &str = "\
+Examples:
+  ADMIN=$(chaincast keys create --name operator --super-admin)
+  KEY=$(chaincast keys create --name indexer --publish-types 'stream.*')
+  chaincast keys create --name webhook --signing --publish-types 'stream.*'
+  chaincast keys list
+  chaincast keys rotate 01hx… --overlap-seconds 3600
+  chaincast keys revoke 01hx…";
+
+pub(super) const LOG: &str = "\
+Examples:
+  chaincast log new-epoch --cause 'restored the backup of Monday'
+  CHAINCAST_COPY_TO=postgres://chaincast:secret@db/chaincast chaincast log copy";

@@ -1,0 +1,237 @@
+//! Where settings come from: a flag wins over a variable, a variable over the file, the file over the default.
+//!
+//! Each value is held against its definition where it stands, so that a fault names the flag, the variable or the line that is to be changed; all
+//! faults are found, not the first alone. What is left is parsed as one command line, by the definitions of [`Config`].
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fmt, fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use clap::{Args as _, Command, FromArgMatches as _};
+
+use super::{
+    Config,
+    environment::{self, UnknownVariable},
+    file::{self, FileFault},
+    setting::Setting,
+};
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "CHAINCAST_CONFIG";
+/// The file that is read when none is named, if it is there: where the process stands, so that it is found by looking.
+pub const FILE: &str = "chaincast.toml";
+/// The largest file of settings or with a secret, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// What flags say: values by a setting's id.
+pub type Flags = BTreeMap<String, Vec<OsString>>;
+/// What the environment says.
+pub type Variables = BTreeMap<String, OsString>;
+
+/// Where a value comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody said anything.
+    #[default]
+    Default,
+    /// The file, in this line.
+    File(PathBuf, usize),
+    /// A variable.
+    Variable(String),
+    /// A flag.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path, line) => write!(f, "file {}:{line}", path.display()),
+            Self::Variable(name) => write!(f, "variable {name}"),
+            Self::Flag(name) => write!(f, "flag --{name}"),
+        }
+    }
+}
+
+/// What is wrong with what was said.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// A misspelt variable.
+    #[error(transparent)]
+    Unknown(#[from] UnknownVariable),
+    /// Something in the file.
+    #[error(transparent)]
+    InFile(#[from] FileFault),
+    /// A value that is not taken.
+    #[error("{0}: {1}")]
+    Value(String, String),
+    /// A file that cannot be read.
+    #[error("{by}: cannot read {}: {why}", path.display())]
+    Unreadable {
+        /// What named it.
+        by: String,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// Whoever set both believes in one of them.
+    #[error("{0} and {1} are both set: unset one of them")]
+    Twice(String, String),
+}
+
+/// A setting as it was said.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The setting.
+    pub setting: Setting,
+    /// Its texts, several for a list; none when there is no default either.
+    pub texts: Vec<OsString>,
+    /// Where they come from.
+    pub source: Source,
+}
+
+/// Every setting, and where it comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Layers {
+    /// What the service runs with.
+    pub config: Config,
+    /// The file, if one was read.
+    pub file: Option<PathBuf>,
+    /// Each setting.
+    pub said: Vec<Said>,
+    /// What is allowed and unwise.
+    pub warnings: Vec<String>,
+}
+
+impl Layers {
+    /// Reads all layers; `file` is what a flag names.
+    ///
+    /// # Errors
+    /// Every [`Fault`] of what was said.
+    pub fn read(flags: &Flags, variables: &Variables, file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+        let settings = Setting::all();
+        let mut faults = Vec::new();
+        let mut layers = Self::default();
+        let mut in_file = layers.read_file(&settings, variables, file, &mut faults);
+        for setting in settings {
+            let given = match flags.get(setting.id()) {
+                Some(texts) => Some((texts.clone(), Source::Flag(setting.flag().to_owned()))),
+                None => variable(&setting, variables, &mut faults),
+            };
+            let given = given.or_else(|| in_file.remove(setting.id()));
+            let given = given.or_else(|| setting.default().map(|text| (vec![text.into()], Source::Default)));
+            let (texts, source) = given.unwrap_or_default();
+            layers.said.push(Said { setting, texts, source });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        layers.config = layers.parsed().map_err(|fault| vec![fault])?;
+        Ok(layers)
+    }
+
+    /// The file's values by id.
+    fn read_file(
+        &mut self,
+        settings: &[Setting],
+        variables: &Variables,
+        named: Option<&Path>,
+        faults: &mut Vec<Fault>,
+    ) -> BTreeMap<String, (Vec<OsString>, Source)> {
+        let by_variable = || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE, PathBuf::from(path)));
+        let found = || Path::new(FILE).exists().then(|| (FILE, PathBuf::from(FILE)));
+        let Some((by, path)) = named.map(|path| ("--config", path.to_owned())).or_else(by_variable).or_else(found) else {
+            return BTreeMap::new();
+        };
+        let text = match read(&path) {
+            Ok(text) => text,
+            Err(why) => {
+                faults.push(Fault::Unreadable { by: by.to_owned(), path, why });
+                return BTreeMap::new();
+            }
+        };
+        let (entries, wrong) = file::parse(&path, &text, settings);
+        faults.extend(wrong.into_iter().map(Fault::from));
+        let has_secret = entries.iter().any(|entry| settings.iter().any(|setting| setting.id() == entry.id && setting.is_secret()));
+        let is_for_all = fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
+        if has_secret && is_for_all {
+            self.warnings.push(format!("{0} holds secrets, and every user of this machine may read it: chmod o-rwx {0}", path.display()));
+        }
+        let entry = |entry: file::Entry| {
+            let texts = entry.values.into_iter().map(OsString::from).collect();
+            (entry.id, (texts, Source::File(path.clone(), entry.line)))
+        };
+        let values = entries.into_iter().map(entry).collect();
+        self.file = Some(path);
+        values
+    }
+
+    /// What was said, as its definitions read it.
+    fn parsed(&self) -> Result<Config, Fault> {
+        let command = Command::new("settings").no_binary_name(true).disable_help_flag(true).disable_version_flag(true);
+        let command = Config::augment_args(command).mut_args(|arg| {
+            let with_value = self.said.iter().find(|said| said.setting.id() == arg.get_id()).map(|said| said.setting.with_value());
+            with_value.unwrap_or(arg)
+        });
+        let given = self.said.iter().filter(|said| said.source != Source::Default);
+        let words = given.flat_map(|said| said.texts.iter().map(|text| said.setting.word(text)));
+        let parsed = command.try_get_matches_from(words).and_then(|matches| Config::from_arg_matches(&matches));
+        // each has been held against its definition, so this is a fault of the definitions; clap's own words could show a value
+        parsed.map_err(|error| Fault::Value("settings".to_owned(), error.kind().to_string()))
+    }
+}
+
+/// What a variable says, or the file that it names.
+fn variable(setting: &Setting, variables: &Variables, faults: &mut Vec<Fault>) -> Option<(Vec<OsString>, Source)> {
+    let name = setting.variable();
+    // files of variables leave open what nobody filled in
+    let in_file = setting.file_variable().and_then(|name| Some((variables.get(&name).filter(|path| !path.is_empty())?, name)));
+    let (value, name) = match (variables.get(&name).filter(|value| in_file.is_none() || !value.is_empty()), in_file) {
+        (Some(_), Some((_, file_name))) => {
+            faults.push(Fault::Twice(name, file_name));
+            return None;
+        }
+        (Some(value), None) => (value.clone(), name),
+        (None, Some((path, name))) => match read(Path::new(path)) {
+            // editors end files with a line's end, which is no part of a secret
+            Ok(text) => (OsString::from(text.trim_end_matches(['\r', '\n'])), name),
+            Err(why) => {
+                faults.push(Fault::Unreadable { by: name, path: path.into(), why });
+                return None;
+            }
+        },
+        (None, None) => return None,
+    };
+    match setting.check(&value) {
+        Ok(()) => Some((vec![value], Source::Variable(name))),
+        Err(why) => {
+            faults.push(Fault::Value(name, why));
+            None
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(format!("it has more than {MAX_FILE_BYTES} bytes"));
+    }
+    fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+/// Finds misspelt variables of the service among all.
+#[must_use]
+pub fn unknown(variables: &Variables, command: &Command) -> Vec<Fault> {
+    environment::check(variables.keys().map(String::as_str), command).into_iter().map(Fault::from).collect()
+}
+
+/// What a list holds, in one text.
+#[must_use]
+pub(super) fn joined(texts: &[OsString]) -> String {
+    texts.iter().map(|text| text.to_string_lossy()).collect::<Vec<_>>().join(",")
+}
