@@ -15,6 +15,7 @@ mod healthcheck;
 mod keys;
 mod operators;
 mod serve;
+mod settings;
 mod stop;
 mod store;
 
@@ -43,6 +44,7 @@ pub use self::{
     copy::copy,
     healthcheck::healthcheck,
     keys::{Said, keys},
+    settings::{Findings, check},
     stop::STOP_ENDS_WITHIN,
 };
 use crate::{

@@ -7,12 +7,15 @@ mod definition;
 mod examples;
 mod keys;
 
-use std::ffi::OsString;
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::keys::{KeysCommand, NewKey};
-use crate::config::{Config, DatabaseUrl, Fault, Layers, Variables, unknown};
+use crate::config::{Config, DatabaseUrl, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
 
 /// What the words of a command line say besides settings, which [`definition`] adds.
 #[derive(Parser, Debug)]
@@ -53,6 +56,13 @@ pub enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Check, show and document settings
+    #[command(after_long_help = examples::CONFIG)]
+    Config {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Look after keys: who may publish, follow and administer
     #[command(after_long_help = examples::KEYS)]
     Keys {
@@ -67,6 +77,25 @@ pub enum Command {
         #[command(subcommand)]
         command: LogCommand,
     },
+}
+
+/// What to do with settings.
+#[derive(Subcommand, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the settings, all of it; ends with 1 if anything is
+    ///
+    /// Reads flags, variables and the file as `chaincast serve` would, and every file that they name, and asks neither the store nor the network.
+    Check,
+    /// Show what is in force and where it comes from; no secret, and no password in a URL
+    ///
+    /// What is printed is a settings file, without the secrets.
+    Show {
+        /// Only what is not the default
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Print a settings file with everything that can be set, documented
+    Default,
 }
 
 /// What to do with the log.
@@ -101,28 +130,37 @@ impl Cli {
     #[must_use]
     pub fn from_process() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
-        Self::read(std::env::args_os(), &variables).unwrap_or_else(|refusal| refusal.exit())
+        let found = Path::new(FILE).exists().then(|| PathBuf::from(FILE));
+        Self::read(std::env::args_os(), &variables, found).unwrap_or_else(|refusal| refusal.exit())
     }
 
-    /// Reads a command line, an environment and the settings file that they name.
+    /// Reads a command line, an environment, and the settings file that they name, else the one that was `found`.
     ///
     /// # Errors
     /// [`Refusal`]: everything that is wrong with them; or a command line that asks for help.
-    pub fn read(words: impl IntoIterator<Item = impl Into<OsString> + Clone>, variables: &Variables) -> Result<Self, Refusal> {
+    pub fn read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        variables: &Variables,
+        found: Option<PathBuf>,
+    ) -> Result<Self, Refusal> {
         let definition = Self::definition();
         let matches = definition.clone().try_get_matches_from(words)?;
         let command = Words::from_arg_matches(&matches)?.command.unwrap_or_default();
-        let mut faults = match definition::reads_variables(&definition, &matches) {
-            true => unknown(variables, &definition),
-            false => Vec::new(),
-        };
-        let layers = match definition::flags(&definition, &matches)? {
-            None => Layers::default(),
-            Some((flags, file)) => Layers::read(&flags, variables, file.as_deref()).unwrap_or_else(|found| {
-                faults.extend(found);
-                Layers::default()
-            }),
-        };
+        let mut faults = Vec::new();
+        if definition::reads_variables(&definition, &matches) {
+            faults.extend(unknown(variables, &definition));
+        }
+        let mut layers = Layers::default();
+        if let Some((flags, named)) = definition::flags(&definition, &matches)? {
+            let by_variable =
+                || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
+            let by_flag = named.map(|path| ("--config".to_owned(), path));
+            let file = by_flag.or_else(by_variable).or_else(|| found.map(|path| ("found".to_owned(), path)));
+            match Layers::read(&flags, variables, file) {
+                Ok(read) => layers = read,
+                Err(found) => faults.extend(found),
+            }
+        }
         if faults.is_empty() { Ok(Self { command, config: layers.config.clone(), layers }) } else { Err(Refusal::Settings(faults)) }
     }
 
@@ -169,7 +207,7 @@ mod tests {
 
     /// Without the variables of whoever runs the tests.
     fn try_parse(texts: &[&str]) -> Result<Cli, String> {
-        Cli::read([&["chaincast"], texts].concat(), &Variables::new()).map_err(|refusal| match refusal {
+        Cli::read([&["chaincast"], texts].concat(), &Variables::new(), None).map_err(|refusal| match refusal {
             Refusal::Words(error) => error.to_string(),
             Refusal::Settings(faults) => format!("{faults:?}"),
         })
@@ -212,7 +250,7 @@ mod tests {
     #[test]
     fn a_variable_counts_where_it_is_read_alone() {
         let variables = |name: &str, value: &str| Variables::from([(name.to_owned(), value.into())]);
-        let read = |command: &str, variables| Cli::read(["chaincast", command], &variables);
+        let read = |command: &str, variables| Cli::read(["chaincast", command], &variables, None);
         assert_eq!(read("serve", variables("CHAINCAST_RING_EVENTS", "7")).expect("valid").config.hub.ring_events, 7);
         for (name, value) in [("CHAINCAST_RING_EVENTS", "none"), ("CHAINCAST_RING_EVENT", "7")] {
             assert!(matches!(read("serve", variables(name, value)), Err(Refusal::Settings(faults)) if faults.len() == 1), "{name}");

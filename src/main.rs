@@ -4,8 +4,8 @@ use std::{pin::pin, process::ExitCode};
 
 use chaincast::{
     app::{self, App},
-    cli::{Cli, Command, KeysCommand, LogCommand},
-    config::{Config, DatabaseUrl},
+    cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand},
+    config::{Config, DatabaseUrl, Layers, default_file},
     http::openapi,
     shutdown::Signals,
     telemetry,
@@ -15,13 +15,14 @@ use chaincast::{
 async fn main() -> ExitCode {
     let cli = Cli::from_process();
     let outcome = match cli.command_or_serve() {
-        Command::Serve => serve(cli.config).await,
+        Command::Serve => serve(cli.config, &cli.layers).await,
         Command::Openapi => {
             // ends with a newline of its own
             print!("{}", openapi::to_json());
             Ok(())
         }
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
+        Command::Config { command } => settings(&cli.layers, command),
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
@@ -35,8 +36,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, layers: &Layers) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
+    if let Some(file) = &layers.file {
+        tracing::info!(file = %file.display(), "settings were read from a file");
+    }
+    layers.warnings.iter().chain(&config.warnings()).for_each(|warning| tracing::warn!("{warning}"));
     let signals = Signals::listen()?;
     let mut stop = pin!(async {
         let signal = signals.requested().await;
@@ -48,6 +53,23 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         () = &mut stop => return Ok(()),
     };
     app.run_until_stopped(stop).await
+}
+
+fn settings(layers: &Layers, command: ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Default => print!("{}", default_file()),
+        ConfigCommand::Show { changed } => print!("{}", layers.show(changed)),
+        ConfigCommand::Check => {
+            let found = app::check(layers);
+            found.warnings.iter().for_each(|warning| eprintln!("chaincast: warning: {warning}"));
+            if let Some((last, faults)) = found.faults.split_last() {
+                faults.iter().for_each(|fault| eprintln!("chaincast: {fault}"));
+                anyhow::bail!("{last}");
+            }
+            println!("OK: {}", found.read);
+        }
+    }
+    Ok(())
 }
 
 async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {

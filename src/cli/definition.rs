@@ -34,6 +34,8 @@ fn takes(path: &[&str]) -> Takes {
         ["healthcheck"] => Takes::Showing(&["listen"]),
         ["keys", ..] => Takes::Showing(&["database-url", "secret"]),
         ["log", ..] => Takes::Showing(STORE),
+        // what serve takes, and serve's help shows it
+        ["config"] | ["config", "check" | "show"] => Takes::Showing(&[]),
         _ => Takes::None,
     }
 }

@@ -4,6 +4,8 @@ pub(super) const ROOT: &str = "\
 Examples:
   chaincast                                          serve on 127.0.0.1:3001, the log in data/chaincast.db
   curl -N 'localhost:3001/events/subscribe?all=true' follow every event
+  chaincast config default > chaincast.toml          every setting, documented, in a file to change
+  chaincast config check                             what is wrong with the settings, if anything
   chaincast COMMAND --help                           what a command does, with examples
 
 Settings are flags, variables and keys of a TOML file (--config, or chaincast.toml where the process stands): a flag wins over a variable, a variable
@@ -39,3 +41,9 @@ pub(super) const LOG: &str = "\
 Examples:
   chaincast log new-epoch --cause 'restored the backup of Monday'
   CHAINCAST_COPY_TO=postgres://chaincast:secret@db/chaincast chaincast log copy";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  chaincast config default > chaincast.toml
+  chaincast config check --config chaincast.toml
+  chaincast config show --changed";

@@ -24,6 +24,8 @@ use super::{
 pub const FILE_VARIABLE: &str = "CHAINCAST_CONFIG";
 /// The file that is read when none is named, if it is there: where the process stands, so that it is found by looking.
 pub const FILE: &str = "chaincast.toml";
+/// A file, and what names it.
+pub type NamedFile = (String, PathBuf);
 /// The largest file of settings or with a secret, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
@@ -109,15 +111,15 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Reads all layers; `file` is what a flag names.
+    /// Reads all layers.
     ///
     /// # Errors
     /// Every [`Fault`] of what was said.
-    pub fn read(flags: &Flags, variables: &Variables, file: Option<&Path>) -> Result<Self, Vec<Fault>> {
+    pub fn read(flags: &Flags, variables: &Variables, file: Option<NamedFile>) -> Result<Self, Vec<Fault>> {
         let settings = Setting::all();
         let mut faults = Vec::new();
         let mut layers = Self::default();
-        let mut in_file = layers.read_file(&settings, variables, file, &mut faults);
+        let mut in_file = file.map(|file| layers.read_file(&settings, file, &mut faults)).unwrap_or_default();
         for setting in settings {
             let given = match flags.get(setting.id()) {
                 Some(texts) => Some((texts.clone(), Source::Flag(setting.flag().to_owned()))),
@@ -131,6 +133,7 @@ impl Layers {
         if !faults.is_empty() {
             return Err(faults);
         }
+        layers.warn_of_flags();
         layers.config = layers.parsed().map_err(|fault| vec![fault])?;
         Ok(layers)
     }
@@ -139,19 +142,13 @@ impl Layers {
     fn read_file(
         &mut self,
         settings: &[Setting],
-        variables: &Variables,
-        named: Option<&Path>,
+        (by, path): NamedFile,
         faults: &mut Vec<Fault>,
     ) -> BTreeMap<String, (Vec<OsString>, Source)> {
-        let by_variable = || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE, PathBuf::from(path)));
-        let found = || Path::new(FILE).exists().then(|| (FILE, PathBuf::from(FILE)));
-        let Some((by, path)) = named.map(|path| ("--config", path.to_owned())).or_else(by_variable).or_else(found) else {
-            return BTreeMap::new();
-        };
         let text = match read(&path) {
             Ok(text) => text,
             Err(why) => {
-                faults.push(Fault::Unreadable { by: by.to_owned(), path, why });
+                faults.push(Fault::Unreadable { by, path, why });
                 return BTreeMap::new();
             }
         };
@@ -169,6 +166,17 @@ impl Layers {
         let values = entries.into_iter().map(entry).collect();
         self.file = Some(path);
         values
+    }
+
+    /// Other users of the machine see the words that a process was started with.
+    fn warn_of_flags(&mut self) {
+        for said in self.said.iter().filter(|said| said.is_masked()) {
+            if let Source::Flag(flag) = &said.source {
+                let (name, file) = (said.setting.variable(), said.setting.file_variable().unwrap_or_default());
+                self.warnings
+                    .push(format!("--{flag} holds a secret, and every user of this machine sees flags: set {name} or {file} instead"));
+            }
+        }
     }
 
     /// What was said, as its definitions read it.
@@ -230,8 +238,99 @@ pub fn unknown(variables: &Variables, command: &Command) -> Vec<Fault> {
     environment::check(variables.keys().map(String::as_str), command).into_iter().map(Fault::from).collect()
 }
 
-/// What a list holds, in one text.
-#[must_use]
-pub(super) fn joined(texts: &[OsString]) -> String {
-    texts.iter().map(|text| text.to_string_lossy()).collect::<Vec<_>>().join(",")
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    use super::*;
+
+    /// A file of this text with these rights, in a directory that lives as long as the first of both.
+    fn file(text: &str, mode: u32) -> (tempfile::TempDir, NamedFile) {
+        let dir = tempfile::TempDir::new().expect("a temporary directory");
+        let path = dir.path().join("c.toml");
+        let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&path).expect("writable");
+        std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
+        (dir, ("--config".to_owned(), path))
+    }
+
+    fn variables(variables: &[(&str, &str)]) -> Variables {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect()
+    }
+
+    fn flags(id: &str, value: &str) -> Flags {
+        Flags::from([(id.to_owned(), vec![value.into()])])
+    }
+
+    fn source(layers: &Layers, id: &str) -> String {
+        layers.said.iter().find(|said| said.setting.id() == id).expect("a setting").source.to_string()
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_a_variable_over_the_file_and_the_file_over_the_default() {
+        let (_dir, named) = file("[hub]\nring_events = 3\nring_bytes = 30\nmax_tenants = 300", 0o600);
+        let said = variables(&[("CHAINCAST_RING_EVENTS", "4"), ("CHAINCAST_RING_BYTES", "40")]);
+        let layers = Layers::read(&flags("ring_events", "5"), &said, Some(named.clone())).expect("valid");
+        let hub = &layers.config.hub;
+        assert_eq!((hub.ring_events, hub.ring_bytes, hub.max_tenants), (5, 40, 300));
+        assert_eq!(hub.max_connections, Config::default().hub.max_connections);
+        let sources = ["ring_events", "ring_bytes", "max_tenants", "max_connections"].map(|id| source(&layers, id));
+        let line = format!("file {}:4", named.1.display());
+        assert_eq!(sources, ["flag --ring-events", "variable CHAINCAST_RING_BYTES", line.as_str(), "default"]);
+        assert_eq!(layers.file, Some(named.1));
+    }
+
+    #[test]
+    fn what_a_file_turns_on_a_variable_turns_off() {
+        let (_dir, named) = file("[access]\ninsecure_open = true\nallowed_hosts = [\"a\", \"b\"]", 0o600);
+        let read = |said: &[(&str, &str)]| Layers::read(&Flags::new(), &variables(said), Some(named.clone())).expect("valid").config.access;
+        let access = read(&[]);
+        assert!(access.insecure_open);
+        assert_eq!(access.hosts(), ["a", "b"]);
+        assert!(!read(&[("CHAINCAST_INSECURE_OPEN", "no")]).insecure_open);
+        assert_eq!(read(&[("CHAINCAST_ALLOWED_HOSTS", "c,d")]).hosts(), ["c", "d"]);
+    }
+
+    #[test]
+    fn every_fault_of_every_layer_is_told_with_its_place_and_without_a_value() {
+        let (_dir, named) = file("[hub]\nring_events = 0\nring_byte = 1", 0o600);
+        let said = variables(&[("CHAINCAST_WORKERS", "hunter2"), ("CHAINCAST_SECRET_FILE", "/nonexistent/hunter")]);
+        let faults = Layers::read(&Flags::new(), &said, Some(named)).expect_err("refused");
+        let told: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        let parts =
+            ["c.toml:2: hub.ring_events", "c.toml:3: hub.ring_byte is", "CHAINCAST_WORKERS: must be", "CHAINCAST_SECRET_FILE: cannot read"];
+        assert_eq!(told.len(), parts.len(), "{told:?}");
+        assert!(told.iter().zip(parts).all(|(told, part)| told.contains(part)), "{told:?}");
+        assert!(!told.concat().contains("hunter2"), "{told:?}");
+        let nowhere = Layers::read(&Flags::new(), &Variables::new(), Some(("CHAINCAST_CONFIG".to_owned(), "/nonexistent/c".into())));
+        assert!(nowhere.expect_err("refused")[0].to_string().starts_with("CHAINCAST_CONFIG: cannot read /nonexistent/c"));
+    }
+
+    #[test]
+    fn a_secret_may_stand_in_a_file_that_a_variable_names() {
+        let (_dir, (_, path)) = file("open sesame\n", 0o600);
+        let path = path.to_str().expect("UTF-8");
+        let read = |said: &[(&str, &str)]| Layers::read(&Flags::new(), &variables(said), None);
+        let layers = read(&[("CHAINCAST_SECRET_FILE", path), ("DATABASE_URL_FILE", "")]).expect("valid");
+        assert_eq!(layers.config.credentials.secret.as_ref().map(super::super::Secret::expose), Some("open sesame"));
+        assert_eq!(source(&layers, "secret"), "variable CHAINCAST_SECRET_FILE");
+        assert!(read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "")]).is_ok(), "left open");
+        let twice = read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "x")]).expect_err("refused");
+        assert_eq!(twice, [Fault::Twice("CHAINCAST_SECRET".into(), "CHAINCAST_SECRET_FILE".into())]);
+    }
+
+    #[test]
+    fn who_may_read_a_secret_is_warned_of() {
+        let warnings = |text: &str, mode| {
+            let (_dir, named) = file(text, mode);
+            Layers::read(&Flags::new(), &Variables::new(), Some(named)).expect("valid").warnings
+        };
+        let secret = "[credentials]\nsecret = \"hunter2\"";
+        let told = warnings(secret, 0o644);
+        assert!(told.len() == 1 && told[0].contains("chmod o-rwx") && !told[0].contains("hunter2"), "{told:?}");
+        assert_eq!(warnings(secret, 0o640), [""; 0]);
+        assert_eq!(warnings("[hub]\nring_events = 7", 0o644), [""; 0]);
+        let flag = |id: &str, value: &str| Layers::read(&flags(id, value), &Variables::new(), None).expect("valid").warnings;
+        assert!(flag("jwt_secret", "hunter2")[0].contains("CHAINCAST_JWT_SECRET_FILE"));
+        assert_eq!(flag("database_url", "sqlite://x.db"), [""; 0]);
+    }
 }

@@ -199,6 +199,7 @@ impl Setting {
         match (self.kind(), error.source()) {
             (Kind::Boolean, _) => "must be true or false".to_owned(),
             (Kind::Number, Some(why)) if why.is::<std::num::ParseIntError>() => "must be a whole number".to_owned(),
+            (_, Some(why)) if why.to_string().contains("must") => why.to_string(),
             (_, Some(why)) => format!("{why} ({} is wanted)", self.value_name()),
             (_, None) => format!("must not be empty ({} is wanted)", self.value_name()),
         }
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_value_says_what_is_wanted() {
         let wrong = |name: &str, value: &str| named(name).check(OsStr::new(value)).expect_err("refused");
-        assert_eq!(wrong("hub.ring_events", "0"), "must be at least 1 (N is wanted)");
+        assert_eq!(wrong("hub.ring_events", "0"), "must be at least 1");
         assert_eq!(wrong("hub.heartbeat_seconds", "soon"), "must be a whole number");
         assert_eq!(wrong("server.listen", "3001"), "invalid socket address syntax (ADDRESS:PORT is wanted)");
         assert_eq!(wrong("telemetry.log_format", "jsn"), "must be one of pretty, json; did you mean json?");
