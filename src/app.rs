@@ -18,6 +18,7 @@ mod serve;
 mod settings;
 mod stop;
 mod store;
+mod token;
 
 use std::{
     future::Future,
@@ -46,6 +47,8 @@ pub use self::{
     keys::{Said, keys},
     settings::{Findings, check},
     stop::STOP_ENDS_WITHIN,
+    store::migrate,
+    token::{show_token, token},
 };
 use crate::{
     backplane::Backplane,

@@ -6,6 +6,7 @@
 mod definition;
 mod examples;
 mod keys;
+mod token;
 
 use std::{
     ffi::OsString,
@@ -14,7 +15,10 @@ use std::{
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub use self::keys::{KeysCommand, NewKey};
+pub use self::{
+    keys::{KeysCommand, NewKey},
+    token::{NewToken, TokenCommand},
+};
 use crate::config::{Config, DatabaseUrl, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
 
 /// What the words of a command line say besides settings, which [`definition`] adds.
@@ -56,6 +60,13 @@ pub enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Print a shell's completions of commands and flags
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
     /// Check, show and document settings
     #[command(after_long_help = examples::CONFIG)]
     Config {
@@ -69,6 +80,29 @@ pub enum Command {
         /// What to do with them.
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Make a token for development and tests, signed with CHAINCAST_JWT_SECRET
+    ///
+    /// Prints the token alone. Issuer, audience and the names of claims are as the service's own settings want them, and no token is printed that the
+    /// service would refuse. Where CHAINCAST_JWT_SECRET is not set, tokens are the identity provider's to make.
+    #[command(after_long_help = examples::TOKEN, args_conflicts_with_subcommands = true)]
+    Token {
+        /// What it may do.
+        #[command(flatten)]
+        wanted: Box<NewToken>,
+        /// Something else.
+        #[command(subcommand)]
+        command: Option<TokenCommand>,
+    },
+    /// Bring the store's schema up to this version's, as a start does
+    ///
+    /// For deployments that change the database in a step of its own: instances of the version before go on meanwhile. Says from which migration to
+    /// which; makes the store when there is none.
+    #[command(after_long_help = examples::MIGRATE)]
+    Migrate {
+        /// Change nothing; end with 1 when there is something to do
+        #[arg(long)]
+        check: bool,
     },
     /// Look after the log
     #[command(after_long_help = examples::LOG)]

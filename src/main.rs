@@ -4,7 +4,7 @@ use std::{pin::pin, process::ExitCode};
 
 use chaincast::{
     app::{self, App},
-    cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand},
+    cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand, TokenCommand},
     config::{Config, DatabaseUrl, Layers, default_file},
     http::openapi,
     shutdown::Signals,
@@ -23,6 +23,13 @@ async fn main() -> ExitCode {
         }
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
         Command::Config { command } => settings(&cli.layers, command),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::definition(), "chaincast", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.map(|token| println!("{token}")),
+        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
+        Command::Migrate { check } => migrate(cli.config, check).await,
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
@@ -81,6 +88,18 @@ async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     if let Some(text) = said.out {
         println!("{text}");
     }
+    Ok(())
+}
+
+fn show_token(token: Option<String>) -> anyhow::Result<()> {
+    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), Ok)?;
+    println!("{}", app::show_token(&token)?);
+    Ok(())
+}
+
+async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry)?;
+    println!("{}", app::migrate(&config, check).await?);
     Ok(())
 }
 

@@ -33,7 +33,8 @@ fn takes(path: &[&str]) -> Takes {
         [] | ["serve"] => Takes::All,
         ["healthcheck"] => Takes::Showing(&["listen"]),
         ["keys", ..] => Takes::Showing(&["database-url", "secret"]),
-        ["log", ..] => Takes::Showing(STORE),
+        ["log", ..] | ["migrate"] => Takes::Showing(STORE),
+        ["token"] => Takes::Showing(&["jwt-secret", "jwt-issuer", "jwt-audience"]),
         // what serve takes, and serve's help shows it
         ["config"] | ["config", "check" | "show"] => Takes::Showing(&[]),
         _ => Takes::None,

@@ -47,3 +47,24 @@ Examples:
   chaincast config default > chaincast.toml
   chaincast config check --config chaincast.toml
   chaincast config show --changed";
+
+pub(super) const TOKEN: &str = "\
+Examples:
+  export CHAINCAST_JWT_SECRET=$(openssl rand -base64 48)       # the same for the service
+  TOKEN=$(chaincast token --sub ann --users self --topics 'market.**')
+  TOKEN=$(chaincast token --all --publish-types '**' --expires-in 7d)
+  TOKEN=$(chaincast token --sub ops --tenant acme --admin)
+  curl -N localhost:3001/events/subscribe?users=ann -H \"Authorization: Bearer $TOKEN\"
+  echo \"$TOKEN\" | chaincast token show";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  chaincast migrate
+  chaincast migrate --check && echo 'nothing to do'
+  DATABASE_URL=postgres://chaincast:secret@db/chaincast chaincast migrate";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  chaincast completions bash > ~/.local/share/bash-completion/completions/chaincast
+  chaincast completions zsh > ~/.zfunc/_chaincast              # a directory of $fpath
+  chaincast completions fish > ~/.config/fish/completions/chaincast.fish";
