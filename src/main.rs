@@ -16,18 +16,12 @@ async fn main() -> ExitCode {
     let cli = Cli::from_process();
     let outcome = match cli.command_or_serve() {
         Command::Serve => serve(cli.config, &cli.layers).await,
-        Command::Openapi => {
-            // ends with a newline of its own
-            print!("{}", openapi::to_json());
-            Ok(())
-        }
+        // ends with a newline of its own
+        Command::Openapi => print(&openapi::to_json()),
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
         Command::Config { command } => settings(&cli.layers, command),
-        Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::definition(), "chaincast", &mut std::io::stdout());
-            Ok(())
-        }
-        Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.map(|token| println!("{token}")),
+        Command::Completions { shell } => completions(shell),
+        Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.and_then(|token| print(&(token + "\n"))),
         Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
         Command::Migrate { check } => migrate(cli.config, check).await,
         Command::Keys { command } => keys(cli.config, command).await,
@@ -62,10 +56,27 @@ async fn serve(config: Config, layers: &Layers) -> anyhow::Result<()> {
     app.run_until_stopped(stop).await
 }
 
+/// Writes to standard output, whose reader may have seen enough.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::definition(), "chaincast", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
 fn settings(layers: &Layers, command: ConfigCommand) -> anyhow::Result<()> {
     match command {
-        ConfigCommand::Default => print!("{}", default_file()),
-        ConfigCommand::Show { changed } => print!("{}", layers.show(changed)),
+        ConfigCommand::Default => print(&default_file())?,
+        ConfigCommand::Show { changed } => print(&layers.show(changed))?,
         ConfigCommand::Check => {
             let found = app::check(layers);
             found.warnings.iter().for_each(|warning| eprintln!("chaincast: warning: {warning}"));

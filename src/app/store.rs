@@ -58,14 +58,14 @@ pub async fn migrate(config: &config::Config, check: bool) -> anyhow::Result<Str
     let database = settings.database()?;
     let before = patiently(&database, async || schema(&database, settings.database_deadline()).await).await?;
     let pending = before.pending.join(", ");
-    anyhow::ensure!(!check || before.pending.is_empty(), "{database} is at {}, to be applied: {pending}", at(before.at));
+    anyhow::ensure!(!check || before.pending.is_empty(), "{database} has {}; to be applied: {pending}", at(before.at));
     if !check {
         // as a start does, with all that it looks at besides
         open(settings).await?.close().await;
     }
     let newer = before.at.is_some_and(|at| at > before.known);
     Ok(match (before.pending.is_empty(), newer) {
-        (false, _) => format!("{database}: from {} to {}, applied: {pending}", at(before.at), at(Some(before.known))),
+        (false, _) => format!("{database}: from {} to {}; applied: {pending}", at(before.at), at(Some(before.known))),
         (true, false) => format!("{database} is at {}, as this version wants it", at(before.at)),
         (true, true) => {
             format!("{database} is at {}, of a newer version; this one knows {}", at(before.at), at(Some(before.known)))
@@ -74,7 +74,7 @@ pub async fn migrate(config: &config::Config, check: bool) -> anyhow::Result<Str
 }
 
 fn at(migration: Option<i64>) -> String {
-    migration.map_or_else(|| "nothing".to_owned(), |migration| format!("migration {migration:04}"))
+    migration.map_or_else(|| "no schema".to_owned(), |migration| format!("migration {migration:04}"))
 }
 
 async fn schema(database: &Database, deadline: Duration) -> Result<Schema, LogError> {
