@@ -15,8 +15,10 @@ mod healthcheck;
 mod keys;
 mod operators;
 mod serve;
+mod settings;
 mod stop;
 mod store;
+mod token;
 
 use std::{
     future::Future,
@@ -43,7 +45,10 @@ pub use self::{
     copy::copy,
     healthcheck::healthcheck,
     keys::{Said, keys},
+    settings::{Findings, check},
     stop::STOP_ENDS_WITHIN,
+    store::migrate,
+    token::{show_token, token},
 };
 use crate::{
     backplane::Backplane,
@@ -200,7 +205,7 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
     } else {
         tracing::info!("credentials are asked for: tokens as they are configured, and the keys in the store");
     }
-    let spare = 512 + config.server.workers as u64 * 8;
+    let spare = 512 + config.server.workers() as u64 * 8;
     if (config.hub.max_connections as u64).saturating_add(spare) > descriptors {
         tracing::warn!(
             descriptors,
@@ -208,7 +213,7 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
             "fewer files may be open than connections are allowed: raise `ulimit -n`"
         );
     }
-    tracing::info!(workers = config.server.workers, store = log.kind(), "listening on http://{address}");
+    tracing::info!(workers = config.server.workers(), store = log.kind(), "listening on http://{address}");
 }
 
 /// Starts a new numbering of every log in the store that the settings name, which must exist: what a restore from a backup has to end with. Says what

@@ -1,22 +1,43 @@
-//! The command line: what to do, and every setting as a flag. Flags win over variables, variables over defaults.
+//! The command line: what to do, and every setting as a flag where it is of use.
+//!
+//! Which command takes and shows which settings stands in [`definition`], their layers are [`crate::config`]'s. Each command's long help ends with
+//! something to paste ([`examples`]).
 
+mod definition;
+mod examples;
 mod keys;
+mod token;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub use self::keys::{KeysCommand, NewKey};
-use crate::config::{Config, DatabaseUrl, environment};
+pub use self::{
+    keys::{KeysCommand, NewKey},
+    token::{NewToken, TokenCommand},
+};
+use crate::config::{Config, DatabaseUrl, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
 
-/// Real-time blockchain events over Server-Sent Events
-#[derive(Parser, Clone, Debug, PartialEq, Eq)]
-#[command(name = "chaincast", version)]
-pub struct Cli {
+/// What the words of a command line say besides settings, which [`definition`] adds.
+#[derive(Parser, Debug)]
+#[command(name = "chaincast", version, about = "Real-time blockchain events over Server-Sent Events", after_long_help = examples::ROOT)]
+struct Words {
     /// What to do.
     #[command(subcommand)]
     command: Option<Command>,
-    /// With which settings.
-    #[command(flatten)]
+}
+
+/// What to do, and with which settings.
+#[derive(Clone, Debug)]
+pub struct Cli {
+    command: Command,
+    /// With which settings; the defaults for a command that takes none.
     pub config: Config,
+    /// Where they come from.
+    pub layers: Layers,
 }
 
 /// What to do.
@@ -24,32 +45,94 @@ pub struct Cli {
 pub enum Command {
     /// Serve; the default
     #[default]
+    #[command(after_long_help = examples::SERVE)]
     Serve,
     /// Print the OpenAPI document
+    #[command(after_long_help = examples::OPENAPI)]
     Openapi,
     /// Print the AsyncAPI document, which describes what comes over a stream
+    #[command(after_long_help = examples::ASYNCAPI)]
     Asyncapi,
     /// Ask the instance with the same settings whether it is ready; ends with 0 if it is, with 1 if not
     ///
     /// For health checks of containers that have no other client. It asks at CHAINCAST_LISTEN, or on loopback where that is every address of this
     /// machine, prints the answer, and waits for it for three seconds at most.
+    #[command(after_long_help = examples::HEALTHCHECK)]
     Healthcheck {
         /// Ask only whether the process answers: what restarts it must not ask for more
         #[arg(long)]
         live: bool,
     },
+    /// Print a shell's completions of commands and flags
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Check, show and document settings
+    #[command(after_long_help = examples::CONFIG)]
+    Config {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Look after keys: who may publish, follow and administer
+    #[command(after_long_help = examples::KEYS)]
     Keys {
         /// What to do with them.
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Make a token for development and tests, signed with CHAINCAST_JWT_SECRET
+    ///
+    /// Prints the token alone. Issuer, audience and the names of claims are as the service's own settings want them, and no token is printed that the
+    /// service would refuse. Where CHAINCAST_JWT_SECRET is not set, tokens are the identity provider's to make.
+    #[command(after_long_help = examples::TOKEN, args_conflicts_with_subcommands = true)]
+    Token {
+        /// What it may do.
+        #[command(flatten)]
+        wanted: Box<NewToken>,
+        /// Something else.
+        #[command(subcommand)]
+        command: Option<TokenCommand>,
+    },
+    /// Bring the store's schema up to this version's, as a start does
+    ///
+    /// For deployments that change the database in a step of its own: instances of the version before go on meanwhile. Says from which migration to
+    /// which; makes the store when there is none.
+    #[command(after_long_help = examples::MIGRATE)]
+    Migrate {
+        /// Change nothing; end with 1 when there is something to do
+        #[arg(long)]
+        check: bool,
+    },
     /// Look after the log
+    #[command(after_long_help = examples::LOG)]
     Log {
         /// What to do with it.
         #[command(subcommand)]
         command: LogCommand,
     },
+}
+
+/// What to do with settings.
+#[derive(Subcommand, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigCommand {
+    /// Say what is wrong with the settings, all of it; ends with 1 if anything is
+    ///
+    /// Reads flags, variables and the file as `chaincast serve` would, and every file that they name, and asks neither the store nor the network.
+    Check,
+    /// Show what is in force and where it comes from; no secret, and no password in a URL
+    ///
+    /// What is printed is a settings file, without the secrets.
+    Show {
+        /// Only what is not the default
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Print a settings file with everything that can be set, documented
+    Default,
 }
 
 /// What to do with the log.
@@ -74,40 +157,97 @@ pub enum LogCommand {
 }
 
 impl Cli {
-    /// The definition, with every setting taken before and behind a command.
+    /// The definition: every command with the settings that it takes.
     #[must_use]
     pub fn definition() -> clap::Command {
-        Self::command().mut_args(|setting| setting.global(true))
+        definition::with_settings(Words::command())
     }
 
-    /// Reads the command line and the environment of this process; ends it, with a message, when they cannot be read.
+    /// Reads the command line, the environment of this process and the settings file; ends the process, with a message, when they cannot be read.
     #[must_use]
     pub fn from_process() -> Self {
-        let command = Self::definition();
-        let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        if let Err(unknown) = environment::check(names, &command) {
-            Self::definition().error(clap::error::ErrorKind::InvalidValue, unknown).exit();
+        let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
+        let found = Path::new(FILE).exists().then(|| PathBuf::from(FILE));
+        Self::read(std::env::args_os(), &variables, found).unwrap_or_else(|refusal| refusal.exit())
+    }
+
+    /// Reads a command line, an environment, and the settings file that they name, else the one that was `found`.
+    ///
+    /// # Errors
+    /// [`Refusal`]: everything that is wrong with them; or a command line that asks for help.
+    pub fn read(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        variables: &Variables,
+        found: Option<PathBuf>,
+    ) -> Result<Self, Refusal> {
+        let definition = Self::definition();
+        let matches = definition.clone().try_get_matches_from(words)?;
+        let command = Words::from_arg_matches(&matches)?.command.unwrap_or_default();
+        let mut faults = Vec::new();
+        if definition::reads_variables(&definition, &matches) {
+            faults.extend(unknown(variables, &definition));
         }
-        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let mut layers = Layers::default();
+        if let Some((flags, named)) = definition::flags(&definition, &matches)? {
+            let by_variable =
+                || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
+            let by_flag = named.map(|path| ("--config".to_owned(), path));
+            let file = by_flag.or_else(by_variable).or_else(|| found.map(|path| ("found".to_owned(), path)));
+            match Layers::read(&flags, variables, file) {
+                Ok(read) => layers = read,
+                Err(found) => faults.extend(found),
+            }
+        }
+        if faults.is_empty() { Ok(Self { command, config: layers.config.clone(), layers }) } else { Err(Refusal::Settings(faults)) }
     }
 
     /// What to do.
     #[must_use]
     pub fn command_or_serve(&self) -> Command {
-        self.command.clone().unwrap_or_default()
+        self.command.clone()
+    }
+}
+
+/// Why a command line is not followed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// It cannot be read, or asks for help.
+    Words(Box<clap::Error>),
+    /// Settings are wrong.
+    Settings(Vec<Fault>),
+}
+
+impl From<clap::Error> for Refusal {
+    fn from(error: clap::Error) -> Self {
+        Self::Words(Box::new(error))
+    }
+}
+
+impl Refusal {
+    /// Says it, and ends the process.
+    fn exit(self) -> ! {
+        match self {
+            Self::Words(error) => error.exit(),
+            Self::Settings(faults) => {
+                faults.iter().for_each(|fault| eprintln!("chaincast: {fault}"));
+                std::process::exit(1);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::builder::Resettable;
+    use clap::error::ErrorKind;
 
     use super::*;
 
     /// Without the variables of whoever runs the tests.
-    fn try_parse(texts: &[&str]) -> Result<Cli, clap::Error> {
-        let definition = Cli::definition().mut_args(|setting| setting.env(Resettable::Reset));
-        Cli::from_arg_matches(&definition.try_get_matches_from([&["chaincast"], texts].concat())?)
+    fn try_parse(texts: &[&str]) -> Result<Cli, String> {
+        Cli::read([&["chaincast"], texts].concat(), &Variables::new(), None).map_err(|refusal| match refusal {
+            Refusal::Words(error) => error.to_string(),
+            Refusal::Settings(faults) => format!("{faults:?}"),
+        })
     }
 
     fn parse(texts: &[&str]) -> Cli {
@@ -137,6 +277,78 @@ mod tests {
     }
 
     #[test]
+    fn what_the_service_is_set_to_is_refused_where_it_would_not_count() {
+        let refusal = try_parse(&["--ring-events", "7", "openapi"]).expect_err("refused");
+        assert!(refusal.contains("--ring-events is a setting of the service, and `openapi` takes none"), "{refusal}");
+        assert!(try_parse(&["openapi", "--ring-events", "7"]).is_err());
+        assert!(try_parse(&["--config", "x.toml", "openapi"]).is_err());
+    }
+
+    #[test]
+    fn a_variable_counts_where_it_is_read_alone() {
+        let variables = |name: &str, value: &str| Variables::from([(name.to_owned(), value.into())]);
+        let read = |command: &str, variables| Cli::read(["chaincast", command], &variables, None);
+        assert_eq!(read("serve", variables("CHAINCAST_RING_EVENTS", "7")).expect("valid").config.hub.ring_events, 7);
+        for (name, value) in [("CHAINCAST_RING_EVENTS", "none"), ("CHAINCAST_RING_EVENT", "7")] {
+            assert!(matches!(read("serve", variables(name, value)), Err(Refusal::Settings(faults)) if faults.len() == 1), "{name}");
+            assert!(read("openapi", variables(name, value)).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn help_shows_what_a_command_uses() {
+        let help = |path: &[&str], long: bool| {
+            let mut command = Cli::definition();
+            command.build();
+            let found = path.iter().fold(&mut command, |command, name| command.find_subcommand_mut(name).expect("there"));
+            if long { found.render_long_help().to_string() } else { found.render_help().to_string() }
+        };
+        let all = ["--ring-events", "--jwt-secret", "CHAINCAST_JWT_SECRET_FILE", "--config", "Subscriptions:", "Several instances:"];
+        for path in [&[][..], &["serve"]] {
+            all.iter().for_each(|word| assert!(help(path, true).contains(word), "{path:?} has no {word}"));
+            let short = help(path, false);
+            assert!(short.contains("--listen") && !short.contains("--ring-events") && short.lines().count() < 40, "{short}");
+        }
+        for path in [&["keys", "create"][..], &["log", "copy"]] {
+            assert!(help(path, true).contains("--database-url") && !help(path, true).contains("--ring-events"), "{path:?}");
+        }
+        assert!(!help(&["openapi"], true).contains("--config"));
+    }
+
+    /// The words of an example, up to where a shell would do something else with it; none where it is not one of ours.
+    fn example(line: &str) -> Vec<String> {
+        let line = line.split("   ").next().unwrap_or_default().trim_end_matches(')');
+        let Some(at) = line.find("chaincast ").filter(|at| *at == 0 || line[..*at].ends_with(['(', ' '])) else { return Vec::new() };
+        let quoted = line[at..].split('\'').enumerate().flat_map(|(n, part)| match n % 2 {
+            0 => part.split_whitespace().map(str::to_owned).collect(),
+            _ => vec![part.to_owned()],
+        });
+        quoted.take_while(|word| !["|", ">", "<", "&&"].contains(&word.as_str())).collect()
+    }
+
+    #[test]
+    fn every_command_has_examples_that_are_understood() {
+        let definition = Cli::definition();
+        let mut understood = 0;
+        for command in std::iter::once(&definition).chain(definition.get_subcommands()) {
+            let name = command.get_name();
+            let text = command.get_after_long_help().unwrap_or_else(|| panic!("{name} has no examples")).to_string();
+            assert!(text.starts_with("Examples:\n"), "{name}");
+            for words in text.lines().map(example).filter(|words| !words.is_empty() && !words.contains(&"COMMAND".to_owned())) {
+                // what a variable of the same line says is not read here
+                let refused = definition
+                    .clone()
+                    .try_get_matches_from(&words)
+                    .err()
+                    .filter(|error| error.kind() != ErrorKind::MissingRequiredArgument);
+                assert!(refused.is_none(), "{words:?}: {refused:?}");
+                understood += 1;
+            }
+        }
+        assert!(understood > 10, "{understood}");
+    }
+
+    #[test]
     fn a_copy_must_say_where_to() {
         let cli = parse(&["log", "copy", "--to", "postgres://u:open-sesame@h/d"]);
         assert_eq!(
@@ -153,7 +365,7 @@ mod tests {
             Command::Keys { command: KeysCommand::Create(key) } => Ok(*key),
             other => panic!("{other:?}"),
         };
-        let asked: Result<NewKey, clap::Error> = order(&["--publish-types", "a.*,b", "--source", "s", "--admin", "--expires-in-days", "9"]);
+        let asked: Result<NewKey, String> = order(&["--publish-types", "a.*,b", "--source", "s", "--admin", "--expires-in-days", "9"]);
         let asked = asked.expect("valid");
         assert_eq!(
             (asked.publish_types, asked.source, asked.admin, asked.expires_in_days),
@@ -176,7 +388,7 @@ mod tests {
     #[test]
     fn no_message_shows_a_password() {
         let texts = ["--database-url", "mysql://u:secret@h/d", "--workers", "0"];
-        let message = try_parse(&texts).expect_err("no workers").to_string();
+        let message = try_parse(&texts).expect_err("no workers");
         assert!(!message.contains("secret"), "{message}");
     }
 }

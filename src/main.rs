@@ -4,8 +4,8 @@ use std::{pin::pin, process::ExitCode};
 
 use chaincast::{
     app::{self, App},
-    cli::{Cli, Command, KeysCommand, LogCommand},
-    config::{Config, DatabaseUrl},
+    cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand, TokenCommand},
+    config::{Config, DatabaseUrl, Layers, default_file},
     http::{asyncapi, openapi},
     shutdown::Signals,
     telemetry,
@@ -15,17 +15,16 @@ use chaincast::{
 async fn main() -> ExitCode {
     let cli = Cli::from_process();
     let outcome = match cli.command_or_serve() {
-        Command::Serve => serve(cli.config).await,
-        Command::Openapi => {
-            // ends with a newline of its own
-            print!("{}", openapi::to_json());
-            Ok(())
-        }
-        Command::Asyncapi => {
-            print!("{}", asyncapi::to_json());
-            Ok(())
-        }
+        Command::Serve => serve(cli.config, &cli.layers).await,
+        // ends with a newline of its own
+        Command::Openapi => print(&openapi::to_json()),
+        Command::Asyncapi => print(&asyncapi::to_json()),
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
+        Command::Config { command } => settings(&cli.layers, command),
+        Command::Completions { shell } => completions(shell),
+        Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.and_then(|token| print(&(token + "\n"))),
+        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
+        Command::Migrate { check } => migrate(cli.config, check).await,
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
@@ -39,8 +38,12 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, layers: &Layers) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
+    if let Some(file) = &layers.file {
+        tracing::info!(file = %file.display(), "settings were read from a file");
+    }
+    layers.warnings.iter().chain(&config.warnings()).for_each(|warning| tracing::warn!("{warning}"));
     let signals = Signals::listen()?;
     let mut stop = pin!(async {
         let signal = signals.requested().await;
@@ -54,6 +57,40 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     app.run_until_stopped(stop).await
 }
 
+/// Writes to standard output, whose reader may have seen enough.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::definition(), "chaincast", &mut text);
+    print(&String::from_utf8_lossy(&text))
+}
+
+fn settings(layers: &Layers, command: ConfigCommand) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Default => print(&default_file())?,
+        ConfigCommand::Show { changed } => print(&layers.show(changed))?,
+        ConfigCommand::Check => {
+            let found = app::check(layers);
+            found.warnings.iter().for_each(|warning| eprintln!("chaincast: warning: {warning}"));
+            if let Some((last, faults)) = found.faults.split_last() {
+                faults.iter().for_each(|fault| eprintln!("chaincast: {fault}"));
+                anyhow::bail!("{last}");
+            }
+            println!("OK: {}", found.read);
+        }
+    }
+    Ok(())
+}
+
 async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     telemetry::init(&config.telemetry)?;
     let said = app::keys(&config, command, &user()).await?;
@@ -63,6 +100,18 @@ async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     if let Some(text) = said.out {
         println!("{text}");
     }
+    Ok(())
+}
+
+fn show_token(token: Option<String>) -> anyhow::Result<()> {
+    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), Ok)?;
+    println!("{}", app::show_token(&token)?);
+    Ok(())
+}
+
+async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
+    telemetry::init(&config.telemetry)?;
+    println!("{}", app::migrate(&config, check).await?);
     Ok(())
 }
 

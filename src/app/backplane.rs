@@ -24,9 +24,6 @@ pub(super) enum Choice {
 /// Which store it is makes no difference: several processes may share a file as well.
 pub(super) fn choose(config: &Config) -> anyhow::Result<Choice> {
     let settings = &config.backplane;
-    if settings.kind() != BackplaneKind::Redis && settings.redis().is_some() {
-        tracing::warn!("REDIS_URL is not used, since CHAINCAST_BACKPLANE names something else: limits count on each instance alone");
-    }
     match settings.kind() {
         BackplaneKind::Redis => {
             let url = settings.redis().ok_or(ConfigError::NoRedis)?;

@@ -97,7 +97,7 @@ pub(super) fn serve(
     let socket = SocketSettings::patient_for(config.hub.no_progress() + config.hub.heartbeat());
     let terms = terms(config);
     let server = actix_server::Server::build()
-        .workers(config.server.workers)
+        .workers(config.server.workers())
         // streams are counted by the hubs; this bounds what has not become one
         .max_concurrent_connections(config.hub.max_connections)
         .shutdown_timeout(CONNECTIONS_END_WITHIN_SECONDS)

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::{
     config::{self, Database},
-    log::{LogError, PostgresLog, PostgresSettings, SqliteLog, SqliteSettings, Store},
+    log::{LogError, PostgresLog, PostgresSettings, Schema, SqliteLog, SqliteSettings, Store},
 };
 
 /// How long a start waits for a store that is not there yet: databases often start together with those who need them.
@@ -28,11 +28,16 @@ pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<
 /// Opens the store and brings its schema up to date.
 pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
     let database = settings.database()?;
+    patiently(&database, async || try_open(&database, settings.database_deadline()).await).await
+}
+
+/// Tries until the store is there, for a while.
+async fn patiently<T>(database: &Database, attempt: impl AsyncFn() -> Result<T, LogError>) -> anyhow::Result<T> {
     let deadline = Instant::now() + PATIENCE;
     let mut told = false;
     loop {
-        match try_open(&database, settings.database_deadline()).await {
-            Ok(log) => return Ok(log),
+        match attempt().await {
+            Ok(done) => return Ok(done),
             Err(error @ LogError::Unavailable(_)) if Instant::now() < deadline => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(store = %database, %error, patience_seconds = PATIENCE.as_secs(), "waiting for the store");
@@ -40,6 +45,45 @@ pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Store
                 sleep(PAUSE).await;
             }
             Err(error) => return Err(error).with_context(|| format!("cannot open the log in {database}")),
+        }
+    }
+}
+
+/// Brings the schema of the store up to date, or with `check` only finds out whether it is. Says what it did.
+///
+/// # Errors
+/// The store cannot be reached or changed; with `check`, that there is something to do.
+pub async fn migrate(config: &config::Config, check: bool) -> anyhow::Result<String> {
+    let settings = &config.log;
+    let database = settings.database()?;
+    let before = patiently(&database, async || schema(&database, settings.database_deadline()).await).await?;
+    let pending = before.pending.join(", ");
+    anyhow::ensure!(!check || before.pending.is_empty(), "{database} has {}; to be applied: {pending}", at(before.at));
+    if !check {
+        // as a start does, with all that it looks at besides
+        open(settings).await?.close().await;
+    }
+    let newer = before.at.is_some_and(|at| at > before.known);
+    Ok(match (before.pending.is_empty(), newer) {
+        (false, _) => format!("{database}: from {} to {}; applied: {pending}", at(before.at), at(Some(before.known))),
+        (true, false) => format!("{database} is at {}, as this version wants it", at(before.at)),
+        (true, true) => {
+            format!("{database} is at {}, of a newer version; this one knows {}", at(before.at), at(Some(before.known)))
+        }
+    })
+}
+
+fn at(migration: Option<i64>) -> String {
+    migration.map_or_else(|| "no schema".to_owned(), |migration| format!("migration {migration:04}"))
+}
+
+async fn schema(database: &Database, deadline: Duration) -> Result<Schema, LogError> {
+    match database {
+        Database::Sqlite(path) => {
+            SqliteLog::schema(path, &SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await
+        }
+        Database::Postgres(url) => {
+            PostgresLog::schema(url, &PostgresSettings { statement_timeout: deadline, ..PostgresSettings::default() }).await
         }
     }
 }

@@ -22,7 +22,9 @@ pub use access::{
     Tokens, anonymous_rights,
 };
 pub use error::AuthError;
-pub use jwt::{Authorities, Claims, JwksSettings, Jwt, JwtConfigError, JwtSettings, KeyFault, TokenError};
+pub use jwt::{
+    Authorities, Claims, JwksSettings, Jwt, JwtConfigError, JwtSettings, KeyFault, MintError, TokenError, WantedToken, claims_unverified,
+};
 pub use key::KEY_PREFIX;
 pub use principal::{Credential, Principal};
 pub use rights::{Denied, NotYours, Publish, Rights, RightsError, Role, Subscribe};

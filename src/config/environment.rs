@@ -2,6 +2,8 @@
 //!
 //! What settings there are is asked of the command line's definition, so there is no second list.
 
+use super::{layers::FILE_VARIABLE, setting::Setting};
+
 /// What every variable of the service starts with, but for those that are everyone's, such as `DATABASE_URL`.
 pub const PREFIX: &str = "CHAINCAST_";
 /// What variables of the tests start with: they stand in the environment of whoever develops, and are none of the service's business.
@@ -17,29 +19,41 @@ pub struct UnknownVariable {
     pub suggestion: Option<String>,
 }
 
-/// Checks the names of variables against those that `command` reads.
-///
-/// # Errors
-/// The first [`UnknownVariable`].
-pub fn check(names: impl IntoIterator<Item = String>, command: &clap::Command) -> Result<(), UnknownVariable> {
+/// Checks the names of variables against those that `command` and the settings read.
+#[must_use]
+pub fn check<'a>(names: impl IntoIterator<Item = &'a str>, command: &clap::Command) -> Vec<UnknownVariable> {
     let known = variables(command);
-    match names.into_iter().find(|name| name.starts_with(PREFIX) && !name.starts_with(TESTS) && !known.contains(name)) {
-        Some(name) => Err(UnknownVariable { suggestion: closest(&name, &known), name }),
-        None => Ok(()),
-    }
+    let unknown =
+        names.into_iter().filter(|name| name.starts_with(PREFIX) && !name.starts_with(TESTS) && !known.iter().any(|known| known == name));
+    unknown.map(|name| UnknownVariable { suggestion: meant(name, &known), name: name.to_owned() }).collect()
 }
 
-/// The variables that `command` and the commands below it read.
+/// The variables of the settings, and those that `command` and the commands below it read.
 #[must_use]
 pub fn variables(command: &clap::Command) -> Vec<String> {
-    let own = command.get_arguments().filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy().into_owned());
-    own.chain(command.get_subcommands().flat_map(variables)).collect()
+    let settings = Setting::all();
+    let of_settings = settings.iter().flat_map(|setting| [Some(setting.variable()), setting.file_variable()]).flatten();
+    let mut all: Vec<String> = of_settings.chain([FILE_VARIABLE.to_owned()]).collect();
+    add_variables(command, &mut all);
+    all
 }
 
-fn closest(name: &str, known: &[String]) -> Option<String> {
-    let distance = |candidate: &&String| strsim::levenshtein(&name[PREFIX.len()..], candidate.strip_prefix(PREFIX).unwrap_or(candidate));
+fn add_variables(command: &clap::Command, all: &mut Vec<String>) {
+    all.extend(command.get_arguments().filter_map(clap::Arg::get_env).map(|name| name.to_string_lossy().into_owned()));
+    command.get_subcommands().for_each(|below| add_variables(below, all));
+}
+
+fn meant(name: &str, known: &[String]) -> Option<String> {
+    let own: Vec<&str> = known.iter().map(|known| known.strip_prefix(PREFIX).unwrap_or(known)).collect();
+    let meant = closest(&name[PREFIX.len()..], &own)?;
+    known.iter().find(|known| known.strip_prefix(PREFIX).unwrap_or(known) == meant).cloned()
+}
+
+/// The candidate that is spelt most like `name`, if any is.
+pub(super) fn closest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let distance = |candidate: &&str| strsim::damerau_levenshtein(name, candidate);
     // beyond a third of the name it is another word
-    known.iter().min_by_key(distance).filter(|best| distance(best) * 3 <= name.len() - PREFIX.len()).cloned()
+    candidates.iter().copied().min_by_key(distance).filter(|best| distance(best) * 3 <= name.chars().count())
 }
 
 #[cfg(test)]
@@ -48,7 +62,7 @@ mod tests {
     use crate::cli::Cli;
 
     fn check_one(name: &str) -> Result<(), UnknownVariable> {
-        check([name.to_owned()], &Cli::definition())
+        check([name], &Cli::definition()).pop().map_or(Ok(()), Err)
     }
 
     #[test]
@@ -62,7 +76,16 @@ mod tests {
 
     #[test]
     fn settings_and_other_peoples_variables_pass() {
-        for name in ["CHAINCAST_LISTEN", "CHAINCAST_LOG", "CHAINCAST_COPY_TO", "DATABASE_URL", "PATH", "chaincast_listen"] {
+        for name in [
+            "CHAINCAST_LISTEN",
+            "CHAINCAST_LOG",
+            "CHAINCAST_COPY_TO",
+            "CHAINCAST_CONFIG",
+            "CHAINCAST_SECRET_FILE",
+            "DATABASE_URL",
+            "PATH",
+            "chaincast_listen",
+        ] {
             assert_eq!(check_one(name), Ok(()), "{name}");
         }
     }

@@ -72,6 +72,11 @@ impl Default for Jwt {
 }
 
 impl Jwt {
+    /// Whether files with keys were asked for, and none is named: an empty variable would leave the service open.
+    pub(super) fn names_no_key(&self) -> bool {
+        !self.jwt_public_keys.is_empty() && given(&self.jwt_public_keys).is_empty()
+    }
+
     /// What tokens are checked with and against.
     #[must_use]
     pub fn settings(&self) -> JwtSettings {

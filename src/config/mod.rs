@@ -1,22 +1,29 @@
 //! Every setting, by concern: each is a field with its documentation, its flag, its variable and its default in one place.
 //!
-//! A [`Config`] is plain data. Its `Default` is what is documented, and what `chaincast` without flags and variables runs with; tests start from it
-//! and change fields. [`Config::check`] finds what fields alone cannot show: settings that are dangerous together. A misspelt variable is an
-//! error ([`environment`]), because a limit that silently is not set is worse than a service that does not start. Secrets are never printed.
+//! A [`Config`] is plain data. Its `Default` is what is documented, and what `chaincast` runs with when nothing is said; tests start from it
+//! and change fields. [`Layers`] are where they are said: flags, variables, a file. [`Config::check`] finds what fields alone cannot show, and
+//! [`Config::warnings`] what is dangerous only together. A misspelt setting is an error, because a limit that silently is not set is worse than a
+//! service that does not start. Secrets are never printed.
 
 mod access;
 mod backplane;
 mod credentials;
 mod database;
+mod document;
 pub mod environment;
+mod file;
 mod hub;
 mod ingest;
 mod jwt;
+mod layers;
 mod limits;
 mod log;
 mod secret;
 mod server;
+mod setting;
+mod show;
 mod telemetry;
+mod warnings;
 
 use std::net::SocketAddr;
 
@@ -26,13 +33,17 @@ pub use access::Access;
 pub use backplane::{Backplane, BackplaneKind};
 pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
+pub use document::default_file;
+pub use file::FileFault;
 pub use hub::Hub;
 pub use ingest::Ingest;
 pub use jwt::Jwt;
+pub use layers::{FILE, FILE_VARIABLE, Fault, Flags, Layers, NamedFile, Said, Source, Variables, unknown};
 pub use limits::{ForwardedHeader, Limits};
 pub use log::Log;
 pub use secret::Secret;
 pub use server::Server;
+pub use setting::{Kind, Setting};
 pub use telemetry::{LogFormat, Telemetry};
 
 /// Every setting.
@@ -103,6 +114,15 @@ pub enum ConfigError {
     /// A setting of credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// Whoever set it believes that tokens are checked.
+    #[error("CHAINCAST_JWT_PUBLIC_KEYS is set, and names no file: name the PEM files with public keys, or unset it")]
+    NoKeyFiles,
+    /// Anyone could be taken for anyone.
+    #[error(
+        "CHAINCAST_TRUSTED_PROXIES has {0}, which is every machine: each client could then say that it is any other, and no limit by address \
+         would hold. Name the networks of your proxies, such as 10.0.0.0/8"
+    )]
+    EveryoneIsAProxy(ipnet::IpNet),
     /// No event of the allowed size would fit.
     #[error("CHAINCAST_EVENT_BYTES ({event}) is more than CHAINCAST_BATCH_BYTES ({batch})")]
     EventAboveBatch {
@@ -119,19 +139,29 @@ impl Config {
     /// # Errors
     /// The first [`ConfigError`]; its text says which setting to change.
     pub fn check(&self) -> Result<(), ConfigError> {
-        self.jwt.settings().check()?;
-        let database = self.log.database()?;
-        match (self.backplane.kind(), database) {
-            (BackplaneKind::Redis, _) if self.backplane.redis().is_none() => return Err(ConfigError::NoRedis),
-            (BackplaneKind::Postgres, Database::Sqlite(_)) => return Err(ConfigError::NoPostgres),
+        self.faults().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All settings that do not go together.
+    #[must_use]
+    pub fn faults(&self) -> Vec<ConfigError> {
+        let mut faults = Vec::new();
+        faults.extend(self.jwt.settings().check().err().map(ConfigError::from));
+        faults.extend(self.jwt.names_no_key().then_some(ConfigError::NoKeyFiles));
+        match (self.backplane.kind(), self.log.database()) {
+            (_, Err(error)) => faults.push(error.into()),
+            (BackplaneKind::Redis, _) if self.backplane.redis().is_none() => faults.push(ConfigError::NoRedis),
+            (BackplaneKind::Postgres, Ok(Database::Sqlite(_))) => faults.push(ConfigError::NoPostgres),
             _ => {}
         }
-        self.credentials.service_secret()?;
-        self.credentials.anonymous()?;
+        faults.extend(self.credentials.service_secret().err().map(ConfigError::from));
+        faults.extend(self.credentials.anonymous().err().map(ConfigError::from));
+        let everyone = self.limits.trusted_proxies.iter().find(|network| network.prefix_len() == 0);
+        faults.extend(everyone.map(|network| ConfigError::EveryoneIsAProxy(*network)));
         if self.ingest.event_bytes > self.ingest.batch_bytes {
-            return Err(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
+            faults.push(ConfigError::EventAboveBatch { event: self.ingest.event_bytes, batch: self.ingest.batch_bytes });
         }
-        Ok(())
+        faults
     }
 
     /// Finds settings that do not go with there being no credentials (`open`), or with there being some.
@@ -188,6 +218,25 @@ mod tests {
         assert!(matches!(config.check_openness(true), Err(ConfigError::OpenToTheNetwork(address)) if address.port() == 3002));
         config.server.admin_listen = Some("127.0.0.1:3002".parse().expect("address"));
         assert_eq!(config.check_openness(true), Ok(()));
+    }
+
+    #[test]
+    fn every_fault_is_found_and_not_the_first_alone() {
+        let mut config = Config::default();
+        config.limits.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network"), "::/0".parse().expect("a network")];
+        config.jwt.jwt_public_keys = vec![String::new()];
+        config.jwt.jwt_secret = Some("hunter2".parse().expect("infallible"));
+        config.log.database_url = "mysql://h".parse().expect("infallible");
+        config.backplane.backplane = Some(BackplaneKind::Redis);
+        let told: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        let starts = [
+            "CHAINCAST_JWT_SECRET must",
+            "CHAINCAST_JWT_PUBLIC_KEYS is set, and",
+            "DATABASE_URL: must",
+            "CHAINCAST_TRUSTED_PROXIES has ::/0",
+        ];
+        assert_eq!(told.len(), starts.len(), "{told:?}");
+        assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:?}");
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub struct Server {
     #[arg(long, env = "CHAINCAST_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
     pub admin_listen: Option<SocketAddr>,
     /// Worker threads; the default is one a core
-    #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive, default_value_t = Server::default().workers)]
-    pub workers: usize,
+    #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive)]
+    pub workers: Option<usize>,
     /// How many seconds a stop begins with during which /health/ready says `draining` and everything is served as before: as long as a load
     /// balancer takes to notice
     #[arg(long, env = "CHAINCAST_DRAIN_DELAY_SECONDS", value_name = "SECONDS",
@@ -49,7 +49,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 3001)),
             admin_listen: None,
-            workers: available_parallelism().map_or(1, usize::from),
+            workers: None,
             drain_delay_seconds: 0,
             drain_seconds: 10,
             request_head_seconds: 10,
@@ -60,6 +60,12 @@ impl Default for Server {
 }
 
 impl Server {
+    /// How many worker threads there are.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.workers.unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+    }
+
     /// How long a stop only says that it has begun.
     #[must_use]
     pub fn drain_delay(&self) -> Duration {

@@ -29,6 +29,7 @@ pub use access::{
 pub use on_runtime::OnRuntime;
 pub use postgres::{PostgresLog, PostgresSettings};
 pub use retention::run_retention;
+pub use schema::Schema;
 pub use sqlite::{SqliteLog, SqliteSettings};
 
 use std::{collections::HashMap, sync::Arc, time::Duration};

@@ -15,6 +15,28 @@ pub(super) const NEWER: &str = "SELECT description FROM _sqlx_migrations WHERE v
 /// What a copy says of a store that has more than it knows of: that would be missing from the copy.
 pub(super) const NOT_COPIED: &str = "its schema is of a newer version: copy with that version";
 
+/// Whether a store has a schema at all, and what was applied to it.
+pub(super) const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success ORDER BY version";
+
+/// How far a store's schema is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schema {
+    /// The last migration that was applied, if any was.
+    pub at: Option<i64>,
+    /// The last that this version knows.
+    pub known: i64,
+    /// Those that are to be applied, in order: `0005 copy`.
+    pub pending: Vec<String>,
+}
+
+impl Schema {
+    pub(super) fn of(applied: &[i64], migrator: &Migrator) -> Self {
+        let pending = migrator.iter().filter(|migration| !applied.contains(&migration.version));
+        let pending = pending.map(|migration| format!("{:04} {}", migration.version, migration.description)).collect();
+        Self { at: applied.iter().max().copied(), known: known(migrator), pending }
+    }
+}
+
 /// Lets others have migrated further.
 pub(super) fn lenient(mut migrator: Migrator) -> Migrator {
     migrator.set_ignore_missing(true);

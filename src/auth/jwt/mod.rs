@@ -16,6 +16,7 @@ mod fetch;
 mod key;
 mod key_set;
 mod members;
+mod mint;
 mod remote;
 mod settings;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::domain::Timestamp;
 pub use claims::Claims;
 pub use error::TokenError;
 pub use key::KeyFault;
+pub use mint::{MintError, WantedToken, claims_unverified};
 pub use settings::{Authorities, JwksSettings, JwtConfigError, JwtSettings};
 
 /// Verifies tokens.

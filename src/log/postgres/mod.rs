@@ -81,6 +81,25 @@ impl PostgresLog {
         Ok(Self { writer, readers, access, trim_step: settings.trim_step.max(1), answering: Mutex::default() })
     }
 
+    /// How far the schema is; changes nothing.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the server cannot be reached or does not answer, [`LogError::Internal`] for a malformed url.
+    pub async fn schema(url: &str, settings: &PostgresSettings) -> Result<schema::Schema, LogError> {
+        let options = settings.options(url)?;
+        let asked = async {
+            let mut connection = options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?;
+            let there = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut connection);
+            let applied = match there.await.map_err(Failure::of)? {
+                true => sqlx::query_scalar(schema::APPLIED).fetch_all(&mut connection).await.map_err(Failure::of)?,
+                false => Vec::new(),
+            };
+            Ok::<_, Failure>(schema::Schema::of(&applied, &MIGRATIONS))
+        };
+        let asked = timeout(settings.connect_timeout + settings.statement_timeout, asked).await;
+        asked.unwrap_or(Err(Failure::TimedOut)).map_err(error::of_read)
+    }
+
     /// Lets go of the sessions when another store answers than before: some may still lead to the one that was, which nobody follows any more.
     fn note_store(&self, store: Option<StoreIdentity>) {
         if self.answering.lock().unwrap_or_else(PoisonError::into_inner).has_changed(store, Instant::now()) {

@@ -76,6 +76,27 @@ impl SqliteLog {
         Ok(Self { path: path.to_owned(), file, acked, writer, readers, trim_step })
     }
 
+    /// How far the schema is; changes nothing, and makes no file.
+    ///
+    /// # Errors
+    /// [`LogError::Unavailable`] when the file cannot be opened or stays locked, [`LogError::Internal`] when it is no database.
+    pub async fn schema(path: &Path, settings: &SqliteSettings) -> Result<schema::Schema, LogError> {
+        if !path.exists() {
+            return Ok(schema::Schema::of(&[], &MIGRATIONS));
+        }
+        let reader = Sessions::new(settings.reader(path), 1, settings.connect_timeout, settings.statement_timeout);
+        let mut session = reader.acquire().await.map_err(error::of_read)?;
+        let asked = timeout(session.deadline(), async {
+            let connection = session.connection();
+            let there = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'");
+            let there: bool = there.fetch_one(&mut *connection).await?;
+            if there { sqlx::query_scalar(schema::APPLIED).fetch_all(connection).await } else { Ok(Vec::new()) }
+        });
+        let asked = asked.await;
+        let applied: Vec<i64> = session.settle(asked).map_err(error::of_read)?;
+        Ok(schema::Schema::of(&applied, &MIGRATIONS))
+    }
+
     /// The connection that writes.
     async fn writer(&self) -> Result<Session<'_, SqliteConnectOptions>, LogError> {
         self.look_at_file().await?;

@@ -1,0 +1,253 @@
+//! The settings file: TOML with a table for each concern, read into texts that flags could have had.
+//!
+//! Nothing is ignored: a key that is no setting is a fault with the line where it stands and what was probably meant. Values are shown in no fault,
+//! since any of them may have been put where a secret belongs.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    environment::closest,
+    setting::{Kind, Setting},
+};
+
+/// How many faults are told of a file that is no TOML.
+const SYNTAX_FAULTS: usize = 3;
+
+/// What is wrong in a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}:{line}: {what}", path.display())]
+pub struct FileFault {
+    /// The file.
+    pub path: PathBuf,
+    /// Where in it, from 1 on.
+    pub line: usize,
+    /// What it is.
+    pub what: String,
+}
+
+/// The values of one setting.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// The setting's id.
+    pub(super) id: String,
+    pub(super) line: usize,
+    pub(super) values: Vec<String>,
+}
+
+/// Reads a file that has been read.
+pub(super) fn parse(path: &Path, text: &str, settings: &[Setting]) -> (Vec<Entry>, Vec<FileFault>) {
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut reading = Reading { path, text, settings, entries: Vec::new(), faults: Vec::new() };
+    for error in errors {
+        reading.fault(error.span().map_or(0, |span| span.start), error.message().to_owned());
+    }
+    // one thing out of place has all that follows it misread
+    reading.faults.dedup_by_key(|fault| fault.line);
+    reading.faults.truncate(SYNTAX_FAULTS);
+    // what stands behind a fault may mean something else
+    if reading.faults.is_empty() {
+        reading.document(document.get_ref());
+    }
+    reading.faults.sort_by_key(|fault| fault.line);
+    (reading.entries, reading.faults)
+}
+
+struct Reading<'a> {
+    path: &'a Path,
+    text: &'a str,
+    settings: &'a [Setting],
+    entries: Vec<Entry>,
+    faults: Vec<FileFault>,
+}
+
+impl Reading<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+    }
+
+    fn fault(&mut self, at: usize, what: String) {
+        self.faults.push(FileFault { path: self.path.to_owned(), line: self.line(at), what });
+    }
+
+    fn document(&mut self, document: &DeTable<'_>) {
+        for (name, value) in document {
+            let (at, table_name) = (name.span().start, name.get_ref().as_ref());
+            match value.get_ref() {
+                DeValue::Table(table) if self.settings.iter().any(|setting| setting.table() == table_name) => self.table(table_name, table),
+                DeValue::Table(_) => {
+                    let tables: Vec<&str> = self.settings.iter().map(Setting::table).collect();
+                    let meant = closest(table_name, &tables).map_or_else(String::new, |meant| format!("; did you mean [{meant}]?"));
+                    self.fault(at, format!("[{table_name}] is not a table of settings{meant}"));
+                }
+                _ => {
+                    let meant = self.meant("", table_name);
+                    self.fault(at, format!("{table_name} stands in no table{meant}"));
+                }
+            }
+        }
+    }
+
+    fn table(&mut self, table_name: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let (at, key) = (name.span().start, name.get_ref().as_ref());
+            let Some(setting) = self.settings.iter().find(|setting| setting.table() == table_name && setting.key() == key) else {
+                let meant = self.meant(table_name, key);
+                self.fault(at, format!("{table_name}.{key} is not a setting{meant}"));
+                continue;
+            };
+            match texts(setting, value.get_ref()) {
+                Ok(values) => {
+                    let wrong = values.iter().find_map(|value| setting.check(value.as_ref()).err());
+                    match wrong {
+                        Some(why) => self.fault(at, format!("{table_name}.{key}: {why}")),
+                        None => self.entries.push(Entry { id: setting.id().to_owned(), line: self.line(at), values }),
+                    }
+                }
+                Err(wanted) => self.fault(at, format!("{table_name}.{key}: must be {wanted}, not {}", type_of(value.get_ref()))),
+            }
+        }
+    }
+
+    /// What was probably meant by a key: one of its table, or one of another that goes by the name.
+    fn meant(&self, table: &str, key: &str) -> String {
+        let by_name = self.settings.iter().find(|setting| [setting.key(), setting.id()].contains(&key));
+        let near = || {
+            let keys: Vec<&str> = self.settings.iter().filter(|setting| setting.table() == table).map(Setting::key).collect();
+            let meant = closest(key, &keys)?;
+            self.settings.iter().find(|setting| setting.table() == table && setting.key() == meant)
+        };
+        let far = || {
+            let keys: Vec<&str> = self.settings.iter().map(Setting::key).collect();
+            let meant = closest(key, &keys)?;
+            self.settings.iter().find(|setting| setting.key() == meant)
+        };
+        match by_name.or_else(near).or_else(far) {
+            Some(meant) if meant.table() == table => format!("; did you mean {}?", meant.key()),
+            Some(meant) => format!("; did you mean {} in [{}]?", meant.key(), meant.table()),
+            None => String::new(),
+        }
+    }
+}
+
+/// A value as flags would have it, or what it must be instead.
+fn texts(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<String>, &'static str> {
+    let one = |text: &str| Ok(vec![text.to_owned()]);
+    match (setting.kind(), value) {
+        (Kind::Boolean, DeValue::Boolean(value)) => one(&value.to_string()),
+        (Kind::Boolean, _) => Err("true or false"),
+        (Kind::Number, DeValue::Integer(number)) => {
+            number_text(number.as_str(), number.radix()).map(|text| vec![text]).ok_or("a smaller whole number")
+        }
+        (Kind::Number, _) => Err("a whole number"),
+        (Kind::List, DeValue::Array(items)) => {
+            let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>().ok_or("a list of texts")
+        }
+        (Kind::List, _) => Err("a list of texts"),
+        (Kind::Json, DeValue::Table(_)) => one(&json(value).ok_or("JSON, without dates")?.to_string()),
+        (Kind::Json | Kind::Text, DeValue::String(text)) => one(text),
+        (Kind::Json, _) => Err("a text with JSON, or a table"),
+        (Kind::Text, _) => Err("a text in quotes"),
+    }
+}
+
+/// A number without what TOML allows besides digits.
+fn number_text(text: &str, radix: u32) -> Option<String> {
+    i128::from_str_radix(text, radix).ok().map(|number| number.to_string())
+}
+
+fn json(value: &DeValue<'_>) -> Option<serde_json::Value> {
+    Some(match value {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix()).ok()?.into(),
+        DeValue::Boolean(value) => (*value).into(),
+        DeValue::Array(items) => items.iter().map(|item| json(item.get_ref())).collect::<Option<Vec<_>>>()?.into(),
+        DeValue::Table(table) => {
+            let members = table.iter().map(|(name, value)| Some((name.get_ref().to_string(), json(value.get_ref())?)));
+            serde_json::Value::Object(members.collect::<Option<_>>()?)
+        }
+        DeValue::Float(_) | DeValue::Datetime(_) => return None,
+    })
+}
+
+fn type_of(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a whole number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "such a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<Entry>, Vec<String>) {
+        let (entries, faults) = parse(Path::new("c.toml"), text, &Setting::all());
+        (entries, faults.iter().map(ToString::to_string).collect())
+    }
+
+    fn fault(text: &str) -> String {
+        let (entries, faults) = read(text);
+        assert_eq!((entries.len(), faults.len()), (0, 1), "{faults:?}");
+        faults.into_iter().next().expect("one")
+    }
+
+    #[test]
+    fn values_become_what_flags_would_have() {
+        let text = "[hub]\nring_events = 8_192\n\n[server]\nlisten = \"127.0.0.1:1\"\n[access]\ninsecure_open = false\nallowed_hosts = [\"a\", \"b\"]\n\
+            [credentials.anonymous_rights]\nsubscribe = { topics = [\"market.**\"], all = true }\n";
+        let (mut entries, faults) = read(text);
+        assert_eq!(faults, [""; 0]);
+        entries.sort_by_key(|entry| entry.line);
+        let found: Vec<_> = entries.iter().map(|entry| (entry.id.as_str(), entry.line, entry.values.join("|"))).collect();
+        let rights = r#"{"subscribe":{"all":true,"topics":["market.**"]}}"#.to_owned();
+        assert_eq!(
+            found,
+            [
+                ("ring_events", 2, "8192".to_owned()),
+                ("listen", 5, "127.0.0.1:1".to_owned()),
+                ("insecure_open", 7, "false".to_owned()),
+                ("allowed_hosts", 8, "a|b".to_owned()),
+                ("anonymous_rights", 9, rights),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_no_setting_is_a_fault_with_its_line_and_what_was_meant() {
+        assert_eq!(fault("\n[serve]\nlisten = 1"), "c.toml:2: [serve] is not a table of settings; did you mean [server]?");
+        assert_eq!(fault("[hub]\nring_event = 1"), "c.toml:2: hub.ring_event is not a setting; did you mean ring_events?");
+        assert_eq!(fault("[server]\nring_events = 1"), "c.toml:2: server.ring_events is not a setting; did you mean ring_events in [hub]?");
+        assert_eq!(fault("[jwt]\njwt_secret = \"x\""), "c.toml:2: jwt.jwt_secret is not a setting; did you mean secret?");
+        assert_eq!(fault("listen = \"x\""), "c.toml:1: listen stands in no table; did you mean listen in [server]?");
+        assert_eq!(fault("[xyzzy]"), "c.toml:1: [xyzzy] is not a table of settings");
+        assert_eq!(fault("[hub]\nxyzzy = 1"), "c.toml:2: hub.xyzzy is not a setting");
+    }
+
+    #[test]
+    fn a_value_that_is_not_taken_says_what_is() {
+        assert_eq!(fault("[hub]\nring_events = \"7\""), "c.toml:2: hub.ring_events: must be a whole number, not a text");
+        assert_eq!(fault("[hub]\nring_events = 0"), "c.toml:2: hub.ring_events: must be at least 1");
+        assert_eq!(fault("[server]\nlisten = 3001"), "c.toml:2: server.listen: must be a text in quotes, not a whole number");
+        assert_eq!(fault("[access]\nallowed_hosts = \"a\""), "c.toml:2: access.allowed_hosts: must be a list of texts, not a text");
+        assert_eq!(fault("[access]\nallowed_hosts = [1]"), "c.toml:2: access.allowed_hosts: must be a list of texts, not such a list");
+        assert_eq!(fault("[access]\ninsecure_open = 1"), "c.toml:2: access.insecure_open: must be true or false, not a whole number");
+        assert!(fault("[telemetry]\nlog_format = \"jsn\"").ends_with("did you mean json?"));
+    }
+
+    #[test]
+    fn every_fault_is_told_and_none_shows_a_value() {
+        let (_, faults) = read("[credentials]\nsecret = 5550100\n[hub]\nring_events = \"5550100\"\n[jwt]\nsecrte = \"5550100\"");
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        let (_, broken) = read("[credentials]\nsecret = 'unclosed-5550100\n[hub]\n");
+        assert!(broken[0].starts_with("c.toml:2: "), "{broken:?}");
+        assert!(!format!("{faults:?}{broken:?}").contains("5550100"), "{faults:?} {broken:?}");
+    }
+}
