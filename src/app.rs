@@ -13,8 +13,10 @@ mod copy;
 mod facts;
 mod healthcheck;
 mod keys;
+mod lines;
 mod operators;
 mod serve;
+mod stats;
 mod stop;
 mod store;
 
@@ -43,6 +45,8 @@ pub use self::{
     copy::copy,
     healthcheck::healthcheck,
     keys::{Said, keys},
+    lines::{export, import},
+    stats::stats,
     stop::STOP_ENDS_WITHIN,
 };
 use crate::{

@@ -5,6 +5,7 @@ use std::{pin::pin, process::ExitCode};
 use chaincast::{
     app::{self, App},
     cli::{Cli, Command, KeysCommand, LogCommand},
+    commands,
     config::{Config, DatabaseUrl},
     http::openapi,
     shutdown::Signals,
@@ -23,6 +24,11 @@ async fn main() -> ExitCode {
         }
         Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
         Command::Keys { command } => keys(cli.config, command).await,
+        Command::Tail(tail) => return commands::tail(*tail).await,
+        Command::Publish(publish) => return commands::publish(*publish).await,
+        Command::Log { command: LogCommand::Export(order) } => return commands::end(app::export(&cli.config, &order).await),
+        Command::Log { command: LogCommand::Import(order) } => return commands::end(app::import(&cli.config, &order).await),
+        Command::Log { command: LogCommand::Stats(order) } => app::stats(&cli.config, order).await.map(|text| print!("{text}")),
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
     };
