@@ -38,7 +38,7 @@ pub struct Publish {
     pub batch: u32,
     /// The most bytes of a request, but for a single event; the service takes 4 MiB unless it has other settings
     #[arg(long, value_name = "BYTES", default_value_t = 2 * 1024 * 1024, value_parser = clap::value_parser!(u32).range(1..=1 << 30))]
-    pub batch_bytes: u32,
+    pub batch_max_bytes: u32,
     /// Send what there is after so many milliseconds, also when a batch is not full
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 100)]
     pub linger_ms: u32,

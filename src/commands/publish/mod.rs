@@ -48,7 +48,7 @@ fn run(order: &Publish) -> anyhow::Result<ExitCode> {
         // one batch waits while one is on its way
         let (made, batches) = sync_channel(1);
         scope.spawn(move || prepare::run_reader(Documents::new(reader, MAX_EVENT_BYTES), &rules, &read));
-        let bounds = batch::Bounds { events: order.batch as usize, bytes: order.batch_bytes as usize, linger: order.linger() };
+        let bounds = batch::Bounds { events: order.batch as usize, bytes: order.batch_max_bytes as usize, linger: order.linger() };
         scope.spawn(move || batch::run_batcher(&documents, &made, bounds));
         let sent = batches.iter().try_for_each(|batch| sender.send(batch));
         match sent {
