@@ -13,9 +13,11 @@ mod copy;
 mod facts;
 mod healthcheck;
 mod keys;
+mod lines;
 mod operators;
 mod serve;
 mod settings;
+mod stats;
 mod stop;
 mod store;
 mod token;
@@ -45,7 +47,9 @@ pub use self::{
     copy::copy,
     healthcheck::healthcheck,
     keys::{Said, keys},
+    lines::{export, import},
     settings::{Findings, check},
+    stats::stats,
     stop::STOP_ENDS_WITHIN,
     store::migrate,
     token::{show_token, token},

@@ -6,6 +6,10 @@
 mod definition;
 mod examples;
 mod keys;
+mod log;
+mod publish;
+mod service;
+mod tail;
 mod token;
 
 use std::{
@@ -17,6 +21,10 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use self::{
     keys::{KeysCommand, NewKey},
+    log::{Export, Import, Stats},
+    publish::{OnConflict, Publish},
+    service::Service,
+    tail::{Color, From, Selection, Tail},
     token::{NewToken, TokenCommand},
 };
 use crate::config::{Config, DatabaseUrl, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
@@ -107,6 +115,18 @@ pub enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Follow events, on a terminal or in a pipe
+    ///
+    /// Shows events as they happen, or from any place in the log, and goes on by itself where it was when the connection is lost or the service
+    /// restarts: each event is shown once. What of it can be chosen by streams, users, topics and types, as for any subscription.
+    #[command(after_long_help = tail::EXAMPLES)]
+    Tail(Box<Tail>),
+    /// Publish events from a file or another program
+    ///
+    /// Reads events one by one, so that a file may be larger than memory, and sends them in batches, in order. Every event needs an id: the service
+    /// knows by it what it has already, so that the same command can be run again after any interruption.
+    #[command(after_long_help = publish::EXAMPLES)]
+    Publish(Box<Publish>),
     /// Look after the log
     #[command(after_long_help = examples::LOG)]
     Log {
@@ -154,6 +174,19 @@ pub enum LogCommand {
         #[arg(long, env = "CHAINCAST_COPY_TO", value_name = "URL", hide_env_values = true)]
         to: DatabaseUrl,
     },
+    /// Write the events of a log to standard output, one a line
+    ///
+    /// Reads the store that DATABASE_URL names, page by page, while the service runs or not. Each line is an event as clients see it.
+    #[command(after_long_help = log::EXPORT_EXAMPLES)]
+    Export(Export),
+    /// Take in events that `log export` has written
+    ///
+    /// Writes into the store that DATABASE_URL names, while the service runs or not; whoever follows it sees the events as new ones.
+    #[command(after_long_help = log::IMPORT_EXAMPLES)]
+    Import(Import),
+    /// Say what is in the logs: numbers, times, sizes
+    #[command(after_long_help = log::STATS_EXAMPLES)]
+    Stats(Stats),
 }
 
 impl Cli {
@@ -217,7 +250,7 @@ pub enum Refusal {
     Settings(Vec<Fault>),
 }
 
-impl From<clap::Error> for Refusal {
+impl std::convert::From<clap::Error> for Refusal {
     fn from(error: clap::Error) -> Self {
         Self::Words(Box::new(error))
     }

@@ -22,7 +22,9 @@
 //! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
-//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest` |
+//! | [`client`] | the service from outside: follow with resume, publish | nothing |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `client` |
+//! | [`commands`] | `tail` and `publish`, and how lines of events are read and written | `cli`, `client`, `domain`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
 //!
@@ -32,6 +34,8 @@ pub mod app;
 pub mod auth;
 pub mod backplane;
 pub mod cli;
+pub mod client;
+pub mod commands;
 pub mod config;
 pub mod domain;
 pub mod http;

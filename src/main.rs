@@ -5,6 +5,7 @@ use std::{pin::pin, process::ExitCode};
 use chaincast::{
     app::{self, App},
     cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand, TokenCommand},
+    commands,
     config::{Config, DatabaseUrl, Layers, default_file},
     http::{asyncapi, openapi},
     shutdown::Signals,
@@ -26,6 +27,11 @@ async fn main() -> ExitCode {
         Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
         Command::Migrate { check } => migrate(cli.config, check).await,
         Command::Keys { command } => keys(cli.config, command).await,
+        Command::Tail(tail) => return commands::tail(*tail).await,
+        Command::Publish(publish) => return commands::publish(*publish).await,
+        Command::Log { command: LogCommand::Export(order) } => return commands::end(app::export(&cli.config, &order).await),
+        Command::Log { command: LogCommand::Import(order) } => return commands::end(app::import(&cli.config, &order).await),
+        Command::Log { command: LogCommand::Stats(order) } => app::stats(&cli.config, order).await.map(|text| print!("{text}")),
         Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
         Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
     };

@@ -8,6 +8,7 @@ use std::{
 use anyhow::Context as _;
 
 use crate::{
+    commands::count,
     config::{Config, Database, DatabaseUrl},
     log::{
         PostgresSettings, SqliteSettings,
@@ -103,19 +104,6 @@ fn rest(progress: &Progress<'_>, spent: Duration) -> String {
     };
     let rate = if spent.is_zero() { String::new() } else { format!(", {}/s", count((progress.rows as f64 / spent.as_secs_f64()) as u64)) };
     format!("{of}{rate}")
-}
-
-/// With a comma before each three digits.
-fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 fn summary(copied: &Copied, from: &Database, into: &Database, spent: Duration) -> String {

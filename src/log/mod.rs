@@ -330,6 +330,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// Starts a new numbering after the current head: part of every restore.
     async fn new_epoch(&self, log: LogId, cause: &str) -> Result<Epoch, LogError>;
 
+    /// How many ids are kept by which a repetition is known, for statistics; `None` when the store cannot tell. Reads all of them.
+    async fn ids(&self, _log: LogId) -> Result<Option<u64>, LogError> {
+        Ok(None)
+    }
+
     /// Bytes on disk of all logs together, with what is kept of access, for statistics.
     async fn size_bytes(&self) -> Result<u64, LogError>;
 

@@ -83,6 +83,10 @@ impl EventLog for OnRuntime {
         self.run(|inner| async move { inner.new_epoch(log, &cause).await }).await
     }
 
+    async fn ids(&self, log: LogId) -> Result<Option<u64>, LogError> {
+        self.run(|inner| async move { inner.ids(log).await }).await
+    }
+
     async fn size_bytes(&self) -> Result<u64, LogError> {
         self.run(|inner| async move { inner.size_bytes().await }).await
     }

@@ -22,3 +22,6 @@ pub(super) const SEQ_BEFORE: &str = "
 pub(super) const FORGET_BEFORE: &str = "
     SELECT e.received_at FROM logs l JOIN events e ON e.log = l.id AND e.seq = l.earliest
     WHERE l.id = $1 AND e.received_at < $2";
+
+/// How many ids of a log are kept.
+pub(super) const IDS: &str = "SELECT count(*) FROM ids WHERE log = $1";

@@ -14,10 +14,12 @@ const INGEST: &[&str] = &["domain", "log", "backplane"];
 const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
-const CLI: &[&str] = &["config"];
+const CLIENT: &[&str] = &[];
+const CLI: &[&str] = &["client", "config", "domain"];
+const COMMANDS: &[&str] = &["cli", "client", "domain", "ingest"];
 const TELEMETRY: &[&str] = &["config"];
 const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "ingest", "hub", "sse"];
-const APP: &[&str] = &["auth", "backplane", "cli", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
+const APP: &[&str] = &["auth", "backplane", "cli", "commands", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
@@ -28,7 +30,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("hub", HUB),
     ("sse", SSE),
     ("config", CONFIG),
+    ("client", CLIENT),
     ("cli", CLI),
+    ("commands", COMMANDS),
     ("telemetry", TELEMETRY),
     ("shutdown", &[]),
     ("vital", &[]),
@@ -42,11 +46,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth", "app"]),
+    ("ureq", &["auth", "app", "client"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),
-    ("tokio", &["log", "auth", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
+    ("tokio", &["commands", "log", "auth", "backplane", "ingest", "hub", "sse", "shutdown", "app", "http"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -247,6 +247,12 @@ impl EventLog for PostgresLog {
         Ok(epoch)
     }
 
+    async fn ids(&self, log: LogId) -> Result<Option<u64>, LogError> {
+        let rows = self.read_rows(|| sqlx::query(statements::IDS).bind(log.to_column())).await?;
+        let ids: i64 = column(first(&rows, log)?, 0)?;
+        Ok(Some(ids.unsigned_abs()))
+    }
+
     async fn size_bytes(&self) -> Result<u64, LogError> {
         const SIZE: &str = "
             SELECT sum(pg_total_relation_size(t))::bigint

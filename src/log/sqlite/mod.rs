@@ -251,6 +251,12 @@ impl EventLog for SqliteLog {
         append::new_epoch(self, log, cause).await
     }
 
+    async fn ids(&self, log: LogId) -> Result<Option<u64>, LogError> {
+        let rows = self.read_rows(sqlx::query(statements::IDS).bind(log.to_column())).await?;
+        let ids: i64 = column(first(&rows, log)?, 0)?;
+        Ok(Some(ids.unsigned_abs()))
+    }
+
     async fn size_bytes(&self) -> Result<u64, LogError> {
         // the write-ahead log is part of the log
         let wal = std::fs::metadata(format!("{}-wal", self.path.display())).map_or(0, |file| file.len());

@@ -1,0 +1,194 @@
+//! `chaincast tail`: what to follow, from where, and how to show it.
+
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, ValueEnum};
+
+use super::service::Service;
+use crate::domain::{Start, Timestamp};
+
+/// What stands behind the flags in the long help.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chaincast tail                                        everything, from now on
+  chaincast tail --topic 'market.**' --from earliest    the whole history of a topic, then live
+  chaincast tail --stream 1,2 --type 'stream.*'         some streams, and of them some types
+  chaincast tail --user GABC… --from '10m ago'          what happened to an account just now
+  chaincast tail --json | jq -r .data.amount            one envelope a line, for programs
+  chaincast tail --from earliest --until-live --json    all there is, then the end
+  chaincast tail --json --cursor-file indexer.cursor    goes on where the last run stopped
+
+What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output.
+
+Ends with 0 when it has shown what was asked for or its reader has gone, with 1 when the service refuses it or its credential has ended, and with
+130 when it is interrupted: then it says where it stopped. Anything that may pass, a restart of the service for one, is waited for.";
+
+/// What to follow.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Which service.
+    #[command(flatten)]
+    pub service: Service,
+    /// What of it.
+    #[command(flatten)]
+    pub filter: Selection,
+    /// Where to begin: `earliest`, `now`, a cursor such as 7c1f9a02-17 (events behind it), a time such as 2026-02-22T10:00:00Z, or an age such as 10m
+    #[arg(long, value_name = "PLACE", default_value = "now")]
+    pub from: From,
+    /// Keep the cursor in this file, and go on there the next time; --from counts only while there is no such file
+    ///
+    /// The file is replaced in one step once what stands before the cursor has been written out. Whoever kills this command between the two sees
+    /// the last few events again, and misses none. Use one file for each filter and service.
+    #[arg(long, value_name = "FILE")]
+    pub cursor_file: Option<PathBuf>,
+    /// End after so many events
+    #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub count: Option<u64>,
+    /// End once everything there was is shown
+    #[arg(long, visible_alias = "no-follow")]
+    pub until_live: bool,
+    /// End, with what the service says, if events behind the cursor are gone; without it that is told, and it goes on with those that are left
+    #[arg(long)]
+    pub fail_on_gap: bool,
+    /// Write each event as one line of JSON: its envelope, with its cursor in front
+    #[arg(long)]
+    pub json: bool,
+    /// Colour events by their types
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// Do not cut lines to the width of the terminal, nor shorten addresses
+    #[arg(long)]
+    pub full: bool,
+    /// Say nothing about the stream itself, but for gaps and errors
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// After so many seconds without a sign of life connect again; four heartbeats of the service unless it has other settings
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub idle_seconds: u32,
+}
+
+impl Tail {
+    /// After how long without a byte a connection is taken for dead.
+    #[must_use]
+    pub fn idle(&self) -> Duration {
+        Duration::from_secs(self.idle_seconds.into())
+    }
+}
+
+/// What of the service's events; everything when nothing is given.
+#[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
+#[command(next_help_heading = "What to follow")]
+pub struct Selection {
+    /// Events of these streams
+    #[arg(long, value_name = "ID,…", value_delimiter = ',')]
+    pub stream: Vec<String>,
+    /// Events of these users
+    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',')]
+    pub user: Vec<String>,
+    /// Events under these topics; `*` is one segment, a last `**` all that follow
+    #[arg(long, value_name = "PATTERN,…", value_delimiter = ',')]
+    pub topic: Vec<String>,
+    /// Only events of these types, such as `stream.*`
+    #[arg(long = "type", value_name = "PATTERN,…", value_delimiter = ',')]
+    pub types: Vec<String>,
+    /// All events that the credential may see; the default when nothing else is given
+    #[arg(long, conflicts_with_all = ["stream", "user", "topic"])]
+    pub all: bool,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Where to begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum From {
+    /// A cursor, a seq, or `earliest`.
+    Place(String),
+    /// With the first event received then or later.
+    Since(Timestamp),
+    /// With what comes next.
+    Now,
+}
+
+/// The text says no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d"
+)]
+pub struct FromError;
+
+impl FromStr for From {
+    type Err = FromError;
+
+    fn from_str(s: &str) -> Result<Self, FromError> {
+        match Start::parse(s) {
+            Ok(Start::Now) => return Ok(Self::Now),
+            Ok(_) => return Ok(Self::Place(s.to_owned())),
+            Err(_) => {}
+        }
+        if let Ok(at) = Timestamp::parse(s) {
+            return Ok(Self::Since(at));
+        }
+        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(FromError)
+    }
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(place) => f.write_str(place),
+            Self::Since(at) => at.fmt(f),
+            Self::Now => f.write_str("now"),
+        }
+    }
+}
+
+/// `10m` or `10m ago`.
+fn age(s: &str) -> Option<Duration> {
+    let s = s.strip_suffix("ago").map_or(s, str::trim_end);
+    let unit = s.chars().last()?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return None,
+    };
+    let number = s[..s.len() - 1].trim_end();
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_a_cursor_a_time_or_an_age() {
+        for place in ["earliest", "7c1f9a02-17", "17"] {
+            assert_eq!(place.parse(), Ok(From::Place(place.to_owned())));
+        }
+        assert_eq!("now".parse(), Ok(From::Now));
+        assert_eq!("1970-01-01T01:00:01+01:00".parse(), Ok(From::Since(Timestamp::from_micros(1_000_000))));
+        for (text, seconds) in [("90s", 90), ("10m ago", 600), ("2h", 7200), ("7d ago", 604_800), ("5 m ago", 300)] {
+            assert_eq!(age(text), Some(Duration::from_secs(seconds)), "{text}");
+        }
+        for bad in ["", "ago", "m", "-1m", "10", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
+            if bad != "10" {
+                assert_eq!(bad.parse::<From>(), Err(FromError), "{bad}");
+            }
+            assert_eq!(age(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! The sockets: one blocking request a call. Nothing here retries but [`Client::follow`], which does what [`Follow`] says.
+
+use std::{
+    io::{self, Read as _},
+    ops::ControlFlow,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use ureq::{
+    Agent, Body,
+    http::Response,
+    tls::{Certificate, RootCerts, TlsConfig},
+};
+
+use super::{Ended, Follow, News, Next, Parser, Query, Refusal, Stop, Target};
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an answer to a publication is waited for: longer than the service takes to say that it does not know.
+const ANSWER: Duration = Duration::from_secs(60);
+/// The largest answer that is read to its end.
+const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+/// What is read at once.
+const READ_BYTES: usize = 64 * 1024;
+
+/// Where a service is, and how to speak to it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it is.
+    pub target: Target,
+    /// A key or token, if one is needed.
+    pub token: Option<SecretString>,
+    /// After how long without a byte a stream is taken for dead. The service sends something every 15 seconds unless told otherwise.
+    pub idle: Duration,
+}
+
+/// Why there is no client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// Whom to trust is not known.
+    #[error(
+        "this machine has no certificate authorities that could vouch for an https:// service (on Debian: apt install ca-certificates)"
+    )]
+    NoAuthorities,
+    /// The token cannot travel in a header.
+    #[error("the token holds characters that no header can carry: a line break, perhaps, from the file that it was read from")]
+    Token,
+}
+
+/// What became of an event that was published.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Published {
+    /// Its id.
+    pub id: String,
+    /// Its cursor, or that of the event that has its id.
+    pub cursor: String,
+    /// What happened.
+    pub status: Status,
+}
+
+/// What happened to an event that was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It is new.
+    Stored,
+    /// It was there.
+    Duplicate,
+    /// Its id was there, with other content.
+    Conflict,
+}
+
+/// Why nothing is known to be published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishFailure {
+    /// The service said no.
+    #[error("{0}")]
+    Refused(Box<Refusal>),
+    /// There was no answer, or none that could be read. It may have been stored.
+    #[error("no answer ({0})")]
+    Unreached(String),
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    events: Vec<Published>,
+}
+
+/// A client of one service; blocks.
+pub struct Client {
+    agent: Agent,
+    settings: Settings,
+    authorization: Option<SecretString>,
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    ///
+    /// # Errors
+    /// [`SetupError`].
+    pub fn new(settings: Settings) -> Result<Self, SetupError> {
+        let mut config = Agent::config_builder()
+            // a redirect could carry the token to where it was not meant to go; it is told instead
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .user_agent(concat!("chaincast/", env!("CARGO_PKG_VERSION")));
+        if settings.target.is_loopback() {
+            config = config.proxy(None);
+        }
+        if settings.target.is_secure() {
+            config = config.tls_config(tls()?);
+        }
+        let authorization = match &settings.token {
+            Some(token) if token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Some(SecretString::from(format!("Bearer {}", token.expose_secret())))
+            }
+            Some(_) => return Err(SetupError::Token),
+            None => None,
+        };
+        Ok(Self { agent: config.build().new_agent(), settings, authorization })
+    }
+
+    /// Follows until `take` breaks, or it is over for good. `retrying` hears why and after how long it connects again.
+    ///
+    /// # Errors
+    /// [`Stop`], when it makes no sense to try again.
+    pub fn follow(
+        &self,
+        query: &Query,
+        start: Option<(&str, &str)>,
+        follow: &mut Follow,
+        mut take: impl FnMut(News) -> ControlFlow<()>,
+        mut retrying: impl FnMut(&str, Duration),
+    ) -> Result<(), Stop> {
+        loop {
+            let ended = match self.follow_once(query, start, follow, &mut take) {
+                ControlFlow::Break(()) => return Ok(()),
+                ControlFlow::Continue(ended) => ended,
+            };
+            match follow.ended(ended, fastrand::f64()) {
+                Next::Stop(stop) => return Err(stop),
+                Next::Connect { after, because } => {
+                    retrying(&because, after);
+                    thread::sleep(after);
+                }
+            }
+        }
+    }
+
+    /// One connection, to its end.
+    fn follow_once(
+        &self,
+        query: &Query,
+        start: Option<(&str, &str)>,
+        follow: &mut Follow,
+        take: &mut impl FnMut(News) -> ControlFlow<()>,
+    ) -> ControlFlow<(), Ended> {
+        let query = match (follow.cursor(), start) {
+            // where it began says nothing once it is known how far it came
+            (None, Some((name, value))) => query.clone().with(name, value),
+            _ => query.clone(),
+        };
+        let mut request = self.agent.get(self.settings.target.at("/events/subscribe", &query)).header("accept", "text/event-stream");
+        if let Some(cursor) = follow.cursor() {
+            request = request.header("last-event-id", cursor);
+        }
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization.expose_secret());
+        }
+        let idle = self.settings.idle;
+        let mut response = match request.config().timeout_per_read(Some(idle)).build().call() {
+            Ok(response) => response,
+            Err(ureq::Error::Timeout(ureq::Timeout::PerRead)) => return ControlFlow::Continue(Ended::Silent(idle)),
+            Err(error) => return ControlFlow::Continue(Ended::Unreached(error.to_string())),
+        };
+        if response.status() != 200 || response.body().mime_type() != Some("text/event-stream") {
+            return ControlFlow::Continue(Ended::Refused(Box::new(refusal(&mut response))));
+        }
+        let mut body = response.into_body().into_reader();
+        let (mut parser, mut buffer) = (Parser::default(), vec![0; READ_BYTES]);
+        loop {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => return ControlFlow::Continue(Ended::Cut("by the service".into())),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return ControlFlow::Continue(how_it_ended(error, idle)),
+            };
+            let mut flow = ControlFlow::Continue(());
+            let fed = parser.feed(&buffer[..read], |item| {
+                if flow.is_continue()
+                    && let Some(news) = follow.hear(item)
+                {
+                    flow = take(news);
+                }
+            });
+            flow?;
+            take(News::Settled { cursor: follow.cursor().map(str::to_owned) })?;
+            if let Err(error) = fed {
+                return ControlFlow::Continue(Ended::Cut(error.to_string()));
+            }
+        }
+    }
+
+    /// Publishes events, one a line; all of them or none. With `keep`, events whose id is known with other content are left as they are stored.
+    ///
+    /// # Errors
+    /// [`PublishFailure`]. One that will pass may have stored the events all the same: the same ids tell.
+    pub fn publish(&self, ndjson: &[u8], keep: bool) -> Result<Vec<Published>, PublishFailure> {
+        let query = if keep { Query::default().with("on_conflict", "keep") } else { Query::default() };
+        let mut request = self.agent.post(self.settings.target.at("/events", &query)).header("content-type", "application/x-ndjson");
+        if let Some(authorization) = &self.authorization {
+            request = request.header("authorization", authorization.expose_secret());
+        }
+        let request = request.config().timeout_per_read(Some(ANSWER)).timeout_per_write(Some(ANSWER)).build();
+        let mut response = request.send(ndjson).map_err(|error| PublishFailure::Unreached(error.to_string()))?;
+        if !matches!(response.status().as_u16(), 200 | 201) {
+            return Err(PublishFailure::Refused(Box::new(refusal(&mut response))));
+        }
+        let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
+        let body = body.map_err(|error| PublishFailure::Unreached(error.to_string()))?;
+        let answer: Result<Answer, _> = serde_json::from_slice(&body);
+        answer.map(|answer| answer.events).map_err(|_| {
+            // a page of some portal between here and there, most often
+            PublishFailure::Refused(Box::new(Refusal { status: response.status().as_u16(), ..Refusal::default() }))
+        })
+    }
+}
+
+fn how_it_ended(error: io::Error, idle: Duration) -> Ended {
+    let text = error.to_string();
+    match ureq::Error::from(error) {
+        ureq::Error::Timeout(_) => Ended::Silent(idle),
+        // a stream that is to be resumed ends without the last chunk
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ended::Cut("by the service".into()),
+        _ => Ended::Cut(text),
+    }
+}
+
+fn refusal(response: &mut Response<Body>) -> Refusal {
+    let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let (status, retry_after, location) = (response.status().as_u16(), header("retry-after"), header("location"));
+    // a refusal that cannot be read is a refusal
+    let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
+    let mut refusal = Refusal::of(status, retry_after.as_deref(), &body);
+    if let Some(location) = location.filter(|_| (300..400).contains(&status)) {
+        refusal.detail = Some(format!("it says that it has moved to {location}: give that address if you trust it"));
+    }
+    refusal
+}
+
+fn tls() -> Result<TlsConfig, SetupError> {
+    let found = rustls_native_certs::load_native_certs();
+    let roots: Vec<_> = found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+    if roots.is_empty() {
+        return Err(SetupError::NoAuthorities);
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots)).unversioned_rustls_crypto_provider(provider).build())
+}

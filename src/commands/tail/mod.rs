@@ -1,0 +1,158 @@
+//! `chaincast tail`: follows events, and shows them or hands them on as lines.
+//!
+//! The stream is read on a thread that blocks; signals are heard on the runtime. Both meet in [`Sink`], which is locked while an event is written: whoever
+//! interrupts sees whole lines, and is told the cursor of the last one. The cursor is kept only once what stands before it has been written out.
+
+mod cursor_file;
+mod line;
+mod sink;
+mod words;
+
+use std::{
+    ops::ControlFlow,
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use tokio::{signal::unix::SignalKind, task::spawn_blocking};
+
+use self::{cursor_file::CursorFile, sink::Sink};
+use super::{end, say, visible};
+use crate::{
+    cli::{From, Selection, Tail},
+    client::{Client, Follow, News, Query, Settings},
+};
+
+/// What a process that was interrupted ends with, as shells have it.
+const INTERRUPTED: u8 = 130;
+/// How long an interruption waits for an event that is being written: its reader may have stopped reading.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Follows until it is over, or interrupted.
+pub async fn tail(order: Tail) -> ExitCode {
+    let prepared = match prepare(&order) {
+        Ok(prepared) => prepared,
+        Err(error) => return end(Err(error)),
+    };
+    let sink = Arc::clone(&prepared.sink);
+    // the listeners stand before the first event, so that none is cut in two
+    let interrupted = interrupted();
+    let following = spawn_blocking(move || prepared.follow(&order));
+    tokio::select! {
+        followed = following => end(followed.context("following ended").and_then(|followed| followed).map(|()| ExitCode::SUCCESS)),
+        () = interrupted => {
+            stopped_at(&sink);
+            // the thread that blocks on the stream does not hear of it
+            std::process::exit(INTERRUPTED.into())
+        }
+    }
+}
+
+async fn interrupted() {
+    let listen = |kind| tokio::signal::unix::signal(kind);
+    match (listen(SignalKind::interrupt()), listen(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        // then the signal ends the process itself
+        _ => std::future::pending().await,
+    }
+}
+
+/// Says where it stopped, once the event that is being written is whole.
+fn stopped_at(sink: &Mutex<Sink>) {
+    let deadline = Instant::now() + PATIENCE;
+    let sink = loop {
+        match sink.try_lock() {
+            Ok(sink) => break sink,
+            Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
+            Err(_) => return say("chaincast: stopped while an event was being written, whose reader does not read"),
+        }
+    };
+    match sink.cursor() {
+        Some(cursor) if sink.is_kept() => {
+            say(&format!("chaincast: stopped at {cursor}; the next run with the same --cursor-file goes on there"))
+        }
+        Some(cursor) => say(&format!("chaincast: stopped at {cursor}; go on there with --from {cursor}")),
+        None => say("chaincast: stopped before anything came"),
+    }
+}
+
+struct Prepared {
+    client: Client,
+    sink: Arc<Mutex<Sink>>,
+    cursor: Option<String>,
+}
+
+fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
+    let (target, token) = (order.service.url.clone(), order.service.token.as_ref());
+    if token.is_some() && !target.is_secure() && !target.is_loopback() {
+        say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
+    }
+    let client = Client::new(Settings { target, token: token.map(|token| token.to_secrecy()), idle: order.idle() })?;
+    let file = order.cursor_file.as_deref().map(CursorFile::at).transpose()?;
+    let cursor = file.as_ref().map(CursorFile::read).transpose()?.flatten();
+    if let (Some(cursor), Some(path), false) = (&cursor, &order.cursor_file, order.quiet) {
+        say(&format!("going on at {cursor}, as {} says", path.display()));
+    }
+    let sink = Sink::new(order, file, cursor.clone());
+    Ok(Prepared { client, sink: Arc::new(Mutex::new(sink)), cursor })
+}
+
+impl Prepared {
+    fn follow(self, order: &Tail) -> anyhow::Result<()> {
+        let Self { client, sink, cursor } = self;
+        let start = match &order.from {
+            From::Place(place) => Some(("last_event_id", place.clone())),
+            From::Since(at) => Some(("since", at.to_string())),
+            From::Now => None,
+        };
+        let mut follow = Follow::new(cursor);
+        let mut failed = None;
+        let take = |news: News| {
+            // a panic within would have ended the process
+            let taken = sink.lock().unwrap_or_else(PoisonError::into_inner).take(news);
+            taken.unwrap_or_else(|error| {
+                failed = Some(error);
+                ControlFlow::Break(())
+            })
+        };
+        let retrying = |because: &str, after: Duration| {
+            if !order.quiet {
+                say(&format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), visible(because)));
+            }
+        };
+        let start = start.as_ref().map(|(name, value)| (*name, value.as_str()));
+        let followed = client.follow(&query(order), start, &mut follow, take, retrying);
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        followed.map_err(|stop| {
+            let at = sink.lock().unwrap_or_else(PoisonError::into_inner).cursor().map(|at| format!("; it stopped at {at}"));
+            anyhow::anyhow!("{}{}", visible(&stop.to_string()), at.unwrap_or_default())
+        })
+    }
+}
+
+fn query(order: &Tail) -> Query {
+    let Selection { stream, user, topic, types, all } = &order.filter;
+    let mut query = Query::default();
+    for (name, values) in [("streams", stream), ("users", user), ("topics", topic), ("types", types)] {
+        for value in values {
+            query = query.with(name, value);
+        }
+    }
+    if *all || [stream, user, topic, types].iter().all(|values| values.is_empty()) {
+        query = query.with("all", "true");
+    }
+    if order.fail_on_gap {
+        query = query.with("on_gap", "fail");
+    }
+    query
+}

@@ -1,0 +1,107 @@
+//! Where events end up: standard output, and behind it the cursor.
+
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    ops::ControlFlow,
+};
+
+use anyhow::Context as _;
+
+use super::{
+    super::{say, visible},
+    cursor_file::CursorFile,
+    line::{self, Look},
+    words,
+};
+use crate::{
+    cli::{Color, Tail},
+    client::News,
+};
+
+/// Writes events, one after the other.
+pub(super) struct Sink {
+    json: bool,
+    quiet: bool,
+    until_live: bool,
+    left: Option<u64>,
+    look: Look,
+    file: Option<CursorFile>,
+    cursor: Option<String>,
+}
+
+impl Sink {
+    pub(super) fn new(order: &Tail, file: Option<CursorFile>, cursor: Option<String>) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let color = match order.color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty()),
+        };
+        Self {
+            json: order.json,
+            quiet: order.quiet,
+            until_live: order.until_live,
+            left: order.count,
+            look: Look { color, full: order.full, terminal },
+            file,
+            cursor,
+        }
+    }
+
+    /// Where the last event, or what moved the cursor behind it, stands.
+    pub(super) fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
+    }
+
+    /// Whether the cursor is in a file.
+    pub(super) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Takes what the stream tells; breaks when there is enough.
+    pub(super) fn take(&mut self, news: News) -> anyhow::Result<ControlFlow<()>> {
+        if let Some(words) = words::of(&news)
+            && (!self.quiet || matches!(news, News::Gap { .. }))
+        {
+            say(&visible(&words));
+        }
+        match news {
+            News::Event { cursor, event_type, envelope } => {
+                self.write(&cursor, &event_type, &envelope)?;
+                self.cursor = Some(cursor);
+                if let Some(left) = &mut self.left {
+                    *left -= 1;
+                    if *left == 0 {
+                        self.keep()?;
+                        return Ok(ControlFlow::Break(()));
+                    }
+                }
+            }
+            News::CaughtUp { cursor, .. } if self.until_live => {
+                self.cursor = Some(cursor);
+                self.keep()?;
+                return Ok(ControlFlow::Break(()));
+            }
+            News::Settled { cursor } => {
+                self.cursor = cursor;
+                self.keep()?;
+            }
+            _ => {}
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn write(&self, cursor: &str, event_type: &str, envelope: &str) -> anyhow::Result<()> {
+        let line = if self.json { line::json(cursor, envelope) } else { line::human(&self.look, event_type, envelope) };
+        // one write a line, which a reader sees at once and whole
+        let mut out = io::stdout().lock();
+        out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("standard output")
+    }
+
+    fn keep(&mut self) -> anyhow::Result<()> {
+        match (&mut self.file, &self.cursor) {
+            (Some(file), Some(cursor)) => file.keep(cursor),
+            _ => Ok(()),
+        }
+    }
+}
