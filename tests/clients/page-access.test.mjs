@@ -88,7 +88,7 @@ test("a token is kept with the tab if that was chosen, until it is forgotten", {
 });
 
 test("a service without room says so in words, and how long the page will wait", { timeout: 90_000 }, async () => {
-  const small = await Service.start({ CHAINCAST_MAX_CONNECTIONS_PER_ADDRESS: "1" });
+  const small = await Service.start({ CHAINCAST_MAX_CONNECTIONS_PER_TENANT: "1" });
   const [first, second] = [await open(browser, small.url), await open(browser, small.url)];
   try {
     await connect(first);
