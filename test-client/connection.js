@@ -9,6 +9,7 @@ import { parser } from "./sse.js";
 import { closing } from "./words.js";
 
 const LONGEST_WAIT_MS = 30_000;
+const SHORTEST_WAIT_MS = 250;
 const USUAL_WAIT_MS = 3000;
 
 /** The address of a subscription, readable: what is legal in a query stays as it is. */
@@ -170,7 +171,7 @@ export class Connection {
   /** After the service's delay, doubled with each loss in a row. */
   #again(least = 0) {
     this.#stop();
-    const wait = Math.max(least, Math.min(LONGEST_WAIT_MS, this.#wait * 2 ** this.#losses++));
+    const wait = Math.max(least, SHORTEST_WAIT_MS, Math.min(LONGEST_WAIT_MS, this.#wait * 2 ** this.#losses++));
     const due = Date.now() + wait;
     this.#tick(() => {
       const left = Math.ceil((due - Date.now()) / 1000);

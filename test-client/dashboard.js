@@ -223,7 +223,8 @@ class Dashboard {
 
   #drawHealth() {
     const { health } = this.#parts;
-    const rows = figures.services(this.#health);
+    // what was healthy when it was last heard may be anything now
+    const rows = figures.services(this.#health).map((row) => (this.#awaySince === null ? row : { name: row.name, status: "unknown" }));
     while (health.children.length > rows.length) health.lastChild.remove();
     for (const [at, { name, status, detail }] of rows.entries()) {
       const chip = health.children[at] ?? health.appendChild(element("li", "", element("b"), element("span")));

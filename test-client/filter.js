@@ -31,6 +31,11 @@ export class Filter {
     return $("reader").value;
   }
 
+  /** Whether events come as their data only. */
+  get isFlat() {
+    return $("shape").value === "data";
+  }
+
   #lists() {
     return Object.fromEntries(LISTS.map((name) => [name, this.#chips[name].values]));
   }

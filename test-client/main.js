@@ -18,7 +18,7 @@ const theme = () => root.dataset.theme ?? (system.matches ? "dark" : "light");
 function themeChanged() {
   $("theme").textContent = { light: "Light", dark: "Dark" }[root.dataset.theme] ?? "Auto";
   $("theme").title = "Theme: as the system has it, light or dark (t)";
-  $("theme").setAttribute("aria-label", `Theme: ${root.dataset.theme ?? "as the system has it"}`);
+  $("theme").setAttribute("aria-label", `Theme: ${$("theme").textContent}`);
 }
 
 /** As the system has it, then light, then dark. */

@@ -23,7 +23,7 @@ export function say(node, text) {
   node.hidden = !text;
 }
 
-export const count = (n) => n.toLocaleString("en");
+export const count = (n) => Number(n).toLocaleString("en");
 
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 

@@ -6,13 +6,13 @@ import { CONTROL, control } from "./words.js";
 
 const PREVIEW = 200;
 
-/** What a frame holds, from its text. */
-export function read({ event, data, id }) {
+/** What a frame holds, from its text; `flat` if events come as their data only, which is theirs to shape and says nothing of itself. */
+export function read({ event, data, id }, flat) {
   const body = data.startsWith("{") ? parsed(data) : undefined;
   const type = event || (typeof body?.type === "string" ? body.type : "");
-  // only the service may name a type `hub.…`; under shape=data a publisher's own `type` may, but not with a control frame's members
-  const isControl = CONTROL.includes(type) && (event !== "" || !("id" in (body ?? {})));
-  const envelope = !isControl && body && "seq" in body && "receivedAt" in body;
+  // only the service may name a type `hub.…`, and an event has an id; flat data that says so, read without names, can pass for one
+  const isControl = CONTROL.includes(type) && body !== undefined && !("id" in body);
+  const envelope = !isControl && !flat && body !== undefined;
   const at = envelope ? Date.parse(body.receivedAt) : NaN;
   return {
     control: isControl,

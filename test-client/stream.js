@@ -13,6 +13,7 @@ const narrow = matchMedia("(max-width: 60rem)");
 
 export function mountStream() {
   let filter = null; // there is none while it is being made, and already tells of itself
+  let flat = false; // how the events of this subscription come
   let replay = null; // from hub.open to hub.live: { from, to, at, began }
   const frames = new Frames(resumeFrom, painted);
   const connection = new Connection({ state, frame, refused: (problem) => filter.fault(problem) });
@@ -44,6 +45,7 @@ export function mountStream() {
     filter.fault(null);
     // another subscription is another list; one that goes on keeps it
     if (!cursor) frames.clear();
+    flat = filter.isFlat;
     connection.connect(filter.pairs(cursor), filter.reader);
     if (narrow.matches) $("filter-fields").open = false;
   }
@@ -60,7 +62,7 @@ export function mountStream() {
 
   /** Files a frame, and answers it if it is a control frame. */
   function frame(found) {
-    const row = read(found);
+    const row = read(found, flat);
     frames.add(row);
     if (!row.control) {
       if (replay) replay.at = seqOf(row.cursor);

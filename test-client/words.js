@@ -6,6 +6,7 @@ import { plural } from "./parts.js";
 export const CONTROL = ["hub.open", "hub.live", "hub.gap", "hub.cursor", "hub.expiring", "hub.closing"];
 
 const CLOSING = {
+  __proto__: null,
   draining: "the service stops, or restarts",
   overloaded: "the service has as many connections as it takes",
   limited: "a limit of connections is reached",
@@ -21,6 +22,7 @@ const CLOSING = {
 export const closing = (reason) => CLOSING[reason] ?? `the service closes the connection: ${reason}`;
 
 const GAPS = {
+  __proto__: null,
   trimmed: (lost) => `${lost} that you asked for are no longer kept: they were older than the log's retention.`,
   rewound: (lost) => `The log went back to an earlier state, as after a restore: ${lost} that you had seen, or waited for, are not in it.`,
 };

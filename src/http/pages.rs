@@ -7,7 +7,10 @@ use std::sync::{Arc, LazyLock};
 
 use actix_web::{
     HttpResponse,
-    http::header::{self, ETag, EntityTag, HeaderValue, IfNoneMatch},
+    http::{
+        StatusCode,
+        header::{self, EntityTag, HeaderValue, IfNoneMatch},
+    },
     web,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -74,17 +77,18 @@ pub(super) async fn page_file(name: web::Path<String>, known: web::Header<IfNone
     found.map(|found| file(found, &known)).ok_or_else(|| Problem::new(Code::NotFound))
 }
 
-/// Asked for anew each time, and sent only if the browser's copy is of another build.
+/// Asked for anew each time, and sent only if the browser's copy is of another build. Either answer has the same headers: a browser takes those
+/// of a 304 in place of the ones it kept, and a policy that allows nothing would leave the page without its scripts.
 fn file((_, kind, text): &File, known: &IfNoneMatch) -> HttpResponse {
     let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..12]));
     let has_it = match known {
         IfNoneMatch::Any => true,
         IfNoneMatch::Items(tags) => tags.iter().any(|other| other.weak_eq(&tag)),
     };
+    let mut answer = page(PAGE_POLICY, kind, if has_it { "" } else { *text });
     if has_it {
-        return HttpResponse::NotModified().insert_header(ETag(tag)).insert_header((header::CACHE_CONTROL, "no-cache")).finish();
+        *answer.status_mut() = StatusCode::NOT_MODIFIED;
     }
-    let mut answer = page(PAGE_POLICY, kind, *text);
     answer.headers_mut().insert(header::ETAG, HeaderValue::try_from(tag.to_string()).expect("base64 in quotes is visible ASCII"));
     answer
 }

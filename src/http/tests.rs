@@ -375,9 +375,30 @@ async fn head_is_answered_like_get() {
 }
 
 #[actix_web::test]
+async fn a_file_of_the_page_is_sent_once_and_its_policy_with_every_answer() {
+    let fakes = Fakes::default();
+    for (uri, kind) in [("/", "text/html"), ("/page/main.js", "text/javascript"), ("/v1/page/style.css", "text/css")] {
+        let sent = ask(&fakes, get(uri)).await;
+        assert!(sent.header("content-type").starts_with(kind), "{uri}: {}", sent.header("content-type"));
+        let tag = sent.header("etag");
+        for known in [tag.to_owned(), format!("\"other\", W/{tag}"), "*".to_owned()] {
+            let unchanged = ask(&fakes, get(uri).insert_header((header::IF_NONE_MATCH, known))).await;
+            assert_eq!((unchanged.status, unchanged.text.as_str()), (StatusCode::NOT_MODIFIED, ""), "{uri}");
+            for name in ["etag", "content-security-policy", "cache-control", "content-type", "cross-origin-opener-policy"] {
+                assert_eq!(unchanged.header(name), sent.header(name), "{uri} {name}");
+            }
+        }
+        assert_eq!(ask(&fakes, get(uri).insert_header((header::IF_NONE_MATCH, "\"other\""))).await.status, StatusCode::OK);
+    }
+    for uri in ["/page/", "/page/nothing.js", "/page/index.html", "/page/..%2findex.html"] {
+        assert_eq!(ask(&fakes, get(uri)).await.code(), "not_found", "{uri}");
+    }
+}
+
+#[actix_web::test]
 async fn no_answer_can_be_framed_sniffed_embedded_elsewhere_or_tell_where_it_was() {
     let fakes = Fakes::default();
-    let own_pages = ["/", "/docs/", "/v1/docs/index.css"];
+    let own_pages = ["/", "/page/main.js", "/v1/page/style.css", "/docs/", "/v1/docs/index.css"];
     for uri in ["/health/live", "/events?all=true", "/events", "/nothing", "/openapi.json", "/docs"].into_iter().chain(own_pages) {
         let answer = ask(&fakes, get(uri)).await;
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{uri}");

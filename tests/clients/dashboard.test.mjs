@@ -167,6 +167,7 @@ test("a restart is a banner, a gap and a mark, and no number leaps or is below z
     await own.restart(async () => {
       await banner.filter({ hasText: /^Out of reach since \d\d:\d\d:\d\d \(no connection\)/ }).waitFor();
       await told(page, "Connections", /open unknown, between/);
+      assert.equal(await page.locator(".dash .health li[data-status=unknown]").count(), 3, "nothing is healthy that was not heard of");
       await screenshot(page, "dashboard-away", { fullPage: true });
     });
     await leave();
