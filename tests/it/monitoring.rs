@@ -9,11 +9,13 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{
+    http::Http,
     process::{Service, Settings},
     proxy::program,
+    sse_client::SseClient,
     store::Store,
 };
 
@@ -84,7 +86,7 @@ async fn every_metric_that_is_named_is_offered_and_every_one_that_is_offered_is_
     }
     let guide = read(GUIDE);
     let told = named(&guide);
-    let untold: Vec<_> = families.iter().map(|(name, _)| name).filter(|name| !told.contains(**name)).collect();
+    let untold: Vec<_> = families.iter().map(|(name, _)| name).filter(|name| !told.contains(*name)).collect();
     assert!(untold.is_empty(), "{GUIDE} says nothing of {untold:?}");
     assert!(families.len() > 80, "all of it was read: {}", families.len());
 }
@@ -101,6 +103,35 @@ fn rules_and_configuration_are_good_and_each_alert_fires_when_it_should_and_only
     takes(&["check", "config", at(CONFIG).to_str().expect("UTF-8")], "");
     takes(&["check", "rules", at(ALERTS).to_str().expect("UTF-8")], "");
     takes(&["test", "rules", at(ALERT_TESTS).to_str().expect("UTF-8")], "");
+}
+
+#[tokio::test]
+async fn what_is_read_anew_and_what_is_missing_is_counted() {
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store).with("CHAINCAST_RING_EVENTS", 2)).await;
+    let http = Http::new(service.addr());
+    let events: Vec<Value> = (0..10).map(|n| json!({"id": n.to_string(), "type": "a.b", "data": n})).collect();
+    http.publish_ok(&json!(events)).await;
+    let mut all = SseClient::connect(service.addr(), "all=true&last_event_id=earliest", None).await;
+    all.next_events(10).await;
+    http.until_stat("/replay/events", |events| events >= 8).await;
+    http.until_stat("/replay/pages", |pages| pages >= 1).await;
+    let _lost = SseClient::connect(service.addr(), "all=true&last_event_id=00000001-5", None).await;
+    http.until_stat("/connections/gaps/rewound", |gaps| gaps == 1).await;
+    let found = http.get("/metrics").await.body;
+    for line in [
+        "chaincast_gaps_total{reason=\"rewound\",moment=\"connect\"} 1",
+        "chaincast_gaps_total{reason=\"rewound\",moment=\"live\"} 0",
+        "chaincast_streams_begun_total 2",
+        "chaincast_http_requests_total{route=\"/events\",method=\"POST\",status=\"2xx\"} 1",
+        "chaincast_http_requests_total{route=\"/events/subscribe\",method=\"GET\",status=\"2xx\"} 2",
+        "chaincast_publish_latency_seconds_count 1",
+        "chaincast_commit_group_requests_sum 1.0",
+    ] {
+        assert!(found.lines().any(|found| found == line), "no {line} in\n{found}");
+    }
+    let of_publishing = http.stats().await["latency"]["recentPublishMicroseconds"]["p99"].clone();
+    assert!(of_publishing.as_u64().is_some_and(|micros| micros > 0), "{of_publishing}");
 }
 
 /// The rules, each from its name to the next one's.
