@@ -30,6 +30,9 @@ use crate::log::SessionCounts;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// One number of a pool.
+type OfSessions = fn(&SessionCounts) -> u64;
+
 /// Everything that is told at one moment.
 #[derive(Debug)]
 struct Scrape {
@@ -221,10 +224,10 @@ impl Scrape {
     }
 
     fn sessions(&self, sheet: &mut Sheet<'_>) -> fmt::Result {
-        let of = |value: fn(&SessionCounts) -> u64| -> Vec<(&'static str, u64)> {
+        let of = |value: OfSessions| -> Vec<(&'static str, u64)> {
             self.overall.store.sessions.iter().map(|(pool, counts)| (*pool, value(counts))).collect()
         };
-        let gauges: [(&str, &str, fn(&SessionCounts) -> u64); 4] = [
+        let gauges: [(&str, &str, OfSessions); 4] = [
             ("database_connections_busy", "Connections to the store in use", |counts| counts.busy as u64),
             ("database_connections_idle", "Connections to the store that are open and not in use", |counts| counts.idle as u64),
             ("database_connections_max", "The bound of connections to the store", |counts| counts.max as u64),
