@@ -40,7 +40,7 @@ use self::{
     authority::Gate,
     backplane::Meeting,
     cluster::Cluster,
-    facts::AppFacts,
+    facts::{AppFacts, Sources},
     serve::{guard, listen, serve},
 };
 pub use self::{
@@ -61,7 +61,7 @@ use crate::{
     http::{Console, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
-    log::{EventLog, OnRuntime, run_retention},
+    log::{EventLog, OnRuntime, TrimCounts, run_retention},
     vital::vital,
 };
 
@@ -119,8 +119,18 @@ impl App {
             move |log| hubs.retention_of(log, default)
         };
         // the store itself: a trim that has had its turn must end, which a call on another runtime would not
-        tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, stopped(stop.subscribe())));
-        let facts = AppFacts::new(hubs.clone(), publisher.clone(), log.clone(), backplane.clone());
+        let trims = Arc::<TrimCounts>::default();
+        tasks.spawn(run_retention(store, retention, RETENTION_INTERVAL, trims.clone(), stopped(stop.subscribe())));
+        let facts = AppFacts::new(
+            hubs.clone(),
+            Sources {
+                publisher: publisher.clone(),
+                log: log.clone(),
+                backplane: backplane.clone(),
+                retention: config.log.retention(),
+                trims,
+            },
+        );
         tasks.spawn(facts.clone().sample(stopped(stop.subscribe())));
 
         let cluster = {

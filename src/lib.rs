@@ -18,8 +18,9 @@
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention, copies | `domain` |
 //! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
 //! | [`backplane`] | tells that a log grew | `domain`, `log` |
-//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |
-//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
+//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane`, `histogram` |
+//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `histogram`, `vital` |
+//! | [`histogram`] | durations and sizes as counts by bucket | nothing |
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
 //! | [`client`] | the service from outside: follow with resume, publish | nothing |
@@ -38,6 +39,7 @@ pub mod client;
 pub mod commands;
 pub mod config;
 pub mod domain;
+pub mod histogram;
 pub mod http;
 pub mod hub;
 pub mod ingest;

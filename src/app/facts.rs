@@ -3,8 +3,14 @@
 //! Requests are answered from memory; a task samples what has to be asked for or counted over time. Everything is counted log by log: one
 //! tenant must not learn another's volume, and what all of them share is told only to whoever may see the whole instance.
 
+mod health;
+mod process;
+mod samples;
+#[cfg(test)]
+mod tests;
+
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::BTreeMap,
     future::Future,
     sync::{
         Arc, Mutex, PoisonError,
@@ -13,26 +19,32 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::time::interval;
+use tokio::{runtime::Handle, time::interval};
 
+use self::{
+    process::Process,
+    samples::{Counts, Samples},
+};
 use super::{cluster::Own, unless_stopped};
 use crate::{
     backplane::{Backplane, Leases, Status},
+    domain::GapReason,
+    histogram::Tally,
     http::{
-        BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, EventStatistics, Facts, Health, HealthStatus, InstanceStatistics,
-        Latency, LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics,
-        RingStatistics, Scope, ServiceHealth, Statistics,
+        BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, DatabaseStatistics, EventStatistics, Facts, Health,
+        InstanceStatistics, LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Overall, Percentiles, QueueStatistics,
+        ReplayStatistics, RingStatistics, RuntimeFacts, Scope, Statistics, StoreFacts, Told,
     },
-    hub::{Admission, Hub, Hubs, Spread, Tally, Totals},
+    hub::{Admission, Hub, Hubs, Totals},
     ingest::{self, Publisher},
-    log::{EventLog, LogId},
+    log::{Disk, EventLog, LogId, Retention, TrimCounts},
 };
 
 /// How often rates are sampled.
 const SAMPLE: Duration = Duration::from_secs(1);
-/// Over how many samples a rate is taken.
-const RATE_SAMPLES: usize = 10;
-/// Samples between two questions for the size of the store.
+/// Samples between two snapshots of latencies.
+const SNAPSHOT_EVERY: u64 = samples::WINDOW.as_secs();
+/// Samples between two looks at what takes longer: the size of the store, its file system, descriptors.
 const SIZE_EVERY: u64 = 15;
 
 /// See the module.
@@ -45,22 +57,39 @@ pub(super) struct AppFacts {
     started: Instant,
     leaving: AtomicBool,
     size_bytes: AtomicU64,
+    disk: Mutex<Option<Disk>>,
+    retention: Retention,
+    trims: Arc<TrimCounts>,
+    process: Process,
+    runtime: Handle,
     /// The most connections whose peer went, of all logs, that were ever told.
     left: AtomicU64,
-    /// The last samples of every log that is open.
-    counts: Mutex<HashMap<LogId, VecDeque<Counts>>>,
+    samples: Samples,
 }
 
-#[derive(Clone, Copy)]
-struct Counts {
-    at: Instant,
-    published: u64,
-    delivered: u64,
+/// What latencies are told from.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Latencies {
+    /// From commit to write, of one log.
+    pub(super) delivery: Tally,
+    /// The same lately.
+    pub(super) recent_delivery: Tally,
+}
+
+/// What facts are told of beside the hubs.
+pub(super) struct Sources {
+    pub(super) publisher: Publisher,
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) backplane: Arc<dyn Backplane>,
+    /// What holds where a tenant has no setting of its own.
+    pub(super) retention: Retention,
+    pub(super) trims: Arc<TrimCounts>,
 }
 
 impl AppFacts {
-    pub(super) fn new(hubs: Arc<Hubs>, publisher: Publisher, log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>) -> Arc<Self> {
-        let (size_bytes, left, counts) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
+    /// Of the current runtime.
+    pub(super) fn new(hubs: Arc<Hubs>, sources: Sources) -> Arc<Self> {
+        let Sources { publisher, log, backplane, retention, trims } = sources;
         let leases = backplane.leases();
         Arc::new(Self {
             hubs,
@@ -70,9 +99,14 @@ impl AppFacts {
             leases,
             started: Instant::now(),
             leaving: AtomicBool::new(false),
-            size_bytes,
-            left,
-            counts,
+            size_bytes: AtomicU64::new(0),
+            disk: Mutex::default(),
+            retention,
+            trims,
+            process: Process::new(),
+            runtime: Handle::current(),
+            left: AtomicU64::new(0),
+            samples: Samples::default(),
         })
     }
 
@@ -92,38 +126,34 @@ impl AppFacts {
             let mut ticks = interval(SAMPLE);
             for n in 0_u64.. {
                 ticks.tick().await;
-                self.hubs.open_logs().into_iter().for_each(|log| self.remember(log, self.counts(log)));
-                if n % SIZE_EVERY == 0
-                    && let Ok(bytes) = self.log.size_bytes().await
-                {
-                    self.size_bytes.store(bytes, Ordering::Relaxed);
+                let logs: std::collections::HashSet<LogId> = self.hubs.open_logs().into_iter().collect();
+                logs.iter().for_each(|log| self.samples.remember(*log, self.counts(*log)));
+                self.samples.keep(&logs);
+                if n % SNAPSHOT_EVERY == 0 {
+                    let followed = logs.into_iter().filter_map(|log| Some((log, self.hubs.running(log)?.latency())));
+                    self.samples.snapshot(followed.collect(), self.publisher.latency());
+                }
+                if n % SIZE_EVERY == 0 {
+                    self.look_round().await;
                 }
             }
         };
         unless_stopped(sampling, stop).await;
     }
 
-    fn remember(&self, log: LogId, counts: Counts) {
-        let mut logs = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let samples = logs.entry(log).or_default();
-        samples.push_back(counts);
-        if samples.len() > RATE_SAMPLES {
-            samples.pop_front();
+    /// Looks at what takes longer than memory does.
+    async fn look_round(&self) {
+        if let Ok(bytes) = self.log.size_bytes().await {
+            self.size_bytes.store(bytes, Ordering::Relaxed);
         }
+        // one that cannot be asked is not full for all that is known
+        let disk = self.log.disk().await.unwrap_or_default();
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = disk;
+        self.process.count_files().await;
     }
 
-    /// Published and delivered events a second.
-    fn rates(&self, log: LogId) -> (f64, f64) {
-        let oldest = self.counts.lock().unwrap_or_else(PoisonError::into_inner).get(&log).and_then(|samples| samples.front().copied());
-        let now = self.counts(log);
-        // what is delivered is counted anew when a log is followed again
-        let rate = |now: u64, then: u64, seconds: f64| {
-            if seconds > 0.0 { (now.saturating_sub(then) as f64 / seconds * 10.0).round() / 10.0 } else { 0.0 }
-        };
-        oldest.map_or((0.0, 0.0), |then| {
-            let seconds = now.at.duration_since(then.at).as_secs_f64();
-            (rate(now.published, then.published, seconds), rate(now.delivered, then.delivered, seconds))
-        })
+    fn disk(&self) -> Option<Disk> {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where a log stands: as its hub sees it, or as the last look found it.
@@ -167,35 +197,64 @@ impl AppFacts {
 
     /// What this instance tells others of a log.
     pub(super) fn own(&self, log: LogId, whole_instance: bool) -> Own {
-        let (statistics, latency) = self.statistics_and_latency(log, whole_instance);
-        Own { statistics, latency, is_draining: self.draining() }
+        let (statistics, latencies) = self.statistics_and_latencies(log, whole_instance);
+        Own { statistics, latencies, is_draining: self.draining() }
     }
 
     /// Statistics of a log, and what its latencies are told from.
-    fn statistics_and_latency(&self, log: LogId, whole_instance: bool) -> (Statistics, Tally) {
+    fn statistics_and_latencies(&self, log: LogId, whole_instance: bool) -> (Statistics, Latencies) {
         let hub = self.hubs.running(log);
         let totals = hub.as_ref().map(|hub| hub.totals()).unwrap_or_default();
-        let (published_per_second, delivered_per_second) = self.rates(log);
-        let size_bytes = whole_instance.then(|| self.size_bytes.load(Ordering::Relaxed));
+        let (published_per_second, delivered_per_second) = self.samples.rates(log, self.counts(log));
+        let recent_delivery = self.samples.recent_deliveries(log, &totals.latency);
+        let latencies = Latencies { delivery: totals.latency.clone(), recent_delivery };
+        let own = self.log_statistics(log, hub.as_deref());
+        let (size_bytes, free_bytes) = (self.size_bytes.load(Ordering::Relaxed), self.disk().map(|disk| disk.free));
         let statistics = Statistics {
             scope: Scope::Instance,
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: self.started.elapsed().as_secs(),
             connections: self.connection_statistics(log, hub.as_deref(), &totals),
             events: EventStatistics { published_per_second, delivered_per_second, ..events(self.publisher.counts(log), &totals) },
-            latency: latency(&totals.latency),
-            log: LogStatistics { size_bytes, ..self.log_statistics(log, hub.as_deref()) },
+            replay: replay(&totals),
+            latency: self.latency_statistics(&latencies, whole_instance),
+            log: LogStatistics {
+                size_bytes: whole_instance.then_some(size_bytes),
+                free_bytes: free_bytes.filter(|_| whole_instance),
+                ..own
+            },
             ring: self.ring_statistics(&totals, hub.as_ref().map_or(0, |hub| hub.view().stashed())),
             backplane: self.backplane_statistics(whole_instance),
             queues: whole_instance.then(|| self.queue_statistics()),
-            memory: whole_instance.then(|| MemoryStatistics { resident_bytes: resident_bytes() }),
+            database: whole_instance.then(|| self.database_statistics()),
+            memory: whole_instance.then(|| MemoryStatistics { resident_bytes: process::memory().1 }),
             instance: whole_instance.then(|| self.instance_statistics()),
             limits: whole_instance.then(|| self.limit_statistics()),
             instances: None,
             missing: None,
             complete: None,
         };
-        (statistics, totals.latency)
+        (statistics, latencies)
+    }
+
+    fn latency_statistics(&self, latencies: &Latencies, whole_instance: bool) -> LatencyStatistics {
+        let publishing = whole_instance.then(|| self.publisher.latency());
+        LatencyStatistics {
+            publish_microseconds: publishing.as_ref().map(percentiles),
+            recent_publish_microseconds: publishing.as_ref().map(|all| percentiles(&self.samples.recent_publishing(all))),
+            ..latency(latencies)
+        }
+    }
+
+    fn database_statistics(&self) -> DatabaseStatistics {
+        let sessions = self.log.sessions();
+        let sum = |of: fn(&crate::log::SessionCounts) -> usize| sessions.iter().map(|(_, counts)| of(counts)).sum();
+        DatabaseStatistics {
+            connections: sum(|counts| counts.busy + counts.idle),
+            idle_connections: sum(|counts| counts.idle),
+            max_connections: sum(|counts| counts.max),
+            waiting: sum(|counts| counts.waiting),
+        }
     }
 
     fn limit_statistics(&self) -> LimitStatistics {
@@ -224,12 +283,15 @@ impl AppFacts {
     }
 
     fn queue_statistics(&self) -> QueueStatistics {
-        let (queued, max_queued) = (self.publisher.queued(), self.publisher.max_queued());
+        let (queued, max_queued, reads) = (self.publisher.queued(), self.publisher.max_queued(), self.hubs.reads());
         QueueStatistics {
             publish_requests: queued.requests,
             publish_max_requests: max_queued.requests,
             publish_bytes: queued.bytes,
             publish_max_bytes: max_queued.bytes,
+            replay_reads: reads.now,
+            replay_max_reads: reads.max,
+            replay_waiting: reads.waiting,
         }
     }
 }
@@ -245,57 +307,51 @@ impl Facts for AppFacts {
     }
 
     fn health(&self) -> Health {
-        let part = |status, detail: Option<&str>| ServiceHealth { status, detail: detail.map(str::to_owned) };
-        let log = match (self.hubs.is_reachable(), self.publisher.is_log_reachable()) {
-            (true, true) => part(HealthStatus::Healthy, None),
-            (true, false) => part(HealthStatus::Degraded, Some("can be read but not written: the last publish was refused")),
-            (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
-        };
-        let admission = self.hubs.admission();
-        let hub = match (self.draining(), admission.now() >= admission.max()) {
-            (true, _) => part(HealthStatus::Degraded, Some("draining")),
-            (false, true) => part(HealthStatus::Degraded, Some("every connection is taken")),
-            (false, false) => part(HealthStatus::Healthy, None),
-        };
-        let backplane = if self.backplane.status().is_connected {
-            part(HealthStatus::Healthy, None)
-        } else {
-            part(HealthStatus::Degraded, Some("out of reach: other instances hear of events a moment later"))
-        };
-        let mut services = BTreeMap::from([("log", log), ("hub", hub), ("backplane", backplane)]);
-        if let Some(leases) = &self.leases {
-            services.insert(
-                "limits",
-                match leases.are_shared() {
-                    true => part(HealthStatus::Healthy, None),
-                    false => part(HealthStatus::Degraded, Some("limits count on this instance alone")),
-                },
-            );
-        }
-        let status = services.values().map(|service| service.status).max().unwrap_or(HealthStatus::Healthy);
-        Health { status, services }
+        self.look_at_health()
     }
 
     fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics {
-        self.statistics_and_latency(log, whole_instance).0
+        self.statistics_and_latencies(log, whole_instance).0
     }
 
     fn overall(&self) -> Overall {
         let admission = self.hubs.admission();
         // before what was closed is counted: one that is on its way out may be missing, and none is there twice
         let gone = gone(admission);
-        let (totals, Spread { buckets, sum_micros }) = self.hubs.totals();
+        let (totals, delivery) = self.hubs.totals();
         let closed: u64 = totals.closed.iter().map(|(_, count)| count).sum();
         let left = gone.saturating_sub(closed);
         let left = self.left.fetch_max(left, Ordering::Relaxed).max(left);
+        let own = self.statistics(self.hubs.default_log(), true);
+        let of_all = Latencies { delivery: totals.latency.clone(), ..Latencies::default() };
         let statistics = Statistics {
             connections: connections(admission, &totals, left),
             events: events(self.publisher.total(), &totals),
-            latency: latency(&totals.latency),
+            replay: replay(&totals),
+            latency: latency(&of_all),
             ring: self.ring_statistics(&totals, self.hubs.stashed()),
-            ..self.statistics(self.hubs.default_log(), true)
+            ..own
         };
-        Overall { statistics, latency: Latency { buckets, sum_micros } }
+        let told = Told { begun: totals.begun, heartbeats: totals.heartbeats, gaps: totals.gaps, pages_failed: totals.pages_failed };
+        let (publishing, process) = (self.publisher.publishing(), self.process.facts());
+        Overall { statistics, delivery, publishing, told, store: self.store_facts(), process, runtime: self.runtime_facts() }
+    }
+}
+
+impl AppFacts {
+    fn store_facts(&self) -> StoreFacts {
+        StoreFacts {
+            sessions: self.log.sessions(),
+            disk: self.disk(),
+            trimmed: self.trims.trimmed(),
+            trims_failed: self.trims.failed(),
+            retention: self.retention,
+        }
+    }
+
+    fn runtime_facts(&self) -> RuntimeFacts {
+        let metrics = self.runtime.metrics();
+        RuntimeFacts { workers: metrics.num_workers(), tasks: metrics.num_alive_tasks(), queued: metrics.global_queue_depth() }
     }
 }
 
@@ -318,7 +374,20 @@ fn connections(admission: &Admission, totals: &Totals, left: u64) -> ConnectionS
         lagging: totals.lagging,
         paced: totals.paced,
         selectors: totals.selectors,
+        furthest_behind: totals.behind,
+        gaps: gaps(totals),
     }
+}
+
+/// Gaps told, by reason.
+fn gaps(totals: &Totals) -> BTreeMap<&'static str, u64> {
+    let mut gaps = BTreeMap::from([GapReason::Trimmed, GapReason::Rewound].map(|reason| (reason.as_str(), 0)));
+    totals.gaps.iter().for_each(|gap| *gaps.entry(gap.reason.as_str()).or_default() += gap.count);
+    gaps
+}
+
+fn replay(totals: &Totals) -> ReplayStatistics {
+    ReplayStatistics { events: totals.replayed, pages: totals.pages }
 }
 
 fn events(counts: ingest::Counts, totals: &Totals) -> EventStatistics {
@@ -326,17 +395,16 @@ fn events(counts: ingest::Counts, totals: &Totals) -> EventStatistics {
     EventStatistics { published, duplicates, conflicts, commits, delivered: totals.delivered, ..EventStatistics::default() }
 }
 
-pub(super) fn latency(tally: &Tally) -> LatencyStatistics {
+pub(super) fn percentiles(tally: &Tally) -> Percentiles {
     let [p50, p90, p99, max] = tally.percentiles([0.5, 0.9, 0.99, 1.0]);
-    LatencyStatistics { commit_to_write_microseconds: Percentiles { p50, p90, p99, max } }
+    Percentiles { p50, p90, p99, max }
 }
 
-/// What the process holds in memory, as the kernel counts it; zero where `/proc` is not.
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
-    pages * 4096
+/// What is told of one log.
+pub(super) fn latency(latencies: &Latencies) -> LatencyStatistics {
+    LatencyStatistics {
+        commit_to_write_microseconds: percentiles(&latencies.delivery),
+        recent_commit_to_write_microseconds: percentiles(&latencies.recent_delivery),
+        ..LatencyStatistics::default()
+    }
 }
-
-#[cfg(test)]
-mod tests;

@@ -27,6 +27,7 @@ pub fn app(
     App::new()
         .configure(|config| routes::configure(config, state, console))
         .app_data(origins)
+        .app_data(in_flight.clone())
         .wrap(CatchPanic::default())
         .wrap(cors)
         .wrap(from_fn(move |request, next| named.clone().allow_cookies(request, next)))
@@ -43,6 +44,7 @@ pub fn admin_app(
 ) -> App<impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<impl MessageBody>, Error = Error, InitError = ()>> {
     App::new()
         .configure(|config| routes::configure_admin(config, state, console))
+        .app_data(in_flight.clone())
         .wrap(CatchPanic::default())
         .wrap(from_fn(move |request, next| observe(request, next, in_flight.clone().enter())))
 }

@@ -1,11 +1,18 @@
-//! How many requests are being handled: what a stop waits for, since idle connections have nothing to lose.
+//! How many requests are being handled: what a stop waits for, since idle connections have nothing to lose. And how those ended that were.
 //!
 //! A publisher that keeps its connection busy would be waited for for ever, so from the beginning of a stop every answer closes its connection.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
+
+use actix_web::http::{Method, StatusCode};
+
+use super::requests::Requests;
 
 /// The count, shared by all workers.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +22,7 @@ pub struct InFlight(Arc<Shared>);
 struct Shared {
     now: AtomicUsize,
     closing: AtomicBool,
+    answered: Requests,
 }
 
 /// One request; leaves when dropped.
@@ -33,6 +41,11 @@ impl InFlight {
         self.0.closing.store(true, Ordering::Release);
     }
 
+    /// How requests were answered.
+    pub(super) fn answered(&self) -> &Requests {
+        &self.0.answered
+    }
+
     pub(super) fn enter(self) -> Handled {
         self.0.now.fetch_add(1, Ordering::AcqRel);
         Handled(self)
@@ -43,6 +56,11 @@ impl Handled {
     /// Whether the answer is to close its connection.
     pub(super) fn closes(&self) -> bool {
         self.0.0.closing.load(Ordering::Acquire)
+    }
+
+    /// Counts the answer; of a stream its head.
+    pub(super) fn count(&self, route: Option<&str>, method: &Method, status: StatusCode, took: Duration) {
+        self.0.answered().count(route, method, status, took);
     }
 }
 

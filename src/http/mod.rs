@@ -25,6 +25,7 @@ mod metrics;
 pub mod observe;
 pub mod openapi;
 pub mod origin;
+mod overall;
 mod pages;
 mod params;
 pub mod problem;
@@ -32,6 +33,7 @@ mod publish;
 pub mod query;
 mod refusals;
 mod refused;
+mod requests;
 pub mod routes;
 mod scrutiny;
 mod session;
@@ -54,16 +56,18 @@ pub use guard::{Guard, Openness};
 pub use in_flight::InFlight;
 pub use limits::{Limit, LimitSettings, Limited, Limits, Place, SharedPlaces};
 pub use origin::Origins;
+pub use overall::{Overall, ProcessFacts, RuntimeFacts, StoreFacts, Told};
 pub use problem::Problem;
 pub use publish::Publish;
 pub use refusals::refusals;
 pub use refused::RefusedCredentials;
 pub use scrutiny::Scrutiny;
 pub use session::CookieSettings;
-pub use state::{Cluster, Facts, Health, HealthStatus, Latency, Logs, Overall, ServiceHealth, State};
+pub use state::{Cluster, Facts, Health, HealthStatus, Logs, ServiceHealth, State};
 pub use stats::{
-    BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics,
-    LimitStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, RingStatistics, Scope, Statistics,
+    BackplaneStatistics, BackplaneTraffic, ConnectionStatistics, DatabaseStatistics, EventStatistics, InstanceStatistics, InstanceSummary,
+    LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, ReplayStatistics, RingStatistics,
+    Scope, Statistics,
 };
 pub use subscribe::Following;
 pub use tenancy::Tenancy;

@@ -91,6 +91,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
             if handled.closes() || exchange.is_unread() {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
+            handled.count(route.as_deref(), &method, response.status(), began.elapsed());
             log_request(&method, route.as_deref(), response.status(), began, &id);
             Ok(ServiceResponse::new(request, response))
         }
@@ -98,6 +99,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         Err(mut error) => {
             let problem = Problem::of(&error);
             log_failure(&problem, &id);
+            handled.count(None, &method, problem.code().status(), began.elapsed());
             log_request(&method, None, problem.code().status(), began, &id);
             error.add_response_mapper(move |response| present(response, &problem, &id));
             Err(error)

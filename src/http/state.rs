@@ -8,7 +8,8 @@ use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 use super::{
-    authority::Authority, credentials::CredentialSettings, problem::Problem, publish::Publish, scrutiny::Scrutiny, stats::Statistics,
+    authority::Authority, credentials::CredentialSettings, overall::Overall, problem::Problem, publish::Publish, scrutiny::Scrutiny,
+    stats::Statistics,
 };
 use crate::{
     domain::LogName,
@@ -111,24 +112,6 @@ pub trait Facts: Send + Sync + 'static {
 pub trait Cluster: Send + Sync + 'static {
     /// As [`Facts::statistics`], of all instances that answer in time.
     async fn statistics(&self, log: LogId, whole_instance: bool) -> Statistics;
-}
-
-/// Numbers of an instance.
-#[derive(Clone, Debug, Default)]
-pub struct Overall {
-    /// The sums over all logs; of the default one where there is no sum (`log`). Rates are left to whoever asks again.
-    pub statistics: Statistics,
-    /// From commit to write; of what another instance committed, from when this one was told.
-    pub latency: Latency,
-}
-
-/// How long events took from commit to write, since the start.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Latency {
-    /// How many took at most so many microseconds, and more than those of the bucket before; the last one has no bound.
-    pub buckets: Vec<(Option<u64>, u64)>,
-    /// Of all of them, in microseconds.
-    pub sum_micros: u64,
 }
 
 /// How the instance is doing.

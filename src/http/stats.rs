@@ -82,6 +82,8 @@ pub struct Statistics {
     pub connections: ConnectionStatistics,
     /// What went through.
     pub events: EventStatistics,
+    /// What was read from the log for those who follow.
+    pub replay: ReplayStatistics,
     /// How fast.
     pub latency: LatencyStatistics,
     /// Where the log stands; of a cluster as the instance that is furthest in the numbering that most of them know.
@@ -93,6 +95,9 @@ pub struct Statistics {
     /// What waits, of all logs; only for whoever may see the whole instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queues: Option<QueueStatistics>,
+    /// Connections to the store, of all logs; only for whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<DatabaseStatistics>,
     /// What the process holds; only for whoever may see the whole instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<MemoryStatistics>,
@@ -178,6 +183,10 @@ pub struct ConnectionStatistics {
     pub paced: usize,
     /// Distinct selectors followed.
     pub selectors: usize,
+    /// Events between the newest one and the connection that is furthest behind; of a cluster the most of any instance.
+    pub furthest_behind: u64,
+    /// Gaps that streams were told of, by reason.
+    pub gaps: BTreeMap<&'static str, u64>,
 }
 
 /// What went through since the start.
@@ -200,16 +209,35 @@ pub struct EventStatistics {
     pub delivered_per_second: f64,
 }
 
-/// From commit to write, since the start; of what another instance committed, from when this one was told.
+/// What was read from the log for those who were behind the ring, since the start.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReplayStatistics {
+    /// Events written from pages of the log, and not from memory.
+    pub events: u64,
+    /// Pages read; those that are wanted by several at once are read once.
+    pub pages: u64,
+}
+
+/// How fast. From commit to write: of what another instance committed, from when this one was told.
 #[derive(Clone, Debug, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LatencyStatistics {
-    /// Percentiles, at most a quarter too high.
+    /// Percentiles since the start, at most a quarter too high.
     pub commit_to_write_microseconds: Percentiles,
+    /// Of the last five to ten seconds; zeros when nothing was delivered. Of a cluster at most twice too high.
+    pub recent_commit_to_write_microseconds: Percentiles,
+    /// From when a publish request was queued until its commit, of all logs, since the start; of a cluster those of the slowest instance. Only for
+    /// whoever may see the whole instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub publish_microseconds: Option<Percentiles>,
+    /// The same of the last five to ten seconds; zeros when nothing was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recent_publish_microseconds: Option<Percentiles>,
 }
 
 /// What these shares stay below.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Percentiles {
     /// Half.
     pub p50: u64,
@@ -239,6 +267,9 @@ pub struct LogStatistics {
     /// On disk, of the whole store; only for whoever may see the whole instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<u64>,
+    /// Free in the file system of a SQLite file; of a cluster the least. Only for whoever may see the whole instance, and not of Postgres.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
 }
 
 /// Recent events in memory.
@@ -269,6 +300,26 @@ pub struct QueueStatistics {
     pub publish_bytes: usize,
     /// The bound.
     pub publish_max_bytes: usize,
+    /// Pages of replay that are being read.
+    pub replay_reads: usize,
+    /// The bound; more wait.
+    pub replay_max_reads: usize,
+    /// Pages of replay that wait for their turn.
+    pub replay_waiting: usize,
+}
+
+/// Connections to the store.
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseStatistics {
+    /// Open, in use or not.
+    pub connections: usize,
+    /// Open and not in use.
+    pub idle_connections: usize,
+    /// The bound.
+    pub max_connections: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
 }
 
 /// How instances tell each other that the log grew; of all logs together, since the start.

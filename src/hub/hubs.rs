@@ -34,7 +34,7 @@ use tokio::{
 
 use self::news::by_log;
 use super::{
-    Admission, CloseReason, Hub, Settings, Spread, Totals,
+    Admission, CloseReason, Hub, Settings, Totals,
     lookout::Lookout,
     reach::Reach,
     roster::{Place, Roster},
@@ -44,6 +44,7 @@ use super::{
 use crate::{
     backplane::{Announcement, Backplane, Local},
     domain::LogName,
+    histogram::Spread,
     log::{AccessVersion, EventLog, LogError, LogId, Position},
     vital::vital,
 };
@@ -57,6 +58,17 @@ pub enum OpenError {
     /// The store could not be asked.
     #[error(transparent)]
     Log(#[from] LogError),
+}
+
+/// Pages of replay that are wanted now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Being read.
+    pub now: usize,
+    /// The most that are read at once.
+    pub max: usize,
+    /// Waiting for their turn.
+    pub waiting: usize,
 }
 
 /// See the module.
@@ -281,6 +293,15 @@ impl Hubs {
     #[must_use]
     pub fn holes_read(&self) -> u64 {
         self.reach.holes()
+    }
+
+    /// Pages of replay, and starts of hubs, of all logs together.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
+        let max = self.settings.replay_permits.max(1);
+        let now = max - self.reads.available_permits().min(max);
+        let asked: usize = self.roster().all_running().map(|(_, hub)| hub.replays.asked()).sum();
+        Reads { now, max, waiting: asked.saturating_sub(now) }
     }
 
     /// The log that is always followed.

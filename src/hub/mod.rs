@@ -26,7 +26,6 @@ mod admission;
 mod attached;
 mod budget;
 mod frame;
-mod histogram;
 mod hubs;
 mod index;
 mod lookout;
@@ -68,14 +67,13 @@ use tokio::sync::{Semaphore, mpsc, watch};
 pub use admission::{Admission, Permit};
 pub use attached::Attached;
 pub use frame::{Encoded, Form, Frame};
-pub use histogram::{Spread, Tally};
-pub use hubs::{Hubs, OpenError};
+pub use hubs::{Hubs, OpenError, Reads};
 pub use outlet::{CloseReason, Flow, Notice, Offer, Outlet};
 pub use resolve::resolve;
 pub use right::{Expiry, Right};
 pub use ring::RingBounds;
 pub use settings::Settings;
-pub use stats::{SELECTORS, Totals};
+pub use stats::{GapMoment, GapsTold, SELECTORS, Totals};
 pub use subscription::{Beginning, Request};
 pub use view::View;
 pub use worker::ShardHandle;
@@ -90,6 +88,7 @@ use self::{
 };
 use crate::{
     backplane::Announcement,
+    histogram::Tally,
     log::{EventLog, LogError, LogId},
     vital::vital,
 };
@@ -133,8 +132,9 @@ impl Hub {
         let sequencer = Sequencer::start(log.clone(), id, &settings, reach, feeds).await?;
         let view = sequencer.view();
         tokio::spawn(vital("sequencer", sequencer.run()));
-        let replays = Replays::new(log, id, settings.replay_permits, reads, tokio::runtime::Handle::current());
         let (statistics, orders) = (Statistics::default(), watch::Sender::default());
+        let counted = statistics.register();
+        let replays = Replays::new(log, id, settings.replay_permits, reads, tokio::runtime::Handle::current(), counted);
         Ok(Self { id, settings, view, admission, statistics, replays, inbox, looks, newcomers, orders })
     }
 
@@ -195,6 +195,12 @@ impl Hub {
     #[must_use]
     pub fn delivered(&self) -> u64 {
         self.statistics.delivered()
+    }
+
+    /// From commit to write, over all shards.
+    #[must_use]
+    pub fn latency(&self) -> Tally {
+        self.statistics.tally()
     }
 
     /// Has every shard do what holds from now on.

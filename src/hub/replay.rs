@@ -5,12 +5,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use tokio::sync::{Semaphore, mpsc};
 
-use super::{Frame, index::SubKey, outlet::SharedFrame};
+use super::{Frame, index::SubKey, outlet::SharedFrame, stats::ShardStats};
 use crate::{
     domain::{Filter, Seq},
     log::{EventLog, LogId, PageRequest, Position},
@@ -74,6 +74,8 @@ pub(crate) struct Replays {
     instance: Arc<Semaphore>,
     waiting: Arc<Mutex<HashMap<Question, Vec<Waiter>>>>,
     runtime: tokio::runtime::Handle,
+    /// What is read is counted once, however many wait for it.
+    stats: Arc<ShardStats>,
 }
 
 impl Replays {
@@ -84,8 +86,14 @@ impl Replays {
         permits: usize,
         instance: Arc<Semaphore>,
         runtime: tokio::runtime::Handle,
+        stats: Arc<ShardStats>,
     ) -> Self {
-        Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), instance, waiting: Arc::default(), runtime }
+        Self { log, id, permits: Arc::new(Semaphore::new(permits.max(1))), instance, waiting: Arc::default(), runtime, stats }
+    }
+
+    /// Pages that are asked for: being read, or waiting for their turn.
+    pub(crate) fn asked(&self) -> usize {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Reads a page, or joins a read of the same page; the answer goes to `answers`. Does not wait.
@@ -109,6 +117,8 @@ impl Replays {
         let (Ok(own), Ok(shared)) = (self.permits.acquire().await, self.instance.acquire().await) else { return };
         let page = self.log.read(self.id, &request).await;
         drop((own, shared));
+        let counter = if page.is_ok() { &self.stats.pages } else { &self.stats.pages_failed };
+        counter.fetch_add(1, Ordering::Relaxed);
         let page = match page {
             Ok(page) => {
                 let epoch = page.position.epoch;

@@ -55,7 +55,7 @@ use super::{
     replay::Ask,
     ring::Ring,
     stats::ShardStats,
-    subscription::Sub,
+    subscription::{Phase, Sub},
     wheel::{Entry, Wheel},
 };
 use crate::domain::{Epoch, EpochChain, Seq};
@@ -202,16 +202,21 @@ impl<O: Outlet> Shard<O> {
 
     /// Publishes the gauges. The walk is along the slab, a few nanoseconds for each subscription.
     fn report(&self) {
-        let (mut replaying, mut lagging, mut paced) = (0, 0, 0);
+        let (mut replaying, mut lagging, mut paced, mut behind) = (0, 0, 0, 0);
+        let head = self.ring.head();
         for (_, sub) in &self.subs {
             replaying += usize::from(sub.is_replaying());
             lagging += usize::from(sub.blocked);
             paced += usize::from(sub.is_paused());
+            if !matches!(sub.phase, Phase::Starting(_)) {
+                behind = head.since(sub.cursor(self.settled)).max(behind);
+            }
         }
         let set = |gauge: &AtomicUsize, value| gauge.store(value, Ordering::Relaxed);
         set(&self.stats.replaying, replaying);
         set(&self.stats.lagging, lagging);
         set(&self.stats.paced, paced);
+        self.stats.behind.store(behind, Ordering::Relaxed);
         self.stats.by_selector.iter().zip(self.index.by_selector()).for_each(|(gauge, value)| set(gauge, value));
         set(&self.stats.selectors, self.index.terms());
         set(&self.stats.ring_frames, self.ring.len());

@@ -5,13 +5,52 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use super::{
-    CloseReason,
+use super::CloseReason;
+use crate::{
+    domain::GapReason,
     histogram::{Histogram, Spread, Tally},
 };
 
 /// What a connection can follow; one that follows several kinds counts for each.
 pub const SELECTORS: [&str; 5] = ["all", "streams", "users", "topics", "types"];
+
+/// When a stream was told of a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapMoment {
+    /// Before it had caught up: what it came for is gone.
+    Connect,
+    /// After that.
+    Live,
+}
+
+impl GapMoment {
+    /// As a label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// Gaps that streams were told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GapsTold {
+    /// Why.
+    pub reason: GapReason,
+    /// When.
+    pub moment: GapMoment,
+    /// How many.
+    pub count: u64,
+}
+
+const GAPS: [(GapReason, GapMoment); 4] = [
+    (GapReason::Trimmed, GapMoment::Connect),
+    (GapReason::Trimmed, GapMoment::Live),
+    (GapReason::Rewound, GapMoment::Connect),
+    (GapReason::Rewound, GapMoment::Live),
+];
 
 /// One shard's counters.
 #[derive(Debug, Default)]
@@ -19,12 +58,25 @@ pub(super) struct ShardStats {
     /// Events written to connections.
     pub delivered: AtomicU64,
     closed: [AtomicU64; CloseReason::ALL.len()],
+    /// Streams that were told where they stand.
+    pub begun: AtomicU64,
+    /// Heartbeats, with a cursor or without.
+    pub heartbeats: AtomicU64,
+    /// Events written from pages of the log.
+    pub replayed: AtomicU64,
+    /// Pages read, and those that could not be: of the log's reader, not of a shard.
+    pub pages: AtomicU64,
+    pub pages_failed: AtomicU64,
+    /// In the order of [`GAPS`].
+    gaps: [AtomicU64; GAPS.len()],
     /// Connections that read from the log.
     pub replaying: AtomicUsize,
     /// Connections that take nothing at the moment.
     pub lagging: AtomicUsize,
     /// Connections that wait for their pace.
     pub paced: AtomicUsize,
+    /// Events between the newest one and the connection that is furthest behind.
+    pub behind: AtomicU64,
     /// Distinct selectors followed.
     pub selectors: AtomicUsize,
     /// Connections by what they follow, in the order of [`SELECTORS`].
@@ -42,16 +94,29 @@ impl ShardStats {
         self.closed[reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a gap that a stream was told of, which `is_live` if it had caught up.
+    pub(crate) fn count_gap(&self, reason: GapReason, is_live: bool) {
+        let moment = if is_live { GapMoment::Live } else { GapMoment::Connect };
+        if let Some(at) = GAPS.iter().position(|gap| *gap == (reason, moment)) {
+            self.gaps[at].fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     /// Connections that were closed for `reason`.
     #[must_use]
     pub(super) fn closed(&self, reason: CloseReason) -> u64 {
         self.closed[reason as usize].load(Ordering::Relaxed)
     }
 
+    /// Everything that only ever grows, but for latencies.
+    fn counters(&self) -> impl Iterator<Item = &AtomicU64> {
+        let Self { delivered, begun, heartbeats, replayed, pages, pages_failed, closed, gaps, .. } = self;
+        closed.iter().chain(gaps).chain([delivered, begun, heartbeats, replayed, pages, pages_failed])
+    }
+
     /// Adds what another has counted; what it holds at the moment is left out.
     fn add(&self, other: &Self) {
-        let counters = self.closed.iter().zip(&other.closed).chain([(&self.delivered, &other.delivered)]);
-        for (mine, more) in counters {
+        for (mine, more) in self.counters().zip(other.counters()) {
             mine.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
         }
         self.latency.add(&other.latency);
@@ -69,6 +134,20 @@ pub(super) struct Statistics {
 pub struct Totals {
     /// Events written to connections.
     pub delivered: u64,
+    /// Streams that were told where they stand.
+    pub begun: u64,
+    /// Heartbeats, with a cursor or without.
+    pub heartbeats: u64,
+    /// Events written from pages of the log, and not from memory.
+    pub replayed: u64,
+    /// Pages of the log that were read.
+    pub pages: u64,
+    /// Pages of the log that could not be read.
+    pub pages_failed: u64,
+    /// Gaps told, by reason and moment.
+    pub gaps: Vec<GapsTold>,
+    /// Events between the newest one and the connection that is furthest behind.
+    pub behind: u64,
     /// Connections that read from the log.
     pub replaying: usize,
     /// Connections that take nothing at the moment.
@@ -125,6 +204,13 @@ impl Statistics {
         shards.iter().map(|shard| shard.delivered.load(Ordering::Relaxed)).sum()
     }
 
+    /// From commit to write, over all shards, as finely as it is counted.
+    #[must_use]
+    pub(super) fn tally(&self) -> Tally {
+        let shards = self.shards();
+        Histogram::tally(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>())
+    }
+
     /// From commit to write, over all shards.
     #[must_use]
     pub(super) fn latency(&self) -> Spread {
@@ -136,14 +222,28 @@ impl Statistics {
     #[must_use]
     pub(super) fn totals(&self) -> Totals {
         let shards = self.shards();
-        let sum = |field: fn(&ShardStats) -> u64| shards.iter().map(|shard| field(shard)).sum::<u64>();
+        let sum = |field: fn(&ShardStats) -> &AtomicU64| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<u64>();
         let count = |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).sum::<usize>();
         let most =
             |field: fn(&ShardStats) -> &AtomicUsize| shards.iter().map(|shard| field(shard).load(Ordering::Relaxed)).max().unwrap_or(0);
         let closed =
             CloseReason::ALL.into_iter().map(|reason| (reason.as_str(), shards.iter().map(|shard| shard.closed(reason)).sum())).collect();
         Totals {
-            delivered: sum(|shard| shard.delivered.load(Ordering::Relaxed)),
+            delivered: sum(|shard| &shard.delivered),
+            begun: sum(|shard| &shard.begun),
+            heartbeats: sum(|shard| &shard.heartbeats),
+            replayed: sum(|shard| &shard.replayed),
+            pages: sum(|shard| &shard.pages),
+            pages_failed: sum(|shard| &shard.pages_failed),
+            gaps: GAPS
+                .iter()
+                .enumerate()
+                .map(|(at, (reason, moment))| {
+                    let count = shards.iter().map(|shard| shard.gaps[at].load(Ordering::Relaxed)).sum();
+                    GapsTold { reason: *reason, moment: *moment, count }
+                })
+                .collect(),
+            behind: shards.iter().map(|shard| shard.behind.load(Ordering::Relaxed)).max().unwrap_or(0),
             replaying: count(|shard| &shard.replaying),
             lagging: count(|shard| &shard.lagging),
             paced: count(|shard| &shard.paced),
@@ -156,7 +256,7 @@ impl Statistics {
             ring_frames: most(|shard| &shard.ring_frames),
             ring_bytes: most(|shard| &shard.ring_bytes),
             closed,
-            latency: Histogram::tally(&shards.iter().map(|shard| &shard.latency).collect::<Vec<_>>()),
+            latency: self.tally(),
         }
     }
 }

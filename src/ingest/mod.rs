@@ -19,7 +19,7 @@ mod object;
 mod rules;
 
 pub use body::{BodyForm, Limits, parse, parse_with};
-pub use committer::{Committer, ConflictingId, Counts, PublishError, Published, PublishedItem, Publisher, Queued, Settings};
+pub use committer::{Committer, ConflictingId, Counts, PublishError, Published, PublishedItem, Publisher, Publishing, Queued, Settings};
 pub use draft::Draft;
 pub use fault::{Excess, Fault, ParseError};
 pub use ids::MissingIds;

@@ -28,8 +28,9 @@ pub use access::{
 };
 pub use on_runtime::OnRuntime;
 pub use postgres::{PostgresLog, PostgresSettings};
-pub use retention::run_retention;
+pub use retention::{TrimCounts, run_retention};
 pub use schema::Schema;
+pub use sessions::SessionCounts;
 pub use sqlite::{SqliteLog, SqliteSettings};
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -258,6 +259,15 @@ pub struct Trimmed {
     pub ids: u64,
 }
 
+/// A file system that the store fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// Bytes that the service may still write.
+    pub free: u64,
+    /// All of its bytes.
+    pub size: u64,
+}
+
 /// Why a log did not do what it was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum LogError {
@@ -337,6 +347,16 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Bytes on disk of all logs together, with what is kept of access, for statistics.
     async fn size_bytes(&self) -> Result<u64, LogError>;
+
+    /// The file system of the store's own files; `None` when they are another machine's to watch.
+    async fn disk(&self) -> Result<Option<Disk>, LogError> {
+        Ok(None)
+    }
+
+    /// How connections to the store are used, by what they are for; from memory.
+    fn sessions(&self) -> Vec<(&'static str, SessionCounts)> {
+        Vec::new()
+    }
 
     /// Lets go of connections and files.
     async fn close(&self);

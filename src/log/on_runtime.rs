@@ -10,7 +10,7 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::{AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, Store, Trimmed};
+use super::{AppendRequest, Appended, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, Store, Trimmed};
 use crate::domain::{Epoch, EpochChain, LogName, Seq, Timestamp};
 
 /// A log whose every call runs on one runtime.
@@ -89,6 +89,14 @@ impl EventLog for OnRuntime {
 
     async fn size_bytes(&self) -> Result<u64, LogError> {
         self.run(|inner| async move { inner.size_bytes().await }).await
+    }
+
+    async fn disk(&self) -> Result<Option<Disk>, LogError> {
+        self.run(|inner| async move { inner.disk().await }).await
+    }
+
+    fn sessions(&self) -> Vec<(&'static str, SessionCounts)> {
+        self.inner.sessions()
     }
 
     async fn close(&self) {

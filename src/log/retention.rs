@@ -4,21 +4,51 @@
 //! or was cut short is made up for by the next, and keeps no other log waiting for longer than its share
 //! (`a_log_that_cannot_be_trimmed_does_not_stop_the_others`).
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::{EventLog, LogId, Retention, TenantSettings};
+use super::{EventLog, LogId, Retention, TenantSettings, Trimmed};
 use crate::domain::Timestamp;
 
 /// How long one log may take at once: each step of a trim is a transaction of its own, so the next goes on where this one stopped.
 const TURN: Duration = Duration::from_secs(10);
+
+/// What trims have done since the start, those that came to their end: what one deleted that was cut short is not known.
+#[derive(Debug, Default)]
+pub struct TrimCounts {
+    events: AtomicU64,
+    ids: AtomicU64,
+    failed: AtomicU64,
+}
+
+impl TrimCounts {
+    /// The sums.
+    #[must_use]
+    pub fn trimmed(&self) -> Trimmed {
+        Trimmed { events: self.events.load(Ordering::Relaxed), ids: self.ids.load(Ordering::Relaxed) }
+    }
+
+    /// Trims that could not be made.
+    #[must_use]
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+}
 
 /// Trims at once and then every `every`, until `shutdown` resolves. `retention` says how much to keep of a log; `None`: leave it alone for now.
 pub async fn run_retention(
     log: Arc<dyn EventLog>,
     retention: impl Fn(LogId) -> Option<Retention> + Send,
     every: Duration,
+    counts: Arc<TrimCounts>,
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let mut ticks = interval(every.max(Duration::from_millis(1)));
@@ -27,7 +57,7 @@ pub async fn run_retention(
     let trimming = async {
         loop {
             ticks.tick().await;
-            trim_all(&*log, &retention, TURN).await;
+            trim_all(&*log, &retention, TURN, &counts).await;
         }
     };
     // dropping a trim half way is safe: every step is a transaction of its own
@@ -38,26 +68,34 @@ pub async fn run_retention(
 }
 
 /// Trims every log, one after another.
-async fn trim_all(log: &dyn EventLog, retention: &(impl Fn(LogId) -> Option<Retention> + Send), turn: Duration) {
+async fn trim_all(log: &dyn EventLog, retention: &(impl Fn(LogId) -> Option<Retention> + Send), turn: Duration, counts: &TrimCounts) {
     let positions = match log.positions().await {
         Ok(positions) => positions,
-        Err(error) => return tracing::warn!(%error, "no log can be trimmed"),
+        Err(error) => {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            return tracing::warn!(%error, "no log can be trimmed");
+        }
     };
     for id in positions.into_iter().map(|position| position.log) {
         // asked for anew each time: settings change
         if let Some(retention) = retention(id) {
-            trim(log, id, &retention, turn).await;
+            trim(log, id, &retention, turn, counts).await;
         }
     }
 }
 
-async fn trim(log: &dyn EventLog, id: LogId, retention: &Retention, turn: Duration) {
+async fn trim(log: &dyn EventLog, id: LogId, retention: &Retention, turn: Duration, counts: &TrimCounts) {
     match timeout(turn, log.trim(id, retention)).await {
         Ok(Ok(trimmed)) if trimmed.events > 0 || trimmed.ids > 0 => {
+            counts.events.fetch_add(trimmed.events, Ordering::Relaxed);
+            counts.ids.fetch_add(trimmed.ids, Ordering::Relaxed);
             tracing::info!(log = id.to_column(), events = trimmed.events, ids = trimmed.ids, "trimmed");
         }
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::warn!(log = id.to_column(), %error, "trim failed; the next one goes on where it stopped"),
+        Ok(Err(error)) => {
+            counts.failed.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!(log = id.to_column(), %error, "trim failed; the next one goes on where it stopped");
+        }
         Err(_) => tracing::info!(log = id.to_column(), "trimmed for as long as one log may take; the next one goes on where it stopped"),
     }
 }
@@ -95,7 +133,7 @@ mod tests {
     use super::*;
     use crate::{
         domain::{Epoch, EpochChain, LogName, Seq},
-        log::{AppendRequest, Appended, LogError, Look, Page, PageRequest, Position, Trimmed},
+        log::{AppendRequest, Appended, LogError, Look, Page, PageRequest, Position},
     };
 
     /// Five logs, of which the first cannot be trimmed and the second never ends.
@@ -143,7 +181,7 @@ mod tests {
                 2 => std::future::pending().await,
                 _ => {
                     self.0.lock().expect("no panic").push((log, retention.max_events));
-                    Ok(Trimmed::default())
+                    Ok(Trimmed { events: 2, ids: 1 })
                 }
             }
         }
@@ -167,7 +205,9 @@ mod tests {
             let default = Retention { max_events: Some(7), ..Retention::default() };
             (id != LogId::new(4)).then(|| default.overridden_by(&own))
         };
-        trim_all(&fake, &retention, Duration::from_millis(1)).await;
+        let counts = TrimCounts::default();
+        trim_all(&fake, &retention, Duration::from_millis(1), &counts).await;
+        assert_eq!((counts.trimmed(), counts.failed()), (Trimmed { events: 4, ids: 2 }, 1), "what was done is counted");
         let trimmed = fake.0.lock().expect("no panic").clone();
         assert_eq!(trimmed, [(LogId::new(3), Some(7)), (LogId::new(5), Some(5))], "each as its owner says; one is to be left alone");
     }

@@ -8,7 +8,10 @@
 //! reaches the store again works (`a_silent_store_costs_one_deadline_and_heals`).
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,8 +30,45 @@ where
     connect: Duration,
     statement: Duration,
     permits: Semaphore,
+    most: usize,
     // held for a push or a pop only
     idle: Mutex<Idle<O::Connection>>,
+    waiting: AtomicUsize,
+    connects: AtomicU64,
+    unreached: AtomicU64,
+}
+
+/// How the connections of one kind are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionCounts {
+    /// In use.
+    pub busy: usize,
+    /// Open and not in use.
+    pub idle: usize,
+    /// The most that may be open.
+    pub max: usize,
+    /// Calls that wait for one, or for the store to accept it.
+    pub waiting: usize,
+    /// Connections ever made.
+    pub connects: u64,
+    /// Calls that gave up since none was to be had in time.
+    pub unreached: u64,
+}
+
+/// One call that waits for a connection, however its waiting ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Connections that nobody uses, under one lock with what tells whether they may be used: a connection to a file that was replaced works for ever.
@@ -75,12 +115,29 @@ where
             connect,
             statement,
             permits: Semaphore::new(most.max(1)),
+            most: most.max(1),
             idle: Mutex::new(Idle { generation: 0, is_closed: false, connections: Vec::new() }),
+            waiting: AtomicUsize::new(0),
+            connects: AtomicU64::new(0),
+            unreached: AtomicU64::new(0),
+        }
+    }
+
+    /// How they are used now.
+    pub(super) fn counts(&self) -> SessionCounts {
+        SessionCounts {
+            busy: self.most - self.permits.available_permits().min(self.most),
+            idle: self.idle().connections.len(),
+            max: self.most,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            connects: self.connects.load(Ordering::Relaxed),
+            unreached: self.unreached.load(Ordering::Relaxed),
         }
     }
 
     /// A connection: an idle one, or a new one.
     pub(super) async fn acquire(&self) -> Result<Session<'_, O>, Failure> {
+        let _waiting = Waiting::begin(&self.waiting);
         let acquired = timeout(self.connect, async {
             let permit = self.permits.acquire().await.map_err(|_| Failure::Unreached("closed".into()))?;
             let (generation, idle) = {
@@ -89,11 +146,19 @@ where
             };
             let connection = match idle {
                 Some(connection) => connection,
-                None => self.options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?,
+                None => {
+                    let connection = self.options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?;
+                    self.connects.fetch_add(1, Ordering::Relaxed);
+                    connection
+                }
             };
             Ok(Session { home: self, connection, generation, _permit: permit })
         });
-        acquired.await.unwrap_or_else(|_| Err(Failure::Unreached(format!("no connection within {:?}", self.connect))))
+        let acquired = acquired.await.unwrap_or_else(|_| Err(Failure::Unreached(format!("no connection within {:?}", self.connect))));
+        if acquired.is_err() {
+            self.unreached.fetch_add(1, Ordering::Relaxed);
+        }
+        acquired
     }
 
     /// Drops the idle connections, and those in use when they come back: whatever they were connected to is gone.

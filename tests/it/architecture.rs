@@ -10,16 +10,17 @@ const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
 const AUTH: &[&str] = &["domain", "log"];
 const BACKPLANE: &[&str] = &["domain", "log"];
-const INGEST: &[&str] = &["domain", "log", "backplane"];
-const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
+const INGEST: &[&str] = &["domain", "log", "backplane", "histogram"];
+const HUB: &[&str] = &["domain", "log", "backplane", "histogram", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
 const CLIENT: &[&str] = &[];
 const CLI: &[&str] = &["client", "config", "domain"];
 const COMMANDS: &[&str] = &["cli", "client", "domain", "ingest"];
 const TELEMETRY: &[&str] = &["config"];
-const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "ingest", "hub", "sse"];
-const APP: &[&str] = &["auth", "backplane", "cli", "commands", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
+const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "histogram", "ingest", "hub", "sse"];
+const APP: &[&str] =
+    &["auth", "backplane", "cli", "commands", "config", "domain", "histogram", "http", "hub", "ingest", "log", "sse", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
@@ -35,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("commands", COMMANDS),
     ("telemetry", TELEMETRY),
     ("shutdown", &[]),
+    ("histogram", &[]),
     ("vital", &[]),
     ("http", HTTP),
     ("app", APP),

@@ -26,6 +26,7 @@ mod leases;
 mod limits;
 mod log_contract;
 mod log_copy;
+mod monitoring;
 mod outage;
 mod proxies;
 mod publish;

@@ -21,17 +21,17 @@ use self::{
     sum::sum,
     words::{Question, Report},
 };
+use super::facts::Latencies;
 use crate::{
     backplane::{self, Backplane},
     http::{self, Statistics},
-    hub::Tally,
     log::LogId,
 };
 
 /// What this instance knows of itself.
 pub(super) struct Own {
     pub(super) statistics: Statistics,
-    pub(super) latency: Tally,
+    pub(super) latencies: Latencies,
     pub(super) is_draining: bool,
 }
 

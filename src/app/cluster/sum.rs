@@ -10,12 +10,13 @@ use super::{
     words::{Report, Told, Whole},
 };
 use crate::{
-    app::facts::latency,
+    app::facts::{Latencies, latency},
+    domain::GapReason,
     http::{
-        ConnectionStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LimitStatistics, LogStatistics, MemoryStatistics,
-        QueueStatistics, RingStatistics, Scope, Statistics,
+        ConnectionStatistics, DatabaseStatistics, EventStatistics, InstanceStatistics, InstanceSummary, LatencyStatistics, LimitStatistics,
+        LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, ReplayStatistics, RingStatistics, Scope, Statistics,
     },
-    hub::{CloseReason, SELECTORS, Tally},
+    hub::{CloseReason, SELECTORS},
 };
 
 /// For words that another version has.
@@ -25,12 +26,17 @@ const OTHER: &str = "other";
 pub(super) fn sum(own: Own, reports: &[&Report]) -> Statistics {
     let told: Vec<(&Report, Told<'_>)> = reports.iter().map(|report| (*report, report.told())).collect();
     let all = || told.iter().map(|(_, told)| told);
-    let mut tally = Tally::default();
-    reports.iter().for_each(|report| tally.add(&report.latency()));
+    let mut latencies = Latencies::default();
+    for one in reports.iter().map(|report| report.latencies()) {
+        latencies.delivery.add(&one.delivery);
+        latencies.recent_delivery.add(&one.recent_delivery);
+    }
     let whole: Vec<&Whole> = all().filter_map(|told| told.whole).collect();
     // those that are asked for here: another version may say more than it was asked
-    let Statistics { log, queues, memory, instance, limits, .. } = own.statistics;
+    let Statistics { log, queues, database, memory, instance, limits, .. } = own.statistics;
+    let is_whole = memory.is_some();
     let size_bytes = log.size_bytes.map(|size| whole.iter().map(|whole| whole.size).fold(size, u64::max));
+    let free_bytes = whole.iter().filter_map(|whole| whole.free).min().filter(|_| is_whole);
     let are_shared = all().all(|told| told.are_limits_shared);
     Statistics {
         scope: Scope::Cluster,
@@ -39,10 +45,16 @@ pub(super) fn sum(own: Own, reports: &[&Report]) -> Statistics {
         complete: None,
         connections: connections(all()),
         events: events(all()),
-        latency: latency(&tally),
-        log: LogStatistics { size_bytes, ..position(log, &told) },
+        replay: replay(all()),
+        latency: LatencyStatistics {
+            publish_microseconds: is_whole.then(|| slowest(&whole, 0)),
+            recent_publish_microseconds: is_whole.then(|| slowest(&whole, 1)),
+            ..latency(&latencies)
+        },
+        log: LogStatistics { size_bytes, free_bytes, ..position(log, &told) },
         ring: ring(all()),
         queues: queues.map(|_| queue(&whole)),
+        database: database.map(|_| sessions(&whole)),
         memory: memory.map(|_| MemoryStatistics { resident_bytes: added(whole.iter().map(|whole| whole.mem)) }),
         instance: instance.map(|_| all_logs(&whole)),
         limits: limits.map(|_| LimitStatistics { scope: if are_shared { Scope::Cluster } else { Scope::Instance } }),
@@ -65,6 +77,8 @@ fn summary(report: &Report, told: &Told<'_>) -> InstanceSummary {
 fn connections<'a>(all: impl Iterator<Item = &'a Told<'a>> + Clone) -> ConnectionStatistics {
     let [now, peak, max, opened, refused, replaying, lagging, paced, selectors] =
         each(all.clone().map(|told| told.connections), u64::saturating_add).map(narrow);
+    let furthest_behind = all.clone().map(|told| told.furthest_behind).max().unwrap_or_default();
+    let gaps = counted([GapReason::Trimmed, GapReason::Rewound].map(GapReason::as_str).into_iter(), all.clone().map(|told| told.gaps));
     let reasons = CloseReason::ALL.into_iter().map(CloseReason::as_str).chain(["left"]);
     ConnectionStatistics {
         now,
@@ -81,7 +95,29 @@ fn connections<'a>(all: impl Iterator<Item = &'a Told<'a>> + Clone) -> Connectio
         lagging,
         paced,
         selectors,
+        furthest_behind,
+        gaps,
     }
+}
+
+fn replay<'a>(all: impl Iterator<Item = &'a Told<'a>>) -> ReplayStatistics {
+    let [events, pages] = each(all.map(|told| told.replay), u64::saturating_add);
+    ReplayStatistics { events, pages }
+}
+
+/// The worst of all: what most stay below cannot be added.
+fn slowest(whole: &[&Whole], which: usize) -> Percentiles {
+    let [p50, p90, p99, max] = each(whole.iter().map(|whole| whole.publishing[which]), u64::max);
+    Percentiles { p50, p90, p99, max }
+}
+
+fn sessions(whole: &[&Whole]) -> DatabaseStatistics {
+    let [_, _, _, connections, idle_connections, max_connections, waiting] = room(whole);
+    DatabaseStatistics { connections, idle_connections, max_connections, waiting }
+}
+
+fn room(whole: &[&Whole]) -> [usize; 7] {
+    each(whole.iter().map(|whole| whole.room), u64::saturating_add).map(narrow)
 }
 
 fn events<'a>(all: impl Iterator<Item = &'a Told<'a>> + Clone) -> EventStatistics {
@@ -113,7 +149,16 @@ fn ring<'a>(all: impl Iterator<Item = &'a Told<'a>>) -> RingStatistics {
 fn queue(whole: &[&Whole]) -> QueueStatistics {
     let [publish_requests, publish_max_requests, publish_bytes, publish_max_bytes] =
         each(whole.iter().map(|whole| whole.queue), u64::saturating_add).map(narrow);
-    QueueStatistics { publish_requests, publish_max_requests, publish_bytes, publish_max_bytes }
+    let [replay_reads, replay_max_reads, replay_waiting, ..] = room(whole);
+    QueueStatistics {
+        publish_requests,
+        publish_max_requests,
+        publish_bytes,
+        publish_max_bytes,
+        replay_reads,
+        replay_max_reads,
+        replay_waiting,
+    }
 }
 
 fn all_logs(whole: &[&Whole]) -> InstanceStatistics {

@@ -15,9 +15,11 @@ use tokio::sync::{Notify, oneshot};
 use super::*;
 use crate::{
     backplane::{Announcement, Answers, Status},
+    histogram::Tally,
     http::{
-        BackplaneStatistics, Cluster as _, ConnectionStatistics, EventStatistics, InstanceStatistics, LimitStatistics, LogStatistics,
-        MemoryStatistics, QueueStatistics, RingStatistics, Scope,
+        BackplaneStatistics, Cluster as _, ConnectionStatistics, DatabaseStatistics, EventStatistics, InstanceStatistics,
+        LatencyStatistics, LimitStatistics, LogStatistics, MemoryStatistics, Percentiles, QueueStatistics, ReplayStatistics,
+        RingStatistics, Scope,
     },
     hub::{CloseReason, SELECTORS},
 };
@@ -100,6 +102,8 @@ fn own(n: u64, log: Option<(&str, u64, u64)>, whole_instance: bool) -> Own {
             lagging: u,
             paced: u,
             selectors: u,
+            furthest_behind: n,
+            gaps: [("trimmed", n)].into(),
         },
         events: EventStatistics {
             published: n,
@@ -117,17 +121,25 @@ fn own(n: u64, log: Option<(&str, u64, u64)>, whole_instance: bool) -> Own {
             head,
             earliest,
             size_bytes: whole_instance.then_some(n),
+            free_bytes: whole_instance.then_some(n),
         },
+        replay: ReplayStatistics { events: n, pages: n },
+        latency: LatencyStatistics {
+            publish_microseconds: whole_instance.then_some(Percentiles { p99: n, ..Percentiles::default() }),
+            ..LatencyStatistics::default()
+        },
+        database: whole_instance.then(|| DatabaseStatistics { connections: u, waiting: u, ..DatabaseStatistics::default() }),
         ring: RingStatistics { frames: u, bytes: u, frames_behind_hole: u, max_frames: 100, max_bytes: 100 },
         backplane: BackplaneStatistics { kind: "fake", connected: true, ..BackplaneStatistics::default() },
-        queues: whole_instance.then(|| QueueStatistics { publish_requests: u, ..QueueStatistics::default() }),
+        queues: whole_instance.then(|| QueueStatistics { publish_requests: u, replay_reads: u, ..QueueStatistics::default() }),
         memory: whole_instance.then_some(MemoryStatistics { resident_bytes: n }),
         instance: whole_instance.then(|| InstanceStatistics { logs: u, connections: u, ..InstanceStatistics::default() }),
         limits: whole_instance.then_some(LimitStatistics { scope: Scope::Cluster }),
         ..Statistics::default()
     };
     // the slower, the fewer
-    Own { statistics, latency: Tally::of([(usize::try_from(n).expect("few"), 100 / n)]), is_draining: n == 2 }
+    let delivery = Tally::of([(usize::try_from(n).expect("few"), 100 / n)]);
+    Own { statistics, latencies: Latencies { recent_delivery: delivery.clone(), delivery }, is_draining: n == 2 }
 }
 
 fn one_of(meeting: Meeting) -> (Arc<Cluster>, Arc<Meeting>) {
@@ -152,13 +164,23 @@ async fn what_all_instances_count_is_summed_and_latencies_are_told_from_the_buck
     let percentiles = &found.latency.commit_to_write_microseconds;
     let of_all = Tally::of([(1, 100), (2, 50), (30, 3)]).percentiles([0.5, 0.9, 0.99, 1.0]);
     assert_eq!([percentiles.p50, percentiles.p90, percentiles.p99, percentiles.max], of_all);
+    // of fewer buckets, so at most twice as much
+    let recent = &found.latency.recent_commit_to_write_microseconds;
+    assert!(recent.p50 >= of_all[0] && recent.p50 <= 2 * of_all[0] && recent.max >= of_all[3], "{recent:?} for {of_all:?}");
+    assert_eq!(found.latency.publish_microseconds.map(|slowest| slowest.p99), Some(30), "the slowest instance's");
+    assert_eq!((c.furthest_behind, c.gaps["trimmed"], c.gaps["rewound"]), (30, 33, 0));
+    assert_eq!((found.replay.events, found.replay.pages), (33, 33));
+    assert_eq!(found.log.free_bytes, Some(1), "the least");
+    let database = found.database.expect("asked for");
+    assert_eq!((database.connections, database.waiting, database.idle_connections), (33, 33, 0));
     // most know `aa`, and the one that is furthest in it was asked for this very log
     assert_eq!((found.log.epoch.as_str(), found.log.head, found.log.earliest, found.log.size_bytes), ("aa", 7, 3, Some(30)));
     assert_eq!((found.ring.frames, found.ring.max_frames), (30, 100));
     let instance = found.instance.expect("asked for");
     assert_eq!((instance.logs, instance.connections), (30, 33));
     assert_eq!(found.memory.expect("asked for").resident_bytes, 33);
-    assert_eq!(found.queues.expect("asked for").publish_requests, 33);
+    let queues = found.queues.expect("asked for");
+    assert_eq!((queues.publish_requests, queues.replay_reads, queues.replay_waiting), (33, 33, 0));
     assert_eq!(found.limits.expect("asked for").scope, Scope::Cluster);
     let instances = found.instances.expect("of a cluster");
     assert_eq!(instances.iter().map(|one| (one.connections, one.draining)).collect::<Vec<_>>(), [(1, false), (30, false), (2, true)]);
@@ -178,7 +200,10 @@ async fn a_tenant_learns_nothing_of_the_whole_from_any_instance() {
     let found = cluster.statistics(LOG, false).await;
     assert_eq!((found.connections.now, found.log.head), (6, 5));
     assert!(found.queues.is_none() && found.memory.is_none() && found.instance.is_none() && found.limits.is_none());
-    assert_eq!(found.log.size_bytes, None);
+    assert_eq!((found.log.size_bytes, found.log.free_bytes), (None, None));
+    assert!(
+        found.database.is_none() && found.latency.publish_microseconds.is_none() && found.latency.recent_publish_microseconds.is_none()
+    );
     let written = serde_json::to_string(&found).expect("JSON");
     assert!(!written.contains("Bytes\":3"), "{written}");
 }
@@ -299,7 +324,9 @@ fn a_report_fits_a_small_message_however_busy_the_instance_was() {
     busy.statistics.connections.closed = CloseReason::ALL.iter().map(|reason| (reason.as_str(), big)).collect();
     busy.statistics.connections.by_selector = SELECTORS.into_iter().map(|word| (word, 999_999_999)).collect();
     // as many as there are
-    busy.latency = Tally::of((0..160).map(|bucket| (bucket, big)));
+    busy.latencies.delivery = Tally::of((0..160).map(|bucket| (bucket, big)));
+    // of ten seconds
+    busy.latencies.recent_delivery = Tally::of((0..160).map(|bucket| (bucket, 9_999_999)));
     let report = Report::new("0123456789abcdef", &busy);
     let written = report.write();
     assert!(written.len() <= 5000, "{} bytes", written.len());

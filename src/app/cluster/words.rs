@@ -8,7 +8,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Own;
-use crate::{http::Statistics, hub::Tally, log::LogId};
+use crate::{
+    app::facts::Latencies,
+    histogram::Tally,
+    http::{Percentiles, Statistics},
+    log::LogId,
+};
 
 /// Of both; another one when a number here means something else, the buckets of latencies included.
 const VERSION: u8 = 1;
@@ -68,6 +73,18 @@ pub(super) struct Report {
     rate: [f64; 2],
     /// Latencies: a bucket's number and its count.
     lat: Vec<(usize, u64)>,
+    /// The same lately, with fewer buckets.
+    #[serde(default)]
+    rec: Vec<(usize, u64)>,
+    /// Replay: events, pages.
+    #[serde(default)]
+    rep: [u64; 2],
+    /// How far the furthest connection is behind.
+    #[serde(default)]
+    far: u64,
+    /// Gaps by reason.
+    #[serde(default)]
+    gaps: BTreeMap<String, u64>,
     /// The log's epoch, head and earliest; an empty epoch: it is not known here.
     log: (String, u64, u64),
     /// Ring: frames, bytes, behind a hole, and the bounds.
@@ -87,6 +104,15 @@ pub(super) struct Whole {
     pub(super) queue: [u64; 4],
     /// Logs, the bound, followed; connections, peak, max, refused.
     pub(super) all: [u64; 7],
+    /// Replay: reads, the bound, waiting; connections to the store, idle, the bound, waiting.
+    #[serde(default)]
+    pub(super) room: [u64; 7],
+    /// Percentiles of publishing: 50, 90, 99, all; since the start, and lately.
+    #[serde(default, rename = "pub")]
+    pub(super) publishing: [[u64; 4]; 2],
+    /// Free where the store is, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) free: Option<u64>,
 }
 
 /// What a report says, by name.
@@ -102,6 +128,9 @@ pub(super) struct Told<'a> {
     pub(super) by_selector: &'a BTreeMap<String, u64>,
     pub(super) events: [u64; 5],
     pub(super) rates: [f64; 2],
+    pub(super) replay: [u64; 2],
+    pub(super) furthest_behind: u64,
+    pub(super) gaps: &'a BTreeMap<String, u64>,
     /// Epoch, head, earliest; `None`: the log is not known there.
     pub(super) log: Option<(&'a str, u64, u64)>,
     pub(super) ring: [u64; 5],
@@ -110,7 +139,7 @@ pub(super) struct Told<'a> {
 
 impl Report {
     pub(super) fn new(id: &str, own: &Own) -> Self {
-        let Own { statistics, latency, is_draining } = own;
+        let Own { statistics, latencies, is_draining } = own;
         let Statistics { connections: c, events: e, log, ring, .. } = statistics;
         let are_shared = statistics.limits.as_ref().is_some_and(|limits| limits.scope == crate::http::Scope::Cluster);
         let words = |counts: &mut dyn Iterator<Item = (&'static str, u64)>| {
@@ -127,7 +156,11 @@ impl Report {
             by: words(&mut c.by_selector.iter().map(|(word, count)| (*word, wide(*count)))),
             e: [e.published, e.duplicates, e.conflicts, e.commits, e.delivered],
             rate: [e.published_per_second, e.delivered_per_second],
-            lat: latency.counts().collect(),
+            lat: latencies.delivery.counts().collect(),
+            rec: latencies.recent_delivery.coarse().counts().collect(),
+            rep: [statistics.replay.events, statistics.replay.pages],
+            far: c.furthest_behind,
+            gaps: words(&mut c.gaps.iter().map(|(word, count)| (*word, *count))),
             log: (log.epoch.clone(), log.head, log.earliest),
             ring: [ring.frames, ring.bytes, ring.frames_behind_hole, ring.max_frames, ring.max_bytes].map(wide),
             whole: Whole::of(statistics),
@@ -141,7 +174,13 @@ impl Report {
     pub(super) fn read(text: &[u8]) -> Option<Self> {
         let report: Self = read(text, MAX_REPORT)?;
         let is_word = |text: &String| text.len() <= MAX_WORD && text.bytes().all(|byte| byte.is_ascii_graphic());
-        let words = || [&report.id, &report.ver, &report.log.0].into_iter().chain(report.closed.keys()).chain(report.by.keys());
+        let words = || {
+            [&report.id, &report.ver, &report.log.0]
+                .into_iter()
+                .chain(report.closed.keys())
+                .chain(report.by.keys())
+                .chain(report.gaps.keys())
+        };
         let is_good = report.v == VERSION && !report.id.is_empty() && words().count() <= MAX_WORDS && words().all(is_word);
         is_good.then_some(report)
     }
@@ -150,8 +189,8 @@ impl Report {
         &self.id
     }
 
-    pub(super) fn latency(&self) -> Tally {
-        Tally::of(self.lat.iter().copied())
+    pub(super) fn latencies(&self) -> Latencies {
+        Latencies { delivery: Tally::of(self.lat.iter().copied()), recent_delivery: Tally::of(self.rec.iter().copied()) }
     }
 
     pub(super) fn told(&self) -> Told<'_> {
@@ -169,6 +208,9 @@ impl Report {
             by_selector: &self.by,
             events: self.e,
             rates: self.rate,
+            replay: self.rep,
+            furthest_behind: self.far,
+            gaps: &self.gaps,
             log: (!epoch.is_empty()).then_some((epoch, *head, *earliest)),
             ring: self.ring,
             whole: self.whole.as_ref(),
@@ -179,13 +221,18 @@ impl Report {
 impl Whole {
     fn of(statistics: &Statistics) -> Option<Self> {
         let ((memory, queues), all) = statistics.memory.as_ref().zip(statistics.queues.as_ref()).zip(statistics.instance.as_ref())?;
-        let (q, a) = (queues, all);
+        let (q, a, d) = (queues, all, statistics.database.clone().unwrap_or_default());
+        let told = |of: Option<Percentiles>| of.map_or([0; 4], |Percentiles { p50, p90, p99, max }| [p50, p90, p99, max]);
         Some(Self {
             mem: memory.resident_bytes,
             size: statistics.log.size_bytes.unwrap_or_default(),
             queue: [q.publish_requests, q.publish_max_requests, q.publish_bytes, q.publish_max_bytes].map(wide),
             all: [a.logs, a.max_logs, a.followed_logs, a.connections, a.peak_connections, a.max_connections, a.refused_connections]
                 .map(wide),
+            room: [q.replay_reads, q.replay_max_reads, q.replay_waiting, d.connections, d.idle_connections, d.max_connections, d.waiting]
+                .map(wide),
+            publishing: [statistics.latency.publish_microseconds, statistics.latency.recent_publish_microseconds].map(told),
+            free: statistics.log.free_bytes,
         })
     }
 }

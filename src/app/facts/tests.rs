@@ -34,7 +34,8 @@ impl Scene {
             let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
             publisher.publish(log, request).await.expect("published");
         }
-        let facts = AppFacts::new(hubs.clone(), publisher, log.clone(), backplane);
+        let (retention, trims) = (Retention::default(), Arc::default());
+        let facts = AppFacts::new(hubs.clone(), Sources { publisher, log: log.clone(), backplane, retention, trims });
         Self { _home: home, log, hubs, committing, facts, ids }
     }
 
@@ -80,14 +81,15 @@ async fn what_all_logs_counted_is_summed_and_outlives_the_hub_that_counted_it() 
     };
     tokio::time::timeout(Duration::from_secs(60), stopped).await.expect("nobody follows it");
     for _ in 0..2 {
-        let Overall { statistics: overall, latency } = facts.overall();
+        let Overall { statistics: overall, delivery, publishing, .. } = facts.overall();
         let found = overall.connections;
         assert_eq!((found.now, found.opened, found.refused, found.peak, found.max), (2, 3, 1, 3, 3));
         assert_eq!(found.closed.get("left"), Some(&1));
         assert_eq!((overall.events.published, overall.events.duplicates, overall.events.commits), (3, 1, 4));
         assert_eq!(overall.log.head, 0, "the default log's");
         assert_eq!(overall.instance.map(|instance| (instance.logs, instance.followed_logs)), Some((3, 2)));
-        assert!(overall.memory.is_some() && overall.queues.is_some() && !latency.buckets.is_empty());
+        assert!(overall.memory.is_some() && overall.queues.is_some() && !delivery.buckets.is_empty());
+        assert_eq!(publishing.group.1, 4, "requests that were committed");
     }
     drop((held, stays));
     scene.end().await;

@@ -10,9 +10,10 @@ use async_trait::async_trait;
 use super::authority::FakeAuthority;
 use crate::{
     domain::{Epoch, EpochChain, EpochStart, Event, EventId, LogName, Seq, Timestamp},
+    histogram::Spread,
     http::{
-        Clients, Cluster, CredentialSettings, Facts, Health, HealthStatus, Latency, LimitSettings, Limits, LogStatistics, Logs,
-        MemoryStatistics, Overall, Proxies, Publish, Scope, Scrutiny, State, Statistics,
+        Clients, Cluster, CredentialSettings, Facts, Health, HealthStatus, LimitSettings, Limits, LogStatistics, Logs, MemoryStatistics,
+        Overall, Proxies, Publish, Scope, Scrutiny, State, Statistics,
     },
     hub::OpenError,
     ingest::{self, ConflictingId, PublishError, Published, PublishedItem},
@@ -182,8 +183,8 @@ impl Facts for Fakes {
     }
 
     fn overall(&self) -> Overall {
-        let latency = Latency { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 };
-        Overall { statistics: Facts::statistics(self, LogId::new(1), true), latency }
+        let delivery = Spread { buckets: vec![(Some(63), 1), (None, 2)], sum_micros: 100 };
+        Overall { statistics: Facts::statistics(self, LogId::new(1), true), delivery, ..Overall::default() }
     }
 }
 

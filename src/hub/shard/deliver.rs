@@ -1,7 +1,7 @@
 //! Everything but live delivery: walking the ring, writing pages, waiting for sockets.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
     time::Instant,
 };
@@ -126,6 +126,7 @@ impl<O: Outlet> Shard<O> {
         if !sub.gaps.is_empty() {
             let gap = sub.gaps.remove(0);
             sub.told = gap.resumed.seq;
+            self.stats.count_gap(gap.reason, sub.caught_up);
             return self.tell(key, &Notice::Gap(gap));
         }
         // not before it was told that it stands
@@ -263,6 +264,7 @@ impl<O: Outlet> Shard<O> {
         self.budget.spend(WRITE + frames.len() * FRAME);
         let offer = sub.offer(&frames, self.now);
         let is_over_pace = offer.flow == Flow::Open && offer.taken < frames.len();
+        self.stats.replayed.fetch_add(offer.taken as u64, Ordering::Relaxed);
         self.count_delivered(offer.taken as u64, None);
         if is_over_pace {
             self.pause(key);

@@ -1,6 +1,6 @@
 //! How subscriptions come and go.
 
-use std::time::Instant;
+use std::{sync::atomic::Ordering, time::Instant};
 
 use super::Shard;
 use crate::{
@@ -104,6 +104,7 @@ impl<O: Outlet> Shard<O> {
             filter: &filter,
             retry: self.settings.jittered_retry(),
         };
+        self.stats.begun.fetch_add(1, Ordering::Relaxed);
         self.tell(key, &notice);
         // a short walk is over before anything else can happen, so that most clients are live at once
         self.pump(key);
@@ -155,9 +156,8 @@ impl<O: Outlet> Shard<O> {
     }
 
     pub(super) fn count_delivered(&self, events: u64, committed: Option<Instant>) {
-        use std::sync::atomic::Ordering::Relaxed;
         if events > 0 {
-            self.stats.delivered.fetch_add(events, Relaxed);
+            self.stats.delivered.fetch_add(events, Ordering::Relaxed);
             if let Some(committed) = committed {
                 self.stats.latency.record(committed.elapsed(), events);
             }

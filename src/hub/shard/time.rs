@@ -1,6 +1,9 @@
 //! What time does to subscriptions: heartbeats, patience, lifetimes, and the pace of a drain.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use super::Shard;
 use crate::{
@@ -128,6 +131,7 @@ impl<O: Outlet> Shard<O> {
             let c = sub.cursor(self.settled);
             let notice = if c > sub.told { Notice::Moved(Cursor { epoch: sub.epoch, seq: c }) } else { Notice::Heartbeat };
             sub.told = sub.told.max(c);
+            self.stats.heartbeats.fetch_add(1, Ordering::Relaxed);
             self.tell(key, &notice);
             self.leave_live_if_blocked(key, c);
         }

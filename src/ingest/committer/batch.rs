@@ -1,6 +1,6 @@
 //! Requests that go to one log together, and what is told to their publishers and to the backplane.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 
 use super::{
     appender::Done,
@@ -28,7 +28,7 @@ pub(super) struct Batch {
 struct Waiter {
     answer: Answer,
     /// Given back with the answer.
-    _place: Place,
+    place: Place,
 }
 
 impl Batch {
@@ -42,7 +42,7 @@ impl Batch {
         for Job { log, request, place, answer } in jobs {
             let batch = batches.entry(log).or_insert_with(|| Self::new(log));
             batch.requests.push(request);
-            batch.waiters.push(Waiter { answer, _place: place });
+            batch.waiters.push(Waiter { answer, place });
         }
         batches.into_values().collect()
     }
@@ -97,6 +97,9 @@ impl Batch {
             });
         }
         stats.add(self.log, counts);
+        stats.group.record(self.waiters.len() as u64);
+        let now = Instant::now();
+        self.waiters.iter().for_each(|waiter| stats.publishing.record(now.saturating_duration_since(waiter.place.since), 1));
         // subscribers first: a publisher has waited for the disk, a moment more is nothing to it
         if head > before || ours_after.is_some() {
             if !is_run(&stored, before, head) {

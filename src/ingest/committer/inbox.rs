@@ -7,6 +7,7 @@ use std::{
     collections::HashSet,
     hash::{BuildHasher as _, RandomState},
     sync::Arc,
+    time::Instant,
 };
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -51,6 +52,8 @@ pub(super) struct Places {
 /// One request's share of the bounds, given back by `Drop`.
 #[derive(Debug)]
 pub(super) struct Place {
+    /// When it was taken.
+    pub(super) since: Instant,
     bytes: usize,
     _permits: [OwnedSemaphorePermit; 2],
 }
@@ -71,7 +74,7 @@ impl Places {
         let permits = u32::try_from(bytes.min(self.max.bytes)).ok()?;
         let one = Arc::clone(&self.requests).try_acquire_owned().ok()?;
         let many = Arc::clone(&self.bytes).try_acquire_many_owned(permits).ok()?;
-        Some(Place { bytes, _permits: [one, many] })
+        Some(Place { since: Instant::now(), bytes, _permits: [one, many] })
     }
 
     pub(super) fn max(&self) -> Queued {

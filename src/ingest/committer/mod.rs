@@ -24,7 +24,13 @@ mod fake;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::FutureExt as _;
 
@@ -37,7 +43,7 @@ use crate::{
 pub use self::{
     inbox::Queued,
     publisher::{ConflictingId, PublishError, Published, PublishedItem, Publisher},
-    stats::Counts,
+    stats::{Counts, Publishing},
 };
 
 /// Bounds and patience of a committer.
@@ -127,8 +133,10 @@ impl Committer {
     }
 
     async fn commit_batch(&mut self, batch: Batch) -> Step {
+        let began = Instant::now();
         let error = match self.appender.append(batch.log, &batch.requests).await {
             Ok(done) => {
+                self.inbox.stats().commit.record(began.elapsed(), 1);
                 batch.settle(done, &*self.backplane, self.inbox.stats());
                 return Step::Done;
             }

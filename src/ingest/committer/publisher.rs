@@ -6,10 +6,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     inbox::{Job, Places, Queued},
-    stats::{Counts, Stats},
+    stats::{Counts, Publishing, Stats},
 };
 use crate::{
     domain::{Epoch, EventId, Seq},
+    histogram::Tally,
     log::{AppendRequest, ItemStatus, LogId},
 };
 
@@ -90,6 +91,10 @@ impl Publisher {
     /// # Errors
     /// [`PublishError`] says of each case whether anything was stored.
     pub async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+        self.queue(log, request).await.inspect_err(|error| self.stats.fail(error))
+    }
+
+    async fn queue(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
         let Some(place) = self.places.take(&request) else {
             return Err(PublishError::Overloaded);
         };
@@ -115,6 +120,18 @@ impl Publisher {
     #[must_use]
     pub fn is_log_reachable(&self) -> bool {
         !self.stats.is_outage()
+    }
+
+    /// From when requests were queued until their commit, of all logs since the start.
+    #[must_use]
+    pub fn latency(&self) -> Tally {
+        self.stats.tally()
+    }
+
+    /// How fast publishing is and what comes of it, of all logs since the start.
+    #[must_use]
+    pub fn publishing(&self) -> Publishing {
+        self.stats.publishing()
     }
 
     /// What was done to a log since the start.

@@ -5,11 +5,15 @@ use std::{
     ops::AddAssign,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
-use crate::log::{ItemStatus, LogId};
+use super::PublishError;
+use crate::{
+    histogram::{Histogram, Sizes, Spread, Tally},
+    log::{ItemStatus, LogId},
+};
 
 /// Counters since the start of the instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +55,29 @@ pub(super) struct Stats {
     logs: Mutex<HashMap<LogId, Counts>>,
     /// The last append did not find the log.
     outage: AtomicBool,
+    /// From when a request was queued until the log had answered for it, of all logs.
+    pub(super) publishing: Histogram,
+    /// Appends that the log answered.
+    pub(super) commit: Histogram,
+    /// Requests that were committed together.
+    pub(super) group: Sizes,
+    failures: [AtomicU64; FAILURES.len()],
+}
+
+/// Why requests were not published, by what the store or the service could not do.
+const FAILURES: [&str; 6] = ["unavailable", "outcome_unknown", "overloaded", "refused", "internal", "stopping"];
+
+/// How fast publishing is and what comes of it, of all logs together since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Publishing {
+    /// From when a request was queued until its commit.
+    pub latency: Spread,
+    /// Commits.
+    pub commit: Spread,
+    /// Requests of a commit: how many commits had at most so many, and the sum of the requests.
+    pub group: (Vec<(Option<u64>, u64)>, u64),
+    /// Requests that were not published although nothing was wrong with their ids, by reason.
+    pub failures: Vec<(&'static str, u64)>,
 }
 
 impl Stats {
@@ -61,6 +88,34 @@ impl Stats {
 
     pub(super) fn is_outage(&self) -> bool {
         self.outage.load(Relaxed)
+    }
+
+    pub(super) fn fail(&self, error: &PublishError) {
+        let at = match error {
+            PublishError::Unavailable => 0,
+            PublishError::OutcomeUnknown => 1,
+            PublishError::Overloaded => 2,
+            PublishError::Refused(_) => 3,
+            PublishError::Internal => 4,
+            PublishError::Stopping => 5,
+            PublishError::Conflict(_) => return,
+        };
+        self.failures[at].fetch_add(1, Relaxed);
+    }
+
+    /// From when a request was queued until its commit, as finely as it is counted.
+    pub(super) fn tally(&self) -> Tally {
+        Histogram::tally(&[&self.publishing])
+    }
+
+    pub(super) fn publishing(&self) -> Publishing {
+        let failures = FAILURES.into_iter().zip(&self.failures).map(|(reason, count)| (reason, count.load(Relaxed)));
+        Publishing {
+            latency: Histogram::spread(&[&self.publishing]),
+            commit: Histogram::spread(&[&self.commit]),
+            group: self.group.spread(),
+            failures: failures.collect(),
+        }
     }
 
     fn logs(&self) -> MutexGuard<'_, HashMap<LogId, Counts>> {

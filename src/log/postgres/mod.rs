@@ -36,8 +36,8 @@ pub use settings::PostgresSettings;
 
 use self::answering::Answering;
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
-    schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, StoreIdentity,
+    Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
 
@@ -260,6 +260,10 @@ impl EventLog for PostgresLog {
         let rows = self.read_rows(|| sqlx::query(SIZE)).await?;
         let size: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
         Ok(size.unsigned_abs())
+    }
+
+    fn sessions(&self) -> Vec<(&'static str, SessionCounts)> {
+        vec![("append", self.writer.counts()), ("read", self.readers.counts()), ("access", self.access.counts())]
     }
 
     async fn close(&self) {

@@ -37,8 +37,8 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, StoreIdentity, Trimmed, page,
-    schema,
+    AccessVersion, AppendRequest, Appended, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
+    StoreIdentity, Trimmed, page, schema,
     sessions::{Session, Sessions},
     statements, transfer as copying,
 };
@@ -262,6 +262,19 @@ impl EventLog for SqliteLog {
         let wal = std::fs::metadata(format!("{}-wal", self.path.display())).map_or(0, |file| file.len());
         let file = std::fs::metadata(&self.path).map_err(|error| LogError::Unavailable(format!("{}: {error}", self.path.display())))?;
         Ok(file.len() + wal)
+    }
+
+    async fn disk(&self) -> Result<Option<Disk>, LogError> {
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&folder)).await;
+        let found = asked.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        let found = found.map_err(|error| LogError::Unavailable(error.to_string()))?;
+        // what is left for who is not root
+        Ok(Some(Disk { free: found.f_bavail.saturating_mul(found.f_frsize), size: found.f_blocks.saturating_mul(found.f_frsize) }))
+    }
+
+    fn sessions(&self) -> Vec<(&'static str, SessionCounts)> {
+        vec![("append", self.writer.counts()), ("read", self.readers.counts())]
     }
 
     async fn close(&self) {

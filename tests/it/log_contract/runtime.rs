@@ -91,7 +91,7 @@ async fn retention_trims_at_once_and_ends_at_shutdown() {
     publish(&log, id, request(plains(0, 10))).await;
     let (stop, stopped) = oneshot::channel::<()>();
     let retention = Retention { max_events: Some(4), ..Retention::default() };
-    let trimming = run_retention(Arc::clone(&log), move |_| Some(retention), Duration::from_secs(3600), async {
+    let trimming = run_retention(Arc::clone(&log), move |_| Some(retention), Duration::from_secs(3600), Arc::default(), async {
         let _ = stopped.await;
     });
     let trimming = tokio::spawn(trimming);

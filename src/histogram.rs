@@ -1,6 +1,7 @@
-//! Latency percentiles from counters that any thread may add to without a lock.
+//! Durations and sizes as counts by bucket, which any thread may add to without a lock and anyone may read.
 //!
-//! Buckets grow by a quarter of a power of two, so a percentile is told at most 25 % too high.
+//! Buckets of durations grow by a quarter of a power of two, so a percentile is told at most 25 % too high. Nothing here knows what is measured,
+//! or remembers when: who wants to know of the last seconds takes one [`Tally`] from another.
 
 use std::{
     collections::BTreeMap,
@@ -13,7 +14,7 @@ const BUCKETS: usize = 40 << SUB_BITS;
 
 /// Counts of durations in microseconds.
 #[derive(Debug)]
-pub(super) struct Histogram {
+pub struct Histogram {
     counts: [AtomicU64; BUCKETS],
 }
 
@@ -39,13 +40,13 @@ fn ceiling(bucket: usize) -> u64 {
 
 impl Histogram {
     /// Adds `count` observations of `took`.
-    pub(super) fn record(&self, took: Duration, count: u64) {
+    pub fn record(&self, took: Duration, count: u64) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.counts[bucket(micros)].fetch_add(count, Ordering::Relaxed);
     }
 
     /// Adds the observations of another.
-    pub(super) fn add(&self, other: &Self) {
+    pub fn add(&self, other: &Self) {
         for (mine, more) in self.counts.iter().zip(&other.counts) {
             mine.fetch_add(more.load(Ordering::Relaxed), Ordering::Relaxed);
         }
@@ -53,7 +54,7 @@ impl Histogram {
 
     /// The observations in `parts`, as finely as they are counted.
     #[must_use]
-    pub(super) fn tally(parts: &[&Self]) -> Tally {
+    pub fn tally(parts: &[&Self]) -> Tally {
         let count = |bucket: usize| parts.iter().map(|part| part.counts[bucket].load(Ordering::Relaxed)).sum();
         Tally::of((0..BUCKETS).map(|bucket| (bucket, count(bucket))))
     }
@@ -81,6 +82,18 @@ impl Tally {
     /// Adds the observations of another.
     pub fn add(&mut self, other: &Self) {
         other.counts().for_each(|(bucket, count)| self.count(bucket, count));
+    }
+
+    /// What was observed since it was `then`; what was counted anew meanwhile counts for nothing.
+    #[must_use]
+    pub fn since(&self, then: &Self) -> Self {
+        Self::of(self.counts().map(|(bucket, count)| (bucket, count.saturating_sub(then.0.get(&bucket).copied().unwrap_or_default()))))
+    }
+
+    /// The same in a quarter of the buckets, for messages that must stay small: a percentile is at most twice too high.
+    #[must_use]
+    pub fn coarse(&self) -> Self {
+        Self::of(self.counts().map(|(bucket, count)| (bucket | ((1 << SUB_BITS) - 1), count)))
     }
 
     fn count(&mut self, bucket: usize, count: u64) {
@@ -122,7 +135,7 @@ const SPREAD_POWERS: std::ops::Range<u32> = 6..27;
 impl Histogram {
     /// The observations in `parts`.
     #[must_use]
-    pub(super) fn spread(parts: &[&Self]) -> Spread {
+    pub fn spread(parts: &[&Self]) -> Spread {
         let bounds = SPREAD_POWERS.map(|power| Some((1 << power) - 1)).chain([None]);
         let mut spread = Spread { buckets: bounds.map(|bound| (bound, 0)).collect(), sum_micros: 0 };
         for bucket in 0..BUCKETS {
@@ -137,9 +150,63 @@ impl Histogram {
     }
 }
 
+/// The powers of two up to which sizes are told apart.
+const SIZE_POWERS: usize = 13;
+
+/// Counts of sizes, such as of the requests in a commit: one bucket a power of two.
+#[derive(Debug, Default)]
+pub struct Sizes {
+    counts: [AtomicU64; SIZE_POWERS + 1],
+    sum: AtomicU64,
+}
+
+impl Sizes {
+    /// Adds an observation.
+    pub fn record(&self, size: u64) {
+        let power = size.max(1).next_power_of_two().ilog2() as usize;
+        self.counts[power.min(SIZE_POWERS)].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// How many were at most so large, and larger than those of the bucket before (the last one has no bound), and the sum of all.
+    #[must_use]
+    pub fn spread(&self) -> (Vec<(Option<u64>, u64)>, u64) {
+        let bound = |power: usize| (power < SIZE_POWERS).then(|| 1 << power);
+        let counts = self.counts.iter().enumerate().map(|(power, count)| (bound(power), count.load(Ordering::Relaxed)));
+        (counts.collect(), self.sum.load(Ordering::Relaxed))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_observed_since_is_told_apart_and_a_coarse_tally_counts_as_much() {
+        let histogram = Histogram::default();
+        histogram.record(Duration::from_micros(100), 5);
+        let then = Histogram::tally(&[&histogram]);
+        histogram.record(Duration::from_micros(100), 1);
+        histogram.record(Duration::from_micros(9000), 2);
+        let recent = Histogram::tally(&[&histogram]).since(&then);
+        assert_eq!(recent.counts().map(|(_, count)| count).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(then.since(&recent).counts().count(), 1, "counted anew: nothing rather than less than nothing");
+        let [exact, coarse] = [&recent, &recent.coarse()].map(|tally| tally.percentiles([0.1, 1.0]));
+        assert_eq!(recent.coarse().counts().map(|(_, count)| count).sum::<u64>(), 3);
+        for (exact, coarse) in exact.into_iter().zip(coarse) {
+            assert!(coarse >= exact && coarse <= exact * 2, "{coarse} for {exact}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_counted_up_to_their_power_of_two_and_summed_exactly() {
+        let sizes = Sizes::default();
+        [1, 2, 3, 4, 5, 100_000].into_iter().for_each(|size| sizes.record(size));
+        let (buckets, sum) = sizes.spread();
+        let of = |wanted: Option<u64>| buckets.iter().find(|(bound, _)| *bound == wanted).map(|(_, count)| *count);
+        assert_eq!([of(Some(1)), of(Some(2)), of(Some(4)), of(Some(8)), of(Some(4096)), of(None)], [1, 1, 2, 1, 0, 1].map(Some));
+        assert_eq!(sum, 100_015);
+    }
 
     #[test]
     fn a_percentile_is_at_most_a_quarter_too_high() {
