@@ -64,7 +64,8 @@ class Subscription:
                 yield from self._connection()
                 raise Interrupted("the stream ended")
             except (Interrupted, httpx.TransportError) as why:
-                self._retry = getattr(why, "retry_after", None) or self._retry
+                if isinstance(why, Interrupted) and why.retry_after is not None:
+                    self._retry = why.retry_after
                 self._failures += 1
                 pause = self._pause()
                 print(f"{why}; coming back in {pause:.1f} s", file=sys.stderr)

@@ -97,19 +97,23 @@ async function fetchFollower(service, browser) {
   }, setUp);
 }
 
-/** examples/subscriber, as the binaries beside the service's. */
-async function rustFollower(service) {
-  return programFollower("examples/subscriber", service, join(dirname(BINARY), "examples/subscriber"), []);
+/** The subscribers of examples/, with what runs them: each takes a URL and the file that keeps its cursor. */
+export const PROGRAMS = {
+  "examples/subscriber": [join(dirname(BINARY), "examples/subscriber")],
+  "examples/python/subscriber.py": [process.env.CHAINCAST_TEST_PYTHON ?? here("../../target/python/bin/python"), here("../../examples/python/subscriber.py")],
+};
+
+function rustFollower(service) {
+  return programFollower("examples/subscriber", service);
 }
 
-/** examples/python/subscriber.py, with httpx and httpx-sse. */
-async function pythonFollower(service) {
-  const python = process.env.CHAINCAST_TEST_PYTHON ?? here("../../target/python/bin/python");
-  return programFollower("examples/python/subscriber.py", service, python, [here("../../examples/python/subscriber.py")]);
+function pythonFollower(service) {
+  return programFollower("examples/python/subscriber.py", service);
 }
 
 /** A program that prints events, says "live" on stderr, and keeps its cursor in a file: `renew` ends it, and runs it again. */
-async function programFollower(name, service, program, before) {
+async function programFollower(name, service) {
+  const [program, ...before] = PROGRAMS[name];
   const directory = await mkdtemp(join(tmpdir(), "chaincast-follower-"));
   const numbers = [];
   let live = 0;
