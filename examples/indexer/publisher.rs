@@ -100,7 +100,8 @@ impl Publisher {
             Err(error) => return Ok(Answer::Later(format!("{:#}", anyhow::Error::new(error)), None)),
         };
         let status = response.status();
-        let after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
+        let after =
+            response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok()).map(Duration::from_secs);
         let text = match response.text().await {
             Ok(text) => text,
             Err(error) => return Ok(Answer::Later(format!("half an answer: {error}"), None)),
