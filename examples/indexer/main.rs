@@ -4,9 +4,9 @@
 //! cargo run --example indexer -- http://127.0.0.1:3001 examples/data/flowfi_events.ndjson checkpoint.txt
 //! ```
 //!
-//! Three things make that so. An event's id comes from the chain, so that publishing it again stores nothing. A batch is sent until the service
-//! has answered for it, the same each time. And the checkpoint is written after that answer, never before. A credential that may publish is
-//! taken from `CHAINCAST_TOKEN`. Ends with 1 at the first batch that the service refuses for good, with all before it published.
+//! Three things make that so. An event's id comes from the chain, so that publishing it again stores nothing. A batch is sent until the
+//! service has answered for it, the same each time. And the checkpoint is written after that answer, never before. A credential that may
+//! publish is taken from `CHAINCAST_TOKEN`. Ends with 1 at the first batch that the service refuses for good, with all before it published.
 
 mod blockchain;
 mod checkpoint;

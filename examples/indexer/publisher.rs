@@ -1,8 +1,8 @@
 //! Sends a batch until the service has answered for it.
 //!
-//! A batch is stored whole or not at all, and the ids of its events make it harmless to send it again. So an answer that says nothing of the
-//! batch (none in time, 429, 503, `outcome_unknown` among them) has one reply: the same batch, later. What the service refuses for what it says
-//! (400, 409, 413, 422, …) would be refused again, and is handed to a person.
+//! A batch is stored whole or not at all, and the ids of its events make it harmless to send it again. So an answer that says nothing of
+//! the batch (none in time, 429, 503, `outcome_unknown` among them) has one reply: the same batch, later. What the service refuses for what
+//! it says (400, 409, 413, 422, …) would be refused again, and is handed to a person.
 
 use std::{
     ops::AddAssign,

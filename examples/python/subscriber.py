@@ -8,10 +8,10 @@
 
 or, without uv, `pip install httpx==0.28.1 httpx-sse==0.4.3` and `python examples/python/subscriber.py …`.
 
-Every event is one line of JSON on stdout; what happens to the connection is told on stderr. The cursor stands in the file from one run to the
-next. It is written after the event was: a power cut between the two shows that one event again, so a consumer for which that matters stores the
-cursor in the transaction that stores the event's effect. A credential (a JWT, or an API key) is taken from CHAINCAST_TOKEN. Ends with 0 on
-SIGTERM or Ctrl-C, and with 1 when the service will not have it back: a refusal that says so, or a credential that ended.
+Every event is one line of JSON on stdout; what happens to the connection is told on stderr. The cursor stands in the file from one run to
+the next. It is written after the event was: a power cut between the two shows that one event again, so a consumer for which that matters
+stores the cursor in the transaction that stores the event's effect. A credential (a JWT, or an API key) is taken from CHAINCAST_TOKEN. Ends
+with 0 on SIGTERM or Ctrl-C, and with 1 when the service will not have it back: a refusal that says so, or a credential that ended.
 """
 
 from __future__ import annotations
@@ -102,8 +102,10 @@ class Subscription:
             raise Ended(f"{self.url} answered {response.status_code}: {response.read().decode(errors='replace')}")
 
     def _pause(self) -> float:
-        """What the service asked for, doubled with every failure after the first; up to half as long again, so that clients that were cut off
-        together do not come back together."""
+        """What the service asked for, doubled with every failure after the first.
+
+        Up to half as long again, so that clients that were cut off together do not come back together.
+        """
         shortest = min(self._retry * 2 ** min(self._failures - 1, 6), max(LONGEST_PAUSE, self._retry))
         return shortest * random.uniform(1.0, 1.5)
 

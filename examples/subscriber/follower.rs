@@ -1,7 +1,7 @@
 //! One subscription over as many connections as it takes: resumes where the last one ended, and gives up only when the service says so.
 //!
-//! `sse-stream` cuts the body into blocks and does nothing else, which is what a follower that must not lose or repeat anything wants: a block
-//! counts only once it is complete, a block's `id` is its own, and when to come back is decided here.
+//! `sse-stream` cuts the body into blocks and does nothing else, which is what a follower that must not lose or repeat anything wants: a
+//! block counts only once it is complete, a block's `id` is its own, and when to come back is decided here.
 
 use std::{pin::Pin, time::Duration};
 

@@ -4,10 +4,11 @@
 //! cargo run --example subscriber -- 'http://127.0.0.1:3001/events/subscribe?all=true' cursor.txt
 //! ```
 //!
-//! Every event is one line of JSON on stdout; what happens to the connection is told on stderr. The cursor stands in the file from one run to
-//! the next. It is written after the event was: a power cut between the two shows that one event again, so a consumer for which that matters
-//! stores the cursor in the transaction that stores the event's effect. A credential (a JWT, or an API key) is taken from `CHAINCAST_TOKEN`.
-//! Ends with 0 on SIGTERM or Ctrl-C, and with 1 when the service will not have it back: a refusal that says so, or a credential that ended.
+//! Every event is one line of JSON on stdout; what happens to the connection is told on stderr. The cursor stands in the file from one run
+//! to the next. It is written after the event was: a power cut between the two shows that one event again, so a consumer for which that
+//! matters stores the cursor in the transaction that stores the event's effect. A credential (a JWT, or an API key) is taken from
+//! `CHAINCAST_TOKEN`. Ends with 0 on SIGTERM or Ctrl-C, and with 1 when the service will not have it back: a refusal that says so, or a
+//! credential that ended.
 
 mod cursor_file;
 mod follower;

@@ -1,7 +1,7 @@
 // The clients that people really use, each reduced to the numbers of the events it received, in the order of their coming.
 //
-// None is helped along: what reconnects by itself does, curl is run again with the last `id` it printed, and the two programs of examples/ are
-// run as their users run them. Nobody here drops a repeated event: a service that sends one makes a test fail.
+// None is helped along: what reconnects by itself does, curl is run again with the last `id` it printed, and the two programs of examples/
+// are run as their users run them. Nobody here drops a repeated event: a service that sends one makes a test fail.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -74,10 +74,10 @@ async function browserFollower(service, browser) {
 }
 
 /**
- * `@microsoft/fetch-event-source`, which takes headers and methods that EventSource does not. Known of it, and why it holds here: a stream that
- * ends cleanly is finished for it, and it does not come back, so a stream that is to be resumed ends without its last chunk; it hands on blocks
- * without data, so none is sent; it keeps an id before the block is complete, so the id is the last line; it closes while the page is hidden,
- * and this test asks it not to.
+ * `@microsoft/fetch-event-source`, which takes headers and methods that EventSource does not. Known of it, and why it holds here: a stream
+ * that ends cleanly is finished for it, and it does not come back, so a stream that is to be resumed ends without its last chunk; it hands
+ * on blocks without data, so none is sent; it keeps an id before the block is complete, so the id is the last line; it closes while the
+ * page is hidden, and this test asks it not to.
  */
 async function fetchFollower(service, browser) {
   const modules = here("node_modules/@microsoft/fetch-event-source/lib/esm/");
@@ -100,7 +100,10 @@ async function fetchFollower(service, browser) {
 /** The subscribers of examples/, with what runs them: each takes a URL and the file that keeps its cursor. */
 export const PROGRAMS = {
   "examples/subscriber": [join(dirname(BINARY), "examples/subscriber")],
-  "examples/python/subscriber.py": [process.env.CHAINCAST_TEST_PYTHON ?? here("../../target/python/bin/python"), here("../../examples/python/subscriber.py")],
+  "examples/python/subscriber.py": [
+    process.env.CHAINCAST_TEST_PYTHON ?? here("../../target/python/bin/python"),
+    here("../../examples/python/subscriber.py"),
+  ],
 };
 
 function rustFollower(service) {

@@ -47,7 +47,10 @@ async function troubled(faults) {
   return { url: `http://127.0.0.1:${server.address().port}`, close: () => server.close() };
 }
 
-const run = async (url, file, checkpoint) => (await promisify(execFile)(INDEXER, [url, join(DATA, file), join(service.directory, checkpoint)])).stdout;
+const run = async (url, file, checkpoint) => {
+  const { stdout } = await promisify(execFile)(INDEXER, [url, join(DATA, file), join(service.directory, checkpoint)]);
+  return stdout;
+};
 
 const log = async () => {
   const answer = await (await fetch(`${service.url}/events?all=true&last_event_id=earliest&limit=1000`)).json();
@@ -58,7 +61,8 @@ test("whatever fails on the way, each of the chain's events is stored once and i
   const faults = ["limited", "unavailable", "reset before", "outcome unknown", "reset after"];
   const proxy = await troubled(faults);
   try {
-    assert.match(await run(proxy.url, "flowfi_events.ndjson", "first"), /^7 events: 0 done before, 0 stored, 7 duplicates$/m, "the proxy let it through twice");
+    // two of the faults had stored the batch
+    assert.match(await run(proxy.url, "flowfi_events.ndjson", "first"), /^7 events: 0 done before, 0 stored, 7 duplicates$/m);
   } finally {
     proxy.close();
   }

@@ -1,5 +1,5 @@
-// The clients of followers.mjs follow a stream across restarts of the service, and those that keep a cursor across their own, without loss or
-// repetition.
+// The clients of followers.mjs follow a stream across restarts of the service, and those that keep a cursor across their own, without loss
+// or repetition.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -69,7 +69,8 @@ for (const name of Object.keys(PROGRAMS)) {
 
   behaves("comes back after a refusal that passes, and begins where the file says", async () => {
     const passing = [429, 503].map((status) => ({ status, headers: { "Retry-After": "0" }, text: "later" }));
-    const run = await play(name, [...passing, { pieces: [open(7), event(8), closing("draining")] }, { pieces: [open(8), live] }], { cursor: "aa-7", token: "secret" });
+    const streams = [{ pieces: [open(7), event(8), closing("draining")] }, { pieces: [open(8), live] }];
+    const run = await play(name, [...passing, ...streams], { cursor: "aa-7", token: "secret" });
     assert.deepEqual(run.numbers, [8], run.said);
     assert.deepEqual(run.asked.map((headers) => headers["last-event-id"]), ["aa-7", "aa-7", "aa-7", "aa-8", "aa-8"]);
     assert.ok(run.asked.every((headers) => headers.authorization === "Bearer secret"));

@@ -2,8 +2,9 @@
 
     python tests/schemathesis/run.py CHAINCAST_BINARY [SCHEMATHESIS_OPTION…]
 
-The Python is one that has tests/requirements.txt; `authorised.toml` and `open.toml` say what is checked. Both services listen on loopback, keep their log in a directory that is removed, and are stopped here.
-Ends with 1 when a check fails, or when a run ended with the service gone or the token revoked: all that followed would have been refused unseen.
+The Python is one that has tests/requirements.txt; `authorised.toml` and `open.toml` say what is checked. Both services listen on loopback,
+keep their log in a directory that is removed, and are stopped here. Ends with 1 when a check fails, or when a run ended with the service
+gone or the token revoked: all that followed would have been refused unseen.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SECRET = "a secret of the tests, thirty-two bytes or more"
 
@@ -85,9 +86,10 @@ def check(name: str, binary: str, settings: dict[str, str], bearer: str, options
         str(Path(sys.executable).with_name("schemathesis")),
         *("--config-file", str(HERE / f"{name}.toml"), "run", str(ROOT / "openapi/openapi.json")),
     ]
-    with service(binary, settings) as url:
+    # what it keeps for a next run is not for the tree
+    with service(binary, settings) as url, tempfile.TemporaryDirectory(prefix="schemathesis-") as place:
         environment = os.environ | {"TOKEN": bearer}
-        passed = subprocess.run([*command, "--url", url, *options], env=environment, check=False, cwd=HERE).returncode == 0
+        passed = subprocess.run([*command, "--url", url, *options], env=environment, check=False, cwd=place).returncode == 0
         if status(f"{url}/events/stats", bearer) != 200:
             print("the credential of the run is not taken any more: what followed was refused, and proves nothing")
             passed = False
@@ -96,6 +98,7 @@ def check(name: str, binary: str, settings: dict[str, str], bearer: str, options
 
 def main() -> int:
     binary, *options = sys.argv[1:]
+    binary = str(Path(binary).resolve())
     everything = {"publish": {"types": ["**"]}, "subscribe": {"all": True}, "role": "super_admin"}
     results = [
         check("open", binary, {}, "", options),
