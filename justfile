@@ -42,6 +42,10 @@ stellar url="http://127.0.0.1:3001":
 openapi:
     cargo run --quiet -- openapi > openapi/openapi.json
 
+# packs the crate, installs that, and serves with it from an empty directory
+package:
+    scripts/package
+
 # measures chaincast beside its peers; names of scenarios measure only these
 measure *names:
     scripts/bench {{names}}

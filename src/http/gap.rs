@@ -15,7 +15,7 @@ use crate::{
 pub struct Gap {
     /// Why they are gone: `trimmed` by retention, or `rewound` when the log was set back and numbered anew.
     #[serde(serialize_with = "as_word")]
-    #[schema(value_type = String, pattern = "trimmed|rewound")]
+    #[schema(value_type = String, pattern = "^(trimmed|rewound)$")]
     pub reason: GapReason,
     /// The cursor that was asked for.
     #[serde(serialize_with = "as_text")]

@@ -13,7 +13,7 @@ use super::state::{Health, HealthStatus, State};
 #[derive(Serialize, ToSchema)]
 pub(super) struct Probe {
     /// One word.
-    #[schema(value_type = String, pattern = "alive|ready|starting|draining")]
+    #[schema(value_type = String, pattern = "^(alive|ready|starting|draining)$")]
     status: &'static str,
 }
 

@@ -46,8 +46,15 @@ const ADMIN_READ: &[Code] = &[
     Code::CredentialsUnavailable,
 ];
 
-const ADMIN_DELETE: &[Code] =
-    &[Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Limited, Code::Unavailable, Code::CredentialsUnavailable];
+const ADMIN_DELETE: &[Code] = &[
+    Code::InvalidParameter,
+    Code::Unauthorized,
+    Code::Forbidden,
+    Code::NotFound,
+    Code::Limited,
+    Code::Unavailable,
+    Code::CredentialsUnavailable,
+];
 
 const ADMIN_WRITE: &[Code] = &[
     Code::BadRequest,
@@ -69,6 +76,7 @@ const HISTORY: &[Code] = &[
     Code::ReasonRequired,
     Code::Unauthorized,
     Code::Forbidden,
+    Code::NotFound,
     Code::Gap,
     Code::Limited,
     Code::Unavailable,
@@ -80,6 +88,7 @@ const SUBSCRIBE: &[Code] = &[
     Code::ReasonRequired,
     Code::Unauthorized,
     Code::Forbidden,
+    Code::NotFound,
     Code::Gap,
     Code::Limited,
     Code::Overloaded,
@@ -93,6 +102,7 @@ const STATS: &[Code] = &[
     Code::ReasonRequired,
     Code::Unauthorized,
     Code::Forbidden,
+    Code::NotFound,
     Code::Limited,
     Code::Unavailable,
     Code::CredentialsUnavailable,
@@ -135,7 +145,7 @@ const COMMON: &[Code] = &[Code::HeadTooLarge, Code::OriginRefused, Code::Forward
     paths(publish::publish, history::history, subscribe, tickets::issue, session::begin, session::end, stats::stats, health::health, health::live, health::ready,
         metrics::metrics, admin::keys::create, admin::keys::list, admin::keys::rotate, admin::keys::revoke, admin::revocations::create,
         admin::revocations::list, admin::revocations::lift, admin::tenants::list, admin::tenants::set, admin::audit::trail),
-    components(schemas(Event, NewEvent, problem::Body<'_>, state::Health)),
+    components(schemas(Event, Frame, NewEvent, problem::Body<'_>, state::Health)),
     tags(
         (name = "events", description = "Publish, follow, read"),
         (name = "access", description = "Tickets and cookies, for clients that cannot send headers"),
@@ -204,14 +214,15 @@ pub(super) struct FilterParameters {
     #[param(example = "7c1f9a02-17")]
     last_event_id: Option<String>,
     /// Resume with what was received at or after this time (RFC 3339), unless a cursor says otherwise.
+    #[param(min_length = 20, format = DateTime)]
     since: Option<String>,
     /// `resume` (default): tell of events that are gone, and go on. `fail`: 410.
     #[param(inline)]
     on_gap: Option<OnGap>,
     /// Another tenant's events, for super-admins; needs a reason.
+    #[param(pattern = "^[!-~]{1,64}$")]
     tenant: Option<String>,
     /// Why another tenant's are read, in at most 500 visible characters; or the header `Chaincast-Reason`.
-    #[param(max_length = 500)]
     reason: Option<String>,
 }
 
@@ -230,11 +241,27 @@ pub(super) struct FilterParameters {
         ("names" = inline(Option<Names>), Query, description = "`off`: no `event:` field, so that everything reaches `onmessage`."),
         ("Last-Event-ID" = inline(Option<String>), Header, description = "Where to resume; wins over `last_event_id` and `since`."),
     ),
-    responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream",
+    responses((status = 200, description = "The stream: frames, each as `Frame` says", body = Frame, content_type = "text/event-stream",
         example = "retry: 2714\nevent: hub.open\ndata: {\"cursor\":\"7c1f9a02-17\"}\nid: 7c1f9a02-17\n\n"))
 )]
 #[expect(dead_code, reason = "describes the stream; its handler hands the socket on and has no body of its own")]
 fn subscribe() {}
+
+/// One frame of the stream, field by field; its text form is the HTML standard's.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes what `sse` writes")]
+pub(super) struct Frame {
+    /// `hub.open`, `hub.live`, `hub.cursor`, `hub.gap`, `hub.expiring`, `hub.closing`, or the event's type; absent with `names=off`.
+    #[schema(example = "stream.withdrawn")]
+    event: Option<String>,
+    /// JSON: the event, only its `data` with `shape=data`, or what the service has to say.
+    data: String,
+    /// Where to resume behind this frame.
+    #[schema(pattern = "^[0-9a-f]+-[0-9]+$", example = "7c1f9a02-18")]
+    id: Option<String>,
+    /// After how many milliseconds to come back.
+    retry: Option<u64>,
+}
 
 /// One event or several.
 #[derive(ToSchema)]
@@ -249,13 +276,14 @@ pub(super) enum Publication {
 
 /// An event to publish. Unknown members are refused.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `ingest` parses")]
 pub(super) struct NewEvent {
     /// Idempotency key within the source; made when absent.
-    #[schema(max_length = 255, example = "stellar:pubnet:0132-0000000001")]
+    #[schema(min_length = 1, max_length = 255, example = "stellar:pubnet:0132-0000000001")]
     id: Option<String>,
     /// The event's kind; `open`, `error`, `message` and `hub.**` are reserved.
-    #[schema(max_length = 255, example = "stream.created")]
+    #[schema(min_length = 1, max_length = 255, example = "stream.created")]
     r#type: String,
     /// Payment streams, pots, vaults, ticket events that it concerns.
     streams: Option<Vec<String>>,
@@ -284,7 +312,7 @@ pub(super) struct NewEvent {
     #[schema(value_type = Option<Object>)]
     index: (),
     /// How settled it is.
-    #[schema(pattern = "pending|confirmed|final|reverted")]
+    #[schema(pattern = "^(pending|confirmed|final|reverted)$")]
     status: Option<String>,
     /// The id of the event whose status this one changes.
     r#ref: Option<String>,

@@ -78,7 +78,7 @@ struct AnswerItem {
     #[schema(example = "7c1f9a02-18")]
     cursor: String,
     /// `conflict` only with `on_conflict=keep`: the id is known with other content, which stays.
-    #[schema(value_type = String, pattern = "stored|duplicate|conflict")]
+    #[schema(value_type = String, pattern = "^(stored|duplicate|conflict)$")]
     status: &'static str,
 }
 
@@ -102,7 +102,7 @@ impl From<Published> for Answer {
 #[utoipa::path(
     post, path = "/events", tag = "events", operation_id = "publish",
     security((), ("bearer" = []), ("signature" = [])),
-    params(("on_conflict" = inline(Option<String>), Query, pattern = "refuse|keep",
+    params(("on_conflict" = inline(Option<String>), Query, pattern = "^(refuse|keep)$",
         description = "`refuse` (default): an id that is known with other content refuses the whole request. `keep`: such events stay as \
             stored, with item status `conflict`, and the rest is stored."),
         ("key" = inline(Option<String>), Query, description = "The id of the signing key of a signed request."),

@@ -17,8 +17,8 @@ use super::{
 /// Statistics of the caller's log; of the whole instance only for whoever may see it.
 #[utoipa::path(get, path = "/events/stats", tag = "operation", operation_id = "stats", params(
     ("scope" = inline(Option<Scope>), Query, description = "The instance that is asked, unless given; or all that answer it within half a second."),
-    ("tenant" = inline(Option<String>), Query, description = "Another tenant's log, for super-admins; needs a reason."),
-    ("reason" = inline(Option<String>), Query, max_length = 500, description = "Why another tenant's is read; or the header Chaincast-Reason."),
+    ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Another tenant's log, for super-admins; needs a reason."),
+    ("reason" = inline(Option<String>), Query, description = "Why another tenant's is read; or the header Chaincast-Reason."),
 ), security((), ("bearer" = []), ("cookie" = []), ("token" = [])), responses(
     (status = 200, description = "Connections, events, latency, log, rings and memory", body = Statistics)
 ))]

@@ -20,6 +20,16 @@ pub(super) const REASON: HeaderName = HeaderName::from_static("chaincast-reason"
 /// The longest reason.
 const MAX_REASON_CHARS: usize = 500;
 
+fn is_reason(text: &str) -> bool {
+    let chars = text.chars().count();
+    (1..=MAX_REASON_CHARS).contains(&chars) && !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// A reason where none is needed, but one that is given goes on record.
+pub(super) fn parse_reason(text: &str) -> Result<String, String> {
+    if is_reason(text) { Ok(text.to_owned()) } else { Err(format!("must be 1 to {MAX_REASON_CHARS} visible characters")) }
+}
+
 /// The parameters, as they come.
 #[derive(Debug)]
 pub(super) struct TenancyParams {
@@ -75,12 +85,8 @@ impl Tenancy {
         if !principal.is_super_admin() {
             return Err(Problem::forbidden("tenant", "the credential is for its own tenant only"));
         }
-        let visible = |reason: &String| {
-            let chars = reason.chars().count();
-            (1..=MAX_REASON_CHARS).contains(&chars) && !reason.trim().is_empty() && !reason.chars().any(char::is_control)
-        };
         let needed = || Problem::reason_required("say in `reason`, or in Chaincast-Reason, in 1 to 500 visible characters why");
-        Ok(Reading { tenant, reason: Some(self.reason.filter(visible).ok_or_else(needed)?) })
+        Ok(Reading { tenant, reason: Some(self.reason.filter(|reason| is_reason(reason)).ok_or_else(needed)?) })
     }
 }
 

@@ -59,9 +59,9 @@ impl From<AuditRecord> for AuditLine {
 /// Reads the audit trail.
 #[utoipa::path(get, path = "/admin/audit", tag = "admin", security((), ("bearer" = [])), operation_id = "audit",
     params(
-        ("after" = inline(Option<u64>), Query, description = "Lines behind this number; from the beginning by default"),
-        ("limit" = inline(Option<usize>), Query, description = "At most this many lines, up to 1000; 100 by default"),
-        ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
+        ("after" = inline(Option<u64>), Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "Lines behind this number; from the beginning by default"),
+        ("limit" = inline(Option<usize>), Query, minimum = 1, maximum = 1000, description = "At most this many lines, up to 1000; 100 by default"),
+        ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only this tenant's; for a super admin"),
     ),
     responses((status = 200, description = "Those that the caller may see", body = AuditPage))
 )]

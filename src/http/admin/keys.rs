@@ -18,6 +18,7 @@ use crate::{
         code::Code,
         params::{self, Once},
         problem::Problem,
+        tenancy,
     },
     log::{KeyKind, KeyRecord},
 };
@@ -30,16 +31,17 @@ const KINDS: &[(&str, KeyKind)] = &[("bearer", KeyKind::Bearer), ("signing", Key
 /// A key to make. Unknown members are refused.
 #[derive(ToSchema)]
 #[schema(as = NewKey, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `create` reads")]
 pub(in crate::http) struct NewKeyBody {
     /// What its owner calls it.
     #[schema(max_length = 255, example = "indexer-eu")]
     name: String,
     /// `bearer`: sent as it is. `signing`: signs publish requests, and never travels.
-    #[schema(pattern = "bearer|signing")]
+    #[schema(pattern = "^(bearer|signing)$")]
     kind: String,
     /// Whose log it is for; the caller's own by default. Another one's only for a super admin.
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^[!-~]{1,64}$")]
     tenant: Option<String>,
     /// What it may do; what is not given is not allowed.
     #[schema(value_type = Object, example = json!({"publish": {"types": ["stream.*"]}, "source": "indexer"}))]
@@ -52,6 +54,7 @@ pub(in crate::http) struct NewKeyBody {
 /// How a key is rotated.
 #[derive(ToSchema)]
 #[schema(as = Rotation, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `rotate` reads")]
 pub(in crate::http) struct RotateBody {
     /// How long the old secret is still taken; 0 ends it at once.
@@ -72,7 +75,7 @@ pub(in crate::http) struct KeyView {
     /// What its owner calls it.
     name: String,
     /// How it is used.
-    #[schema(value_type = String, pattern = "bearer|signing")]
+    #[schema(value_type = String, pattern = "^(bearer|signing)$")]
     kind: &'static str,
     /// Which secret it has: counts rotations, from 1.
     generation: u32,
@@ -164,8 +167,8 @@ pub(in crate::http) async fn create(
 /// Lists keys.
 #[utoipa::path(get, path = "/admin/keys", tag = "admin", security((), ("bearer" = [])), operation_id = "listKeys",
     params(
-        ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
-        ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
+        ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only this tenant's; for a super admin"),
+        ("reason" = inline(Option<String>), Query, min_length = 1, max_length = 500, description = "Why another tenant's are looked at, for the audit trail"),
     ),
     responses((status = 200, description = "The keys that the caller may see", body = KeyList))
 )]
@@ -179,7 +182,7 @@ pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console:
 #[utoipa::path(post, path = "/admin/keys/{id}/rotate", tag = "admin", security((), ("bearer" = [])), operation_id = "rotateKey",
     params(
         ("id" = String, Path, description = "The key"),
-        ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
+        ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only if it is this tenant's"),
     ),
     request_body(content = Option<RotateBody>),
     responses((status = 200, description = "The new secret, shown this once", body = IssuedKey))
@@ -191,7 +194,7 @@ pub(in crate::http) async fn rotate(
     payload: web::Payload,
     console: web::Data<Console>,
 ) -> Result<HttpResponse, Problem> {
-    let body = members::body(&caller, &console, &request, payload).await?;
+    let body = members::optional_body(&caller, &console, &request, payload).await?;
     let mut members = Members::read(&body, &["overlapSeconds"])?;
     let overlap = members.optional("overlapSeconds", members::number(0, MAX_OVERLAP.as_secs())).unwrap_or(DEFAULT_OVERLAP_SECONDS);
     members.finish()?;
@@ -204,7 +207,7 @@ pub(in crate::http) async fn rotate(
 #[utoipa::path(delete, path = "/admin/keys/{id}", tag = "admin", security((), ("bearer" = [])), operation_id = "revokeKey",
     params(
         ("id" = String, Path, description = "The key"),
-        ("tenant" = inline(Option<String>), Query, description = "Only if it is this tenant's"),
+        ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only if it is this tenant's"),
     ),
     responses((status = 204, description = "It is not taken any more"))
 )]
@@ -238,7 +241,7 @@ impl Asked {
         for (name, value) in params::pairs(query)? {
             match name.as_str() {
                 "tenant" => tenant.set(&value, parse_tenant)?,
-                "reason" => reason.set(&value, |text| Ok(text.to_owned()))?,
+                "reason" => reason.set(&value, tenancy::parse_reason)?,
                 _ => return Err(params::unknown(&name)),
             }
         }

@@ -22,6 +22,8 @@ use crate::{
 /// The longest text that a member may hold, in bytes.
 const MAX_TEXT_BYTES: usize = 255;
 
+const NOTHING: &[u8] = b"{}";
+
 /// Which rule a value breaks.
 pub(super) struct Broken {
     pointer: String,
@@ -35,18 +37,42 @@ pub(super) struct Members<'a> {
     faults: Vec<Fault>,
 }
 
-/// Reads a small JSON body; one that is empty is as good as `{}`. Whoever sends it must still be good when it has arrived: what ends a credential
-/// ends also what it had begun.
+/// Reads a small JSON body that may be left out: none, or `null`, is as good as `{}`.
+pub(super) async fn optional_body(
+    caller: &Caller,
+    console: &Console,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<Bytes, Problem> {
+    let body = arrived(caller, console, request, payload).await?;
+    if body.is_empty() {
+        return Ok(Bytes::from_static(NOTHING));
+    }
+    let body = typed(request, body)?;
+    Ok(if body.trim_ascii() == b"null" { Bytes::from_static(NOTHING) } else { body })
+}
+
+/// Reads a small JSON body. An empty one is none: where every member may be left out, a request that lost its body would reset them all.
 pub(super) async fn body(caller: &Caller, console: &Console, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
+    let body = arrived(caller, console, request, payload).await?;
+    if body.is_empty() {
+        return Err(Problem::new(Code::Malformed).detail("the body is empty; send a JSON object, `{}` at least"));
+    }
+    typed(request, body)
+}
+
+/// Whoever sends a body must still be good when it has arrived: what ends a credential ends also what it had begun.
+async fn arrived(caller: &Caller, console: &Console, request: &HttpRequest, payload: web::Payload) -> Result<Bytes, Problem> {
     let reading = tokio::time::timeout(BODY_DEADLINE, payload.to_bytes_limited(BODY_BYTES));
     let read = reading.await.map_err(|_| Problem::new(Code::RequestTimeout))?;
     let read = read.map_err(|_| Problem::new(Code::TooLarge).detail(format!("the body may have at most {BODY_BYTES} bytes")))?;
     let body = read.map_err(|error| Problem::new(Code::BadRequest).detail("the body ended early").caused_by(&error))?;
     let refused = |error| console.scrutiny.refuse(console.scrutiny.client(request), error);
     console.admin.recheck(caller.principal()).map_err(refused)?;
-    if body.is_empty() {
-        return Ok(Bytes::from_static(b"{}"));
-    }
+    Ok(body)
+}
+
+fn typed(request: &HttpRequest, body: Bytes) -> Result<Bytes, Problem> {
     // a page of another site cannot send this type unasked
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     match content_type.and_then(media_type::body_form) {

@@ -14,16 +14,17 @@ use crate::{auth::NewRevocation, http::problem::Problem, log::Revocation};
 /// What to revoke: credentials that match all that is given. At least one of `jti`, `sub`, `tenant`. Unknown members are refused.
 #[derive(ToSchema)]
 #[schema(as = NewRevocation, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `create` reads")]
 pub(in crate::http) struct NewRevocationBody {
     /// Only the token with this id.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     jti: Option<String>,
     /// Only this subject's.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     sub: Option<String>,
     /// Only this tenant's. A tenant's admin revokes within its tenant, said or not.
-    #[schema(max_length = 64)]
+    #[schema(pattern = "^[!-~]{1,64}$")]
     tenant: Option<String>,
     /// Only what was issued before, or does not say when.
     #[schema(format = DateTime)]
@@ -32,7 +33,7 @@ pub(in crate::http) struct NewRevocationBody {
     #[schema(format = DateTime)]
     expires_at: Option<String>,
     /// Why, for the audit trail.
-    #[schema(max_length = 255)]
+    #[schema(min_length = 1, max_length = 255)]
     reason: Option<String>,
 }
 
@@ -110,8 +111,8 @@ pub(in crate::http) async fn create(
 /// Lists revocations.
 #[utoipa::path(get, path = "/admin/revocations", tag = "admin", security((), ("bearer" = [])), operation_id = "listRevocations",
     params(
-        ("tenant" = inline(Option<String>), Query, description = "Only this tenant's; for a super admin"),
-        ("reason" = inline(Option<String>), Query, description = "Why another tenant's are looked at, for the audit trail"),
+        ("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only this tenant's; for a super admin"),
+        ("reason" = inline(Option<String>), Query, min_length = 1, max_length = 500, description = "Why another tenant's are looked at, for the audit trail"),
     ),
     responses((status = 200, description = "Those that the caller may see", body = RevocationList))
 )]

@@ -18,22 +18,23 @@ use crate::{
 /// All of a tenant's own settings: what is not given is as the service's settings say. Unknown members are refused.
 #[derive(ToSchema)]
 #[schema(as = TenantSettings, rename_all = "camelCase")]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "describes what `set` reads")]
 pub(in crate::http) struct TenantBody {
     /// Events older than this many days may go.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 36_500)]
     retention_days: Option<u32>,
     /// At most this many events are kept.
     #[schema(minimum = 1)]
     retention_events: Option<u64>,
     /// Connections at once, on one instance.
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     max_connections: Option<u32>,
     /// Events published a second, by one credential on one instance.
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     publish_per_second: Option<u32>,
     /// Events delivered a second to one connection.
-    #[schema(minimum = 1)]
+    #[schema(value_type = Option<u64>, minimum = 1, maximum = 4_294_967_295_u64)]
     deliver_per_second: Option<u32>,
 }
 
@@ -49,10 +50,13 @@ pub(in crate::http) struct TenantView {
     /// At most this many events are kept.
     retention_events: Option<u64>,
     /// Connections at once, on one instance.
+    #[schema(value_type = Option<u64>)]
     max_connections: Option<u32>,
     /// Events published a second, by one credential on one instance.
+    #[schema(value_type = Option<u64>)]
     publish_per_second: Option<u32>,
     /// Events delivered a second to one connection.
+    #[schema(value_type = Option<u64>)]
     deliver_per_second: Option<u32>,
 }
 
@@ -72,7 +76,7 @@ impl TenantView {
 
 /// Lists tenants that have settings of their own; for a super admin.
 #[utoipa::path(get, path = "/admin/tenants", tag = "admin", security((), ("bearer" = [])), operation_id = "listTenants",
-    params(("tenant" = inline(Option<String>), Query, description = "Only this one")),
+    params(("tenant" = inline(Option<String>), Query, pattern = "^[!-~]{1,64}$", description = "Only this one")),
     responses((status = 200, description = "Tenants", body = TenantList))
 )]
 pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console: web::Data<Console>) -> Result<HttpResponse, Problem> {
@@ -84,7 +88,7 @@ pub(in crate::http) async fn list(caller: Caller, request: HttpRequest, console:
 
 /// Sets all of a tenant's own settings; for a super admin.
 #[utoipa::path(put, path = "/admin/tenants/{name}", tag = "admin", security((), ("bearer" = [])), operation_id = "setTenant", request_body = TenantBody,
-    params(("name" = String, Path, description = "The tenant")),
+    params(("name" = String, Path, pattern = "^[!-~]{1,64}$", description = "The tenant")),
     responses((status = 200, description = "As set", body = TenantView))
 )]
 pub(in crate::http) async fn set(

@@ -260,6 +260,16 @@ async fn whoever_is_revoked_while_its_body_arrives_changes_nothing() {
 }
 
 #[actix_web::test]
+async fn a_rotation_may_do_without_a_body_and_takes_null_for_none() {
+    let desk = furnished().await;
+    let null =
+        to(Method::POST, "/admin/keys/key1/rotate", SUPER).insert_header((header::CONTENT_TYPE, "application/json")).set_payload("null");
+    for request in [to(Method::POST, "/admin/keys/key1/rotate", SUPER), null] {
+        assert_eq!(desk.ask(request).await.status, 200);
+    }
+}
+
+#[actix_web::test]
 async fn bodies_are_bounded_and_typed() {
     let desk = Desk::closed();
     let long = json!({"name": "x".repeat(super::BODY_BYTES)});
@@ -268,7 +278,15 @@ async fn bodies_are_bounded_and_typed() {
     assert_eq!(desk.ask(form).await.code(), "unsupported_media_type");
     let broken = to(Method::POST, "/admin/keys", SUPER).insert_header((header::CONTENT_TYPE, "application/json")).set_payload("{");
     assert_eq!(desk.ask(broken).await.code(), "malformed");
+    for (method, uri) in [(Method::PUT, "/admin/tenants/shop"), (Method::POST, "/admin/keys"), (Method::POST, "/admin/revocations")] {
+        assert_eq!(desk.ask(to(method, uri, SUPER)).await.code(), "malformed", "{uri}: a lost body is not `{{}}`");
+    }
+    assert_eq!(desk.ask(get("/admin/tenants", SUPER)).await.json()["tenants"], json!([]));
     assert_eq!(desk.ask(get("/admin/audit?limit=1001", SUPER)).await.json()["parameter"], "limit");
+    for uri in ["/admin/keys?tenant=shop&reason=", "/admin/revocations?tenant=shop&reason=%0C"] {
+        let answer = desk.ask(get(uri, SUPER)).await;
+        assert_eq!((answer.code(), &answer.json()["parameter"]), ("invalid_parameter".into(), &json!("reason")), "{uri}");
+    }
     assert_eq!(desk.ask(get("/admin/keys?tenants=shop", SUPER)).await.json()["parameter"], "tenants");
 }
 
