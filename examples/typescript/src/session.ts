@@ -228,13 +228,15 @@ export class Session {
 
   #judge(run: Run, ending: Ending): number | null {
     const { error, retryMs } = ending;
-    if (run.closing !== null && CREDENTIAL_ENDED.has(run.closing)) return this.#credentialEnded(run, run.closing);
+    // a new token that is refused at once says that another would be too
+    const mayRenew = this.#tokens.canRenew && (run.opened || !run.isTokenFresh);
+    if (run.closing !== null && CREDENTIAL_ENDED.has(run.closing)) return this.#credentialEnded(run.closing, mayRenew);
     if (ending.why === "stopped") return null;
     if (ending.why === "again") {
       if (this.#ladder.current === "polling") this.#ladder.tryStream();
       return null;
     }
-    if (error?.status === 401 && this.#tokens.canRenew && !run.isTokenFresh) {
+    if (error?.status === 401 && mayRenew) {
       this.#tokens.drop("refused");
       return null;
     }
@@ -249,9 +251,8 @@ export class Session {
     return this.#backoff.next(asked);
   }
 
-  #credentialEnded(run: Run, reason: ClosingReason): number | null {
-    const mayRenew = this.#tokens.canRenew && reason !== "superseded" && (run.opened || !run.isTokenFresh);
-    if (!mayRenew) {
+  #credentialEnded(reason: ClosingReason, mayRenew: boolean): number | null {
+    if (!mayRenew || reason === "superseded") {
       const advice = reason === "superseded" ? "another connection uses the same ticket" : "a new credential is needed: pass `getToken`";
       this.close(new ChaincastError(`the service ended the stream (${reason}); ${advice}`, { code: reason, fatal: true }));
       return null;
