@@ -13,13 +13,11 @@ export interface BlockchainEvent {
   readonly recipient?: string;
   readonly tokenAddress?: string;
   readonly amount?: string;
-  /** CAIP-2, such as `stellar:pubnet`. */
-  readonly network: string;
   readonly contract?: string;
   readonly txHash: string;
   readonly ledger: number;
   readonly ledgerHash?: string;
-  readonly ledgerClosedAt: string;
+  readonly ledgerClosedAt?: string;
   /** Place within the transaction. */
   readonly eventIndex: number;
   /** What else the event carries, passed on as it is. */
@@ -33,7 +31,7 @@ export interface Publication {
   readonly streams: readonly string[];
   readonly users: readonly string[];
   readonly key: string;
-  readonly time: string;
+  readonly time?: string;
   readonly chain: string;
   readonly contract?: string;
   readonly block: { readonly height: number; readonly hash?: string };
@@ -54,25 +52,26 @@ const TYPES: Readonly<Record<EventType, string>> = {
 };
 
 /** Where chains reorganise, the block belongs to the id: a transaction may come again in another. */
-function idOf(event: BlockchainEvent): string {
+function idOf(event: BlockchainEvent, network: string): string {
   const block = event.ledgerHash === undefined ? "" : `${event.ledgerHash}:`;
-  return `${event.network}:${block}${event.txHash}:${event.eventIndex}`;
+  return `${network}:${block}${event.txHash}:${event.eventIndex}`;
 }
 
-export function toPublication(event: BlockchainEvent): Publication {
+/** `network` is a CAIP-2 id, such as `stellar:pubnet`. */
+export function toPublication(event: BlockchainEvent, network: string): Publication {
   const { sender, recipient, tokenAddress, amount, details } = event;
   const data: Record<string, string> = { stream_id: event.streamId, ...details };
   for (const [name, value] of Object.entries({ sender, recipient, token_address: tokenAddress, amount })) {
     if (value !== undefined) data[name] = value;
   }
   return {
-    id: idOf(event),
+    id: idOf(event, network),
     type: TYPES[event.eventType],
     streams: [event.streamId],
     users: [...new Set([sender, recipient].filter((user) => user !== undefined))],
     key: `stream/${event.streamId}`,
-    time: event.ledgerClosedAt,
-    chain: event.network,
+    ...(event.ledgerClosedAt === undefined ? {} : { time: event.ledgerClosedAt }),
+    chain: network,
     ...(event.contract === undefined ? {} : { contract: event.contract }),
     block: { height: event.ledger, ...(event.ledgerHash === undefined ? {} : { hash: event.ledgerHash }) },
     tx: { hash: event.txHash },
@@ -83,7 +82,7 @@ export function toPublication(event: BlockchainEvent): Publication {
 }
 
 /** That an event has never been: its block was left by the chain. An event of its own, which names the first. */
-export function toReversal(event: BlockchainEvent): Publication {
-  const publication = toPublication(event);
+export function toReversal(event: BlockchainEvent, network: string): Publication {
+  const publication = toPublication(event, network);
   return { ...publication, id: `${publication.id}#reverted`, status: "reverted", ref: publication.id };
 }

@@ -22,13 +22,13 @@ const TYPES: Readonly<Record<string, EventType>> = {
 };
 
 /** Null for what is none of the five, or has failed. */
-export function fromRpc(event: RpcEvent, network: string): BlockchainEvent | null {
+export function fromRpc(event: RpcEvent): BlockchainEvent | null {
   const [name = "", streamId] = event.topic;
   const eventType = TYPES[name];
   if (eventType === undefined || streamId === undefined || !event.inSuccessfulContractCall) return null;
   const { sender, recipient, token_address: tokenAddress, stream_id: _, deposited_amount, amount = deposited_amount, ...details } = event.value;
   return {
-    eventType, streamId, sender, recipient, tokenAddress, amount, network, details,
+    eventType, streamId, sender, recipient, tokenAddress, amount, details,
     contract: event.contractId,
     txHash: event.txHash,
     ledger: event.ledger,

@@ -6,11 +6,11 @@ import { fromRpc, type RpcEvent } from "./flowfi.js";
 import { Publisher } from "./publisher.js";
 
 /** How many events were published. */
-export async function publishFile(path: string, publisher: Publisher, network: string): Promise<number> {
+export async function publishFile(path: string, publisher: Publisher): Promise<number> {
   let count = 0;
   let last = Promise.resolve();
   for await (const line of createInterface({ input: createReadStream(path) })) {
-    const event = fromRpc(JSON.parse(line) as RpcEvent, network);
+    const event = fromRpc(JSON.parse(line) as RpcEvent);
     if (event === null) continue;
     // not waited for one by one: what is handed over while a batch is under way is the next batch
     last = publisher.handleBlockchainEvent(event);

@@ -8,6 +8,8 @@ import { toPublication, toReversal, type BlockchainEvent, type Publication } fro
 
 export interface PublisherOptions {
   readonly url: string;
+  /** CAIP-2, such as `stellar:pubnet`: part of every id. */
+  readonly network: string;
   /** A key: `chaincast keys create --name indexer --publish-types 'stream.*'`. */
   readonly key?: string;
   /** Where the indexer is to begin again: called with the last ledger of whose events all are durable. */
@@ -50,12 +52,12 @@ export class Publisher {
 
   /** Kept once the event is durable; also a duplicate is. Call it in the order of the chain. */
   async handleBlockchainEvent(event: BlockchainEvent): Promise<void> {
-    await this.#publish(toPublication(event), event.ledger);
+    await this.#publish(toPublication(event, this.options.network), event.ledger);
   }
 
   /** The chain has left the event's block. */
   async handleReversal(event: BlockchainEvent): Promise<void> {
-    await this.#publish(toReversal(event), event.ledger);
+    await this.#publish(toReversal(event, this.options.network), event.ledger);
   }
 
   async #publish(publication: Publication, ledger: number): Promise<void> {

@@ -11,6 +11,7 @@ import { publishFile } from "../indexer/publish-file.js";
 import { Proxy, type Fault } from "./support/proxy.js";
 import { Service } from "./support/service.js";
 
+const NETWORK = "stellar:pubnet";
 const FILE = fileURLToPath(new URL("../../data/flowfi_events.ndjson", import.meta.url));
 const undo: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -30,15 +31,15 @@ async function stored(service: Service, query = "all=true"): Promise<Stored[]> {
 
 const created = (index: number, ledger = 60_000_003): BlockchainEvent => ({
   eventType: "CREATED", streamId: String(index), sender: "GSENDER", recipient: "GRECIPIENT", tokenAddress: "CTOKEN",
-  amount: "170141183460469231731687303715884105727", network: "stellar:pubnet", txHash: "ab".repeat(32), ledger,
+  amount: "170141183460469231731687303715884105727", txHash: "ab".repeat(32), ledger,
   ledgerClosedAt: "2026-02-22T10:00:00Z", eventIndex: index,
 });
 
 test("FlowFi's events reach their streams and users whole, and a second run changes nothing", async () => {
   const service = await startService();
   const checkpoints: number[] = [];
-  const publisher = () => new Publisher({ url: service.url, onCheckpoint: (ledger) => void checkpoints.push(ledger) });
-  expect(await publishFile(FILE, publisher(), "stellar:pubnet")).toBe(7);
+  const publisher = () => new Publisher({ network: NETWORK, url: service.url, onCheckpoint: (ledger) => void checkpoints.push(ledger) });
+  expect(await publishFile(FILE, publisher())).toBe(7);
   const events = await stored(service);
   expect(events.map((event) => event.type)).toEqual([
     "stream.created", "stream.created", "stream.topped_up", "stream.withdrawn", "stream.cancelled", "stream.withdrawn", "stream.completed",
@@ -49,19 +50,19 @@ test("FlowFi's events reach their streams and users whole, and a second run chan
   expect((await stored(service, "streams=9007199254740993")).map((event) => event.type)).toEqual(["stream.created", "stream.cancelled"]);
   expect(checkpoints.at(-1)).toBe(60000020);
 
-  expect(await publishFile(FILE, publisher(), "stellar:pubnet")).toBe(7);
+  expect(await publishFile(FILE, publisher())).toBe(7);
   expect(await stored(service)).toEqual(events);
 });
 
 test("a crash between acknowledgement and checkpoint leaves every event there once", async () => {
   const service = await startService();
   let ledger = 0;
-  const first = new Publisher({ url: service.url, maxBatch: 10, onCheckpoint: (at) => { ledger = at; } });
+  const first = new Publisher({ network: NETWORK, url: service.url, maxBatch: 10, onCheckpoint: (at) => { ledger = at; } });
   const events = Array.from({ length: 40 }, (_, i) => created(i, 100 + Math.floor(i / 7)));
   await Promise.all(events.slice(0, 25).map((event) => first.handleBlockchainEvent(event)));
   // begins again behind the checkpoint, of which it knows that all is durable
   expect(ledger).toBe(102);
-  const second = new Publisher({ url: service.url });
+  const second = new Publisher({ network: NETWORK, url: service.url });
   await Promise.all(events.filter((event) => event.ledger > ledger).map((event) => second.handleBlockchainEvent(event)));
   expect((await stored(service)).map((event) => event.streams[0])).toEqual(events.map((event) => event.streamId));
 });
@@ -87,7 +88,7 @@ test("refusals that pass, a lost answer and a restart are sat out, in order and 
   undo.push(() => proxy.stop());
   const retries: string[] = [];
   const publisher = new Publisher({
-    url: proxy.url, maxBatch: 10, maxWaiting: 15, backoffMinMs: 20, backoffMaxMs: 100, timeoutMs: 5000, onRetry: (why) => void retries.push(why),
+    network: NETWORK, url: proxy.url, maxBatch: 10, maxWaiting: 15, backoffMinMs: 20, backoffMaxMs: 100, timeoutMs: 5000, onRetry: (why) => void retries.push(why),
   });
   await Promise.all(Array.from({ length: 30 }, (_, i) => publisher.handleBlockchainEvent(created(i))));
   expect(retries.slice(0, 2)).toEqual(["status 429", "status 503"]);
@@ -99,9 +100,20 @@ test("refusals that pass, a lost answer and a restart are sat out, in order and 
   expect((await stored(service)).map((event) => event.streams[0])).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
 });
 
+test("the function that an indexer calls publishes where the environment says", async () => {
+  const service = await startService();
+  process.env["CHAINCAST_URL"] = service.url;
+  const { handleBlockchainEvent } = await import("../indexer/indexer-integration.js");
+  await handleBlockchainEvent({
+    eventType: "CREATED", streamId: "1", sender: "GSENDER", recipient: "GRECIPIENT", tokenAddress: "CTOKEN", amount: "100",
+    txHash: "cd".repeat(32), ledger: 7, eventIndex: 0,
+  });
+  expect(await stored(service, "users=GRECIPIENT")).toMatchObject([{ type: "stream.created", streams: ["1"], data: { amount: "100" } }]);
+});
+
 test("an event that is refused for what it is stops the publisher, with the service's words", async () => {
   const service = await startService();
-  const publisher = new Publisher({ url: service.url });
+  const publisher = new Publisher({ network: NETWORK, url: service.url });
   const broken = publisher.handleBlockchainEvent({ ...created(1), streamId: "" });
   await expect(broken).rejects.toThrow(RefusedError);
   await expect(broken).rejects.toThrow(/streams/);
@@ -122,15 +134,15 @@ test("a service that never answers is given up on after the deadline, and asked 
     server.closeAllConnections();
     server.close();
   });
-  const publisher = new Publisher({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs: 100, backoffMinMs: 1 });
+  const publisher = new Publisher({ network: NETWORK, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs: 100, backoffMinMs: 1 });
   await publisher.handleBlockchainEvent(created(1));
   expect(requests).toBe(2);
 });
 
 test("a reversal is an event of its own that names the first, and the block is part of both ids", async () => {
   const service = await startService();
-  const publisher = new Publisher({ url: service.url });
-  const event = { ...created(1), network: "eip155:1", ledgerHash: "0xaa" };
+  const publisher = new Publisher({ network: NETWORK, url: service.url });
+  const event = { ...created(1), ledgerHash: "0xaa" };
   await publisher.handleBlockchainEvent(event);
   await publisher.handleReversal(event);
   // the same transaction, in the block that the chain kept
@@ -138,5 +150,5 @@ test("a reversal is an event of its own that names the first, and the block is p
   const [first, reversal, again] = await stored(service);
   expect(reversal).toMatchObject({ type: "stream.created", status: "reverted", ref: first?.id, id: `${first?.id}#reverted` });
   expect(again?.id).not.toBe(first?.id);
-  expect(toReversal(event).data).toEqual(toPublication(event).data);
+  expect(toReversal(event, NETWORK).data).toEqual(toPublication(event, NETWORK).data);
 });
