@@ -7,8 +7,10 @@ export interface PageEvents {
   frozen(): void;
   /** It is back from there. */
   thawed(): void;
-  /** The network may be there again, or somebody looks: do not sit out a long wait. */
+  /** Somebody looks: do not sit out a long wait. */
   stirred(): void;
+  /** The network is there again: a connection of before is most likely dead, and would not say so for long. */
+  online(): void;
 }
 
 /** Answers what ends the watching. */
@@ -22,7 +24,7 @@ export function watchPage(events: PageEvents): () => void {
   const show = (event: PageTransitionEvent) => {
     if (event.persisted) events.thawed();
   };
-  const online = () => events.stirred();
+  const online = () => events.online();
   document.addEventListener("visibilitychange", visibility);
   window.addEventListener("pagehide", hide);
   window.addEventListener("pageshow", show);

@@ -71,6 +71,10 @@ export class Session {
       frozen: () => this.#freeze(),
       thawed: () => this.#frozen?.thaw(),
       stirred: () => this.#wait?.abort(),
+      online: () => {
+        this.#wait?.abort();
+        this.#attempt?.abort();
+      },
     });
   }
 
@@ -114,7 +118,7 @@ export class Session {
     this.receiver.inbox.close();
     this.#stored?.flush();
     this.#become("closed");
-    if (error !== null) this.#options.onError?.(error);
+    if (error !== null) this.#tell(error);
   }
 
   /** One attempt. Answers how long to wait before the next; null for not at all. */

@@ -99,3 +99,15 @@ test("a stream that is revoked asks for another token, and ends when that is ref
   expect(await follower.subscription.closed).toMatchObject({ status: 401 });
   expect(why).toEqual(["start", "revoked"]);
 });
+
+test("a full service is come back to, and says meanwhile that it is", async () => {
+  service = await Service.start({ CHAINCAST_MAX_CONNECTIONS: "1" });
+  const first = new Follower(service.url, { transports: ["fetch"] });
+  await first.live();
+  const second = new Follower(service.url, { transports: ["fetch"] });
+  await eventually("a refusal in words", () => second.errors.length > 0);
+  expect(second.errors[0]).toMatchObject({ code: "overloaded", fatal: false });
+  first.subscription.close();
+  await second.live();
+  second.subscription.close();
+});

@@ -155,6 +155,18 @@ test("goes on after the page was in the back/forward cache, by EventSource, and 
   expect(numbersOf(view())).toEqual([1, 2, 3]);
 });
 
+test("a network that comes back is connected over anew at once, without a loss and without a word", async () => {
+  const stream = freshStream();
+  const { view } = follow({ streamIds: [stream] });
+  await until("a connection", () => view().connected);
+  const { opened } = await connections();
+  happen("online");
+  await until("a new connection", async () => (await connections()).opened > opened);
+  await publish(stream, 1, 1);
+  await until("the event", () => view().events.length === 1);
+  expect(view()).toMatchObject({ connected: true, error: null });
+});
+
 test("says that it is reconnecting and why while the service is away, and that all is well again", async () => {
   const own = await Service.start();
   try {
