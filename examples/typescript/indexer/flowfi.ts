@@ -26,9 +26,23 @@ export function fromRpc(event: RpcEvent): BlockchainEvent | null {
   const [name = "", streamId] = event.topic;
   const eventType = TYPES[name];
   if (eventType === undefined || streamId === undefined || !event.inSuccessfulContractCall) return null;
-  const { sender, recipient, token_address: tokenAddress, stream_id: _, deposited_amount, amount = deposited_amount, ...details } = event.value;
+  const {
+    sender,
+    recipient,
+    token_address: tokenAddress,
+    stream_id: _,
+    deposited_amount,
+    amount = deposited_amount,
+    ...details
+  } = event.value;
   return {
-    eventType, streamId, sender, recipient, tokenAddress, amount, details,
+    eventType,
+    streamId,
+    sender,
+    recipient,
+    tokenAddress,
+    amount,
+    details,
     contract: event.contractId,
     txHash: event.txHash,
     ledger: event.ledger,

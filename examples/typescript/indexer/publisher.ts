@@ -29,7 +29,10 @@ export interface PublisherOptions {
 /** The service refuses an event for what it is: publishing it again would not help. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
-  constructor(readonly status: number, readonly problem: string) {
+  constructor(
+    readonly status: number,
+    readonly problem: string,
+  ) {
     super(`chaincast refused a batch with ${status}: ${problem}`);
   }
 }

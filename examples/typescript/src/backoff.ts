@@ -1,7 +1,7 @@
 // How long to wait before the next attempt.
 //
-// Full jitter: anything between nothing and a bound that doubles, so that those whom one failure cut off do not come back together. What the
-// service asked for (`retry:`, which it jitters itself, or `Retry-After`) is the least.
+// Full jitter: anything between nothing and a bound that doubles, so that those whom one failure cut off do not come back together. What
+// the service asked for (`retry:`, which it jitters itself, or `Retry-After`) is the least.
 
 export interface BackoffOptions {
   /** The first bound. */

@@ -20,8 +20,8 @@ export interface Subscription<M extends object = EventMap> extends AsyncIterable
 /**
  * Follows events until it is closed.
  *
- * With `onEvent`, events go there. Without it, iterate: `for await (const event of subscribe({ … }))`; an event counts as handled when the next
- * one is asked for, and leaving the loop closes the subscription.
+ * With `onEvent`, events go there. Without it, iterate: `for await (const event of subscribe({ … }))`; an event counts as handled when the
+ * next one is asked for, and leaving the loop closes the subscription.
  *
  * @throws TypeError when the options cannot mean anything.
  */
@@ -41,9 +41,15 @@ export function subscribe<M extends object = EventMap>(options: SubscribeOptions
     return session.error;
   });
   return {
-    get state() { return session.state; },
-    get transport() { return session.transport; },
-    get cursor() { return session.receiver.handled; },
+    get state() {
+      return session.state;
+    },
+    get transport() {
+      return session.transport;
+    },
+    get cursor() {
+      return session.receiver.handled;
+    },
     closed,
     close,
     [Symbol.asyncIterator]() {

@@ -3,8 +3,10 @@
 import type { Problem } from "./types.js";
 
 export interface ErrorFacts {
-  /** The service's code (`unauthorized`, `invalid_parameter` …), or one of this package: `network`, `timeout`, `http`, `token`, `handler`,
-   * `malformed`, `storage`, `overflow`, or a reason of `hub.closing`. */
+  /**
+   * The service's code (`unauthorized`, `invalid_parameter` …), a reason of `hub.closing`, or one of this package: `network`, `timeout`, `http`,
+   * `token`, `handler`, `malformed`, `storage`.
+   */
   readonly code: string;
   readonly status?: number;
   readonly problem?: Problem;

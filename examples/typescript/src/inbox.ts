@@ -1,7 +1,7 @@
 // What has been received and not yet handled, in order and bounded.
 //
-// **The handled cursor never overtakes the handler**: it moves when the handler's promise has been kept, so what is stored across page loads
-// can repeat an event after a crash, and can lose none.
+// **The handled cursor never overtakes the handler**: it moves when the handler's promise has been kept, so what is stored across page
+// loads can repeat an event after a crash, and can lose none.
 
 export interface Item {
   /** The place in the log once this is handled. */

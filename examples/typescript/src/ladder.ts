@@ -1,7 +1,7 @@
 // Which transport comes next.
 //
-// Streams first. An EventSource that is refused does not say why, so fetch asks again at once. When streams cannot be opened, because a proxy
-// buffers them or does not know the route, polling takes over, and a stream is tried again after a while, then less and less often.
+// Streams first. An EventSource that is refused does not say why, so fetch asks again at once. When streams cannot be opened, because a
+// proxy buffers them or does not know the route, polling takes over, and a stream is tried again after a while, then less and less often.
 
 import type { TransportKind } from "./options.js";
 

@@ -84,8 +84,10 @@ export interface SubscribeOptions<M extends object = EventMap> extends Filter {
   readonly fetch?: typeof fetch;
   readonly EventSource?: EventSourceClass;
 
-  /** One event after the other: the next waits for the promise, and the cursor moves when it is kept. An error that it throws goes to `onError`,
-   * and the event counts as handled. */
+  /**
+   * One event after the other: the next waits for the promise, and the cursor moves when it is kept. An error that it throws goes to
+   * `onError`, and the event counts as handled.
+   */
   readonly onEvent?: (event: EventOf<M>) => void | Promise<void>;
   /** Events are gone: fetch anew what they would have changed. In order with events. */
   readonly onGap?: (gap: Gap) => void | Promise<void>;

@@ -2,8 +2,8 @@
 
 // The React hook: a bounded list of events, and how the connection is.
 //
-// Options are compared by value and callbacks are taken from the last render, so that objects and functions may be written where the hook is
-// called. A burst of events is one render.
+// Options are compared by value and callbacks are taken from the last render, so that objects and functions may be written where the hook
+// is called. A burst of events is one render.
 
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { ChaincastError } from "./error.js";
@@ -12,7 +12,8 @@ import type { State, SubscribeOptions } from "./options.js";
 import { lease, type Listener } from "./shared.js";
 import type { EventMap, EventOf, Gap } from "./types.js";
 
-type Shared = "url" | "from" | "persist" | "persistKey" | "transports" | "getToken" | "token" | "withCredentials" | "tuning" | "fetch" | "EventSource";
+type Shared =
+  "url" | "from" | "persist" | "persistKey" | "transports" | "getToken" | "token" | "withCredentials" | "tuning" | "fetch" | "EventSource";
 
 export interface StreamEventsOptions<M extends object = EventMap> extends Pick<SubscribeOptions<M>, Shared> {
   readonly streamIds?: readonly string[];
@@ -142,11 +143,24 @@ function initial<M extends object>(key: string | null): View<M> {
 
 const isConnected = (state: State) => state === "live" || state === "replaying" || state === "polling";
 
-function subscription<M extends object>(filter: Filter, latest: { readonly current: { readonly options: StreamEventsOptions<M> } }): SubscribeOptions {
-  const { url, from, persist, persistKey, transports, getToken, token, withCredentials, tuning, fetch, EventSource } = latest.current.options;
+function subscription<M extends object>(
+  filter: Filter,
+  latest: { readonly current: { readonly options: StreamEventsOptions<M> } },
+): SubscribeOptions {
+  const { url, from, persist, persistKey, transports, getToken, token, withCredentials, tuning, fetch, EventSource } =
+    latest.current.options;
   return {
     ...filter,
-    url, from, persist, persistKey, transports, token, withCredentials, tuning, fetch, EventSource,
+    url,
+    from,
+    persist,
+    persistKey,
+    transports,
+    token,
+    withCredentials,
+    tuning,
+    fetch,
+    EventSource,
     getToken: getToken && ((why) => (latest.current.options.getToken ?? getToken)(why)),
   };
 }

@@ -1,7 +1,7 @@
 // What the service says, turned into what the subscriber is told.
 //
-// **No event is handed on twice**: one that lies at or before the last of its epoch is dropped, whichever transport brings it. `received` is
-// where the next connection goes on; `handled` is what the handler has finished, and what is stored.
+// **No event is handed on twice**: one that lies at or before the last of its epoch is dropped, whichever transport brings it. `received`
+// is where the next connection goes on; `handled` is what the handler has finished, and what is stored.
 
 import { isPast, parseCursor } from "./cursor.js";
 import { ChaincastError } from "./error.js";
@@ -62,14 +62,14 @@ export class Receiver {
     return value;
   }
 
-  /** A page of the log; `announce` when its end is what `onLive` is told of. */
-  page(page: Page, announce: boolean): void {
+  /** A page of the log; with `replayed` it is the end of a replay, of so many events. */
+  page(page: Page, replayed: number | null): void {
     if (!Array.isArray(page.events) || parseCursor(page.nextEventId) === null) throw malformed();
     if (page.gap !== null) this.#gap(page.gap);
     const epoch = parseCursor(page.nextEventId)?.epoch;
     for (const event of page.events) this.#event({ ...event, cursor: `${epoch}-${event.seq}` });
     this.#move(page.nextEventId);
-    if (announce && !page.hasMore) this.#live({ cursor: page.nextEventId, replayed: page.events.length });
+    if (replayed !== null) this.#live({ cursor: page.nextEventId, replayed });
   }
 
   #event(event: ChainEvent): void {
@@ -97,7 +97,7 @@ export class Receiver {
   }
 }
 
-function parse(data: string): { readonly type: string } & Omit<ChainEvent, "cursor"> | Notice {
+function parse(data: string): ({ readonly type: string } & Omit<ChainEvent, "cursor">) | Notice {
   let value: unknown;
   try {
     value = JSON.parse(data);
@@ -113,4 +113,5 @@ function isNotice(value: { readonly type: string }): value is Notice {
   return value.type.startsWith("hub.");
 }
 
-const malformed = (cause?: unknown) => new ChaincastError("what came is nothing that chaincast says: is `url` right?", { code: "malformed", cause });
+const malformed = (cause?: unknown) =>
+  new ChaincastError("what came is nothing that chaincast says: is `url` right?", { code: "malformed", cause });

@@ -1,28 +1,27 @@
 // One subscription's life: an attempt after the other, until it is closed or cannot go on.
 //
-// The loop alone decides: transports and the page only end an attempt, and say why. Nothing that a subscriber is told depends on which transport
-// brought it.
+// The loop alone decides: transports and the page only end an attempt, and say why. Nothing that a subscriber is told depends on which
+// transport brought it.
 
 import { Backoff } from "./backoff.js";
 import { ChaincastError } from "./error.js";
-import { filterQuery, placeQuery } from "./filter.js";
+import { filterQuery } from "./filter.js";
 import { Ladder } from "./ladder.js";
 import { DEFAULT_TUNING, transportsOf, type State, type SubscribeOptions, type TransportKind, type Tuning } from "./options.js";
 import { watchPage } from "./page.js";
 import { Receiver } from "./receiver.js";
+import { Run } from "./run.js";
 import { sleep } from "./sleep.js";
 import { StoredCursor } from "./storage.js";
 import { Tokens } from "./tokens.js";
-import type { Attempt, Ending, Transport } from "./transports/attempt.js";
+import type { Ending, Transport } from "./transports/attempt.js";
 import { followByEventSource } from "./transports/eventsource.js";
 import { followByFetch } from "./transports/fetch.js";
 import { followByPolling } from "./transports/polling.js";
-import type { ClosingReason, Notice, Page } from "./types.js";
+import type { ClosingReason, Notice } from "./types.js";
 
 /** Reasons after which the same credential cannot come back. */
 const CREDENTIAL_ENDED: ReadonlySet<ClosingReason> = new Set(["expired", "revoked", "superseded"]);
-
-type Run = { -readonly [K in "opened" | "closing"]: Attempt[K] } & { isTokenFresh: boolean; attempt: Attempt };
 
 export class Session {
   readonly receiver: Receiver;
@@ -48,7 +47,15 @@ export class Session {
   constructor(options: SubscribeOptions) {
     this.#options = options;
     this.#tuning = { ...DEFAULT_TUNING, ...options.tuning };
-    const { backoffMinMs: minMs, backoffMaxMs: maxMs, stableMs, pollAfterFailures, streamAgainMs, maxUnhandled, persistEveryMs } = this.#tuning;
+    const {
+      backoffMinMs: minMs,
+      backoffMaxMs: maxMs,
+      stableMs,
+      pollAfterFailures,
+      streamAgainMs,
+      maxUnhandled,
+      persistEveryMs,
+    } = this.#tuning;
     this.#base = (options.url ?? globalThis.location?.origin ?? "").replace(/\/+$/, "");
     this.#backoff = new Backoff({ minMs, maxMs, stableMs });
     this.#ladder = new Ladder(transportsOf(options), pollAfterFailures, streamAgainMs);
@@ -134,8 +141,28 @@ export class Session {
     const kind = this.#ladder.current;
     const controller = new AbortController();
     this.#attempt = controller;
-    const run = this.#begin(kind, controller.signal, credential);
-    const ending = await this.#transport(kind)(run.attempt);
+    const run = new Run(
+      {
+        kind,
+        signal: controller.signal,
+        token: credential.token,
+        isTokenFresh: credential.isFresh,
+        base: this.#base,
+        options: this.#options,
+        tuning: this.#tuning,
+        pollForMs: this.#ladder.pollForMs,
+      },
+      this.receiver,
+      {
+        opened: () => this.#opened(kind === "polling" ? "polling" : "replaying"),
+        notice: (notice) => this.#notice(notice),
+        lost: () => {
+          clearTimeout(this.#renewal);
+          this.#become("reconnecting");
+        },
+      },
+    );
+    const ending = await this.#transport(kind)(run);
     clearTimeout(this.#renewal);
     this.#attempt = null;
     return this.isClosed ? null : this.#judge(run, ending);
@@ -146,59 +173,6 @@ export class Session {
     if (kind === "polling") return followByPolling;
     const Source = this.#options.EventSource ?? globalThis.EventSource;
     return followByEventSource(Source);
-  }
-
-  #begin(kind: TransportKind, signal: AbortSignal, credential: { token: string | null; isFresh: boolean }): Run {
-    const { receiver } = this;
-    const options = this.#options;
-    const opened = () => this.#opened(kind === "polling" ? "polling" : "replaying");
-    const send = options.fetch ?? globalThis.fetch;
-    const attempt: Attempt = {
-      signal,
-      token: credential.token,
-      tuning: this.#tuning,
-      withCredentials: options.withCredentials ?? false,
-      pollForMs: this.#ladder.pollForMs,
-      inbox: receiver.inbox,
-      get opened() { return run.opened; },
-      get closing() { return run.closing; },
-      get cursor() { return receiver.received; },
-      fetch: (url, init) => send(url, init),
-      address: (path, at, more = {}) => {
-        const query = at === undefined ? new URLSearchParams() : filterQuery(options);
-        if (at === "here") placeQuery(query, receiver.received, options.from ?? "now");
-        if (at !== undefined && options.failOnGap) query.set("on_gap", "fail");
-        for (const [name, value] of Object.entries(more)) query.set(name, value);
-        const text = query.toString();
-        return `${this.#base}${path}${text && "?"}${text}`;
-      },
-      message: (data, id) => {
-        if (signal.aborted) return;
-        const notice = receiver.message(data, id);
-        if (notice === null) return;
-        if (notice.type === "hub.open") {
-          run.opened = true;
-          opened();
-        }
-        if (notice.type === "hub.closing") run.closing = notice.reason;
-        this.#notice(notice);
-      },
-      page: (page: Page) => {
-        if (signal.aborted) return;
-        receiver.page(page, kind === "polling" && !run.opened);
-        if (run.opened) return;
-        run.opened = true;
-        opened();
-      },
-      lost: () => {
-        run.opened = false;
-        run.closing = null;
-        clearTimeout(this.#renewal);
-        this.#become("reconnecting");
-      },
-    };
-    const run: Run = { opened: false, closing: null, isTokenFresh: credential.isFresh, attempt };
-    return run;
   }
 
   #opened(state: State): void {
@@ -249,7 +223,8 @@ export class Session {
       return null;
     }
     const asked = error?.retryAfterMs ?? retryMs;
-    if (run.closing !== null && !run.opened) this.#tell(new ChaincastError(`the service cannot take us now: ${run.closing}`, { code: run.closing }));
+    if (run.closing !== null && !run.opened)
+      this.#tell(new ChaincastError(`the service cannot take us now: ${run.closing}`, { code: run.closing }));
     else if (error && run.closing === null) this.#tell(error);
     if (!run.opened && run.closing === null && this.#ladder.failed(ending.why === "opaque")) return null;
     return this.#backoff.next(asked);
@@ -267,8 +242,16 @@ export class Session {
 
   #freeze(): void {
     let thaw = () => undefined as void;
-    const promise = new Promise<void>((resolve) => { thaw = resolve; });
-    this.#frozen = { promise, thaw: () => { this.#frozen = null; thaw(); } };
+    const promise = new Promise<void>((resolve) => {
+      thaw = resolve;
+    });
+    this.#frozen = {
+      promise,
+      thaw: () => {
+        this.#frozen = null;
+        thaw();
+      },
+    };
     this.#wait?.abort();
     this.#attempt?.abort();
   }
@@ -288,7 +271,9 @@ export class Session {
     try {
       callback();
     } catch (cause) {
-      queueMicrotask(() => { throw cause; });
+      queueMicrotask(() => {
+        throw cause;
+      });
     }
   }
 }

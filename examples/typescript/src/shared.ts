@@ -26,13 +26,17 @@ interface Shared {
 
 const all = new Map<string, Shared>();
 
-/** Joins the connection of that key, or makes it. It is closed a moment after its last listener has gone: React may be about to mount again. */
+/**
+ * Joins the connection of that key, or makes it. It is closed a moment after its last listener has gone: React may be about to mount again.
+ */
 export function lease(key: string, listener: Listener, options: () => SubscribeOptions): Lease {
   const shared = all.get(key) ?? open(key, options());
   clearTimeout(shared.closing);
   shared.listeners.add(listener);
   return {
-    get state() { return shared.subscription.state; },
+    get state() {
+      return shared.subscription.state;
+    },
     release: () => {
       shared.listeners.delete(listener);
       if (shared.listeners.size > 0) return;

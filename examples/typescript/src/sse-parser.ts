@@ -24,7 +24,10 @@ export class SseParser {
   #data: string[] = [];
   #id: string;
 
-  constructor(private readonly sink: SseSink, lastId = "") {
+  constructor(
+    private readonly sink: SseSink,
+    lastId = "",
+  ) {
     this.#id = lastId;
   }
 

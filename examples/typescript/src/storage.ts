@@ -1,8 +1,8 @@
 // Where the cursor outlives the page.
 //
-// Written at most once in a while and when the page is left, with what the handler has finished: after a crash some events may come again, but
-// none is missed. `session` is one tab's own; in `local` all tabs with the same filter share an entry, and the one that is farthest writes it:
-// what it says is that this browser has seen all up to there.
+// Written at most once in a while and when the page is left, with what the handler has finished: after a crash some events may come again,
+// but none is missed. `session` is one tab's own; in `local` all tabs with the same filter share an entry, and the one that is farthest
+// writes it: what it says is that this browser has seen all up to there.
 
 import { isPast } from "./cursor.js";
 

@@ -9,7 +9,10 @@ export class Tokens {
   #token: string | null = null;
   #why: TokenReason = "start";
 
-  constructor(private readonly provider: ((why: TokenReason) => string | Promise<string>) | undefined, private readonly fixed: string | undefined) {}
+  constructor(
+    private readonly provider: ((why: TokenReason) => string | Promise<string>) | undefined,
+    private readonly fixed: string | undefined,
+  ) {}
 
   get canRenew(): boolean {
     return this.provider !== undefined;

@@ -3,7 +3,10 @@
 /** `data` by event type: `{ "stream.created": { amount: string } }`. */
 export type EventMap = { [type: string]: unknown };
 
-/** An event as the service sends it, and its cursor. Integers of the chain are decimal strings in `data`: use `BigInt(text)`, never `Number`. */
+/**
+ * An event as the service sends it, and its cursor. Integers of the chain are decimal strings in `data`: use `BigInt(text)`, never
+ * `Number`.
+ */
 export interface ChainEvent<Type extends string = string, Data = unknown> {
   /** Position in the log. */
   readonly seq: number;
@@ -45,8 +48,7 @@ export interface Gap {
 
 /** Why the service ended a stream. */
 export type ClosingReason =
-  | "draining" | "overloaded" | "limited" | "unavailable" | "lagging" | "lifetime"
-  | "expired" | "revoked" | "superseded";
+  "draining" | "overloaded" | "limited" | "unavailable" | "lagging" | "lifetime" | "expired" | "revoked" | "superseded";
 
 /** What the service says between events, as `names=off` spells it. */
 export type Notice =

@@ -10,41 +10,47 @@ afterEach(() => service.stop());
 
 const closedService = () => Service.start({ CHAINCAST_JWT_SECRET: JWT_SECRET, CHAINCAST_JWT_LEEWAY_SECONDS: "0" });
 
-test.each<TransportKind>(["eventsource", "fetch", "polling"])("%s renews tokens that live for seconds, and misses nothing", async (kind) => {
-  service = await closedService();
-  const publisher = makeToken(600);
-  const why: TokenReason[] = [];
-  const getToken = (reason: TokenReason) => {
-    why.push(reason);
-    return makeToken(2);
-  };
-  const follower = new Follower(service.url, { transports: [kind], getToken });
-  await follower.live();
-  let published = 0;
-  await eventually("five tokens to have been used", async () => {
-    published += 1;
-    await service.publishNumbers(published, published, publisher);
-    return why.length >= 5;
-  });
-  await follower.received(published);
-  follower.subscription.close();
-  expect(follower.numbers).toEqual(upTo(published));
-  expect(why[0]).toBe("start");
-  // streams are renewed before they end, which nobody sees; who polls learns of it from a refusal
-  expect(new Set(why.slice(1))).toEqual(new Set([kind === "polling" ? "refused" : "expiring"]));
-  if (kind !== "polling") expect(follower.states).toEqual(["replaying", "live", "closed"]);
-  expect(follower.errors).toEqual([]);
-});
+test.each<TransportKind>(["eventsource", "fetch", "polling"])(
+  "%s renews tokens that live for seconds, and misses nothing",
+  async (kind) => {
+    service = await closedService();
+    const publisher = makeToken(600);
+    const why: TokenReason[] = [];
+    const getToken = (reason: TokenReason) => {
+      why.push(reason);
+      return makeToken(2);
+    };
+    const follower = new Follower(service.url, { transports: [kind], getToken });
+    await follower.live();
+    let published = 0;
+    await eventually("five tokens to have been used", async () => {
+      published += 1;
+      await service.publishNumbers(published, published, publisher);
+      return why.length >= 5;
+    });
+    await follower.received(published);
+    follower.subscription.close();
+    expect(follower.numbers).toEqual(upTo(published));
+    expect(why[0]).toBe("start");
+    // streams are renewed before they end, which nobody sees; who polls learns of it from a refusal
+    expect(new Set(why.slice(1))).toEqual(new Set([kind === "polling" ? "refused" : "expiring"]));
+    if (kind !== "polling") expect(follower.states).toEqual(["replaying", "live", "closed"]);
+    expect(follower.errors).toEqual([]);
+  },
+);
 
-test.each<TransportKind>(["eventsource", "fetch"])("%s with a token that cannot be renewed ends when the token does, and says so", async (kind) => {
-  service = await closedService();
-  const follower = new Follower(service.url, { transports: [kind], token: makeToken(2) });
-  const error = await follower.subscription.closed;
-  expect(error).toMatchObject({ code: "expired", fatal: true });
-  expect(error?.message).toContain("getToken");
-  expect(follower.errors).toEqual([error]);
-  expect(follower.states).toEqual(["replaying", "live", "closed"]);
-});
+test.each<TransportKind>(["eventsource", "fetch"])(
+  "%s with a token that cannot be renewed ends when the token does, and says so",
+  async (kind) => {
+    service = await closedService();
+    const follower = new Follower(service.url, { transports: [kind], token: makeToken(2) });
+    const error = await follower.subscription.closed;
+    expect(error).toMatchObject({ code: "expired", fatal: true });
+    expect(error?.message).toContain("getToken");
+    expect(follower.errors).toEqual([error]);
+    expect(follower.states).toEqual(["replaying", "live", "closed"]);
+  },
+);
 
 test.each<TransportKind>(["eventsource", "fetch", "polling"])("without a credential %s ends with the service's own words", async (kind) => {
   service = await closedService();
@@ -57,7 +63,12 @@ test.each<TransportKind>(["eventsource", "fetch", "polling"])("without a credent
 test("a provider that goes on answering a bad token is asked once more, not for ever", async () => {
   service = await closedService();
   const why: TokenReason[] = [];
-  const follower = new Follower(service.url, { getToken: (reason) => { why.push(reason); return "no.jwt.atall"; } });
+  const follower = new Follower(service.url, {
+    getToken: (reason) => {
+      why.push(reason);
+      return "no.jwt.atall";
+    },
+  });
   expect(await follower.subscription.closed).toMatchObject({ status: 401 });
   expect(why).toEqual(["start"]);
 });
@@ -88,7 +99,12 @@ test("a stream that is revoked asks for another token, and ends when that is ref
   service = await closedService();
   const admin = makeToken(60, { role: "super_admin" });
   const why: TokenReason[] = [];
-  const follower = new Follower(service.url, { getToken: (reason) => { why.push(reason); return makeToken(60); } });
+  const follower = new Follower(service.url, {
+    getToken: (reason) => {
+      why.push(reason);
+      return makeToken(60);
+    },
+  });
   await follower.live();
   const response = await fetch(`${service.url}/admin/revocations`, {
     method: "POST",

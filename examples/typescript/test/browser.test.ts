@@ -21,7 +21,12 @@ window.subscription = subscribe({
 });
 </script>`;
 
-interface Told { numbers: number[]; states: string[]; errors: string[]; tokens: number }
+interface Told {
+  numbers: number[];
+  states: string[];
+  errors: string[];
+  tokens: number;
+}
 
 let browser: Browser;
 let pages: Server;
@@ -40,7 +45,14 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
   browser = await chromium.launch({
     executablePath: process.env["CHROMIUM_BIN"] ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update"],
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-dev-shm-usage",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+    ],
   });
 });
 afterAll(async () => {

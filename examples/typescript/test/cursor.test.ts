@@ -9,24 +9,32 @@ import { eventually, Service, upTo } from "./support/service.js";
 let service: Service;
 let entries: Map<string, string>;
 afterEach(() => service.stop());
-beforeEach(() => { entries = new Map(); });
-const store = () => ({ get: (key: string) => entries.get(key) ?? null, set: (key: string, cursor: string) => void entries.set(key, cursor) });
-
-test.each<TransportKind>(["eventsource", "fetch", "polling"])("a page that is loaded again goes on by %s where the last one was", async (kind) => {
-  service = await Service.start();
-  const numbers: number[] = [];
-  for (let load = 0; load < 4; load++) {
-    const page = new Follower(service.url, { transports: [kind], persist: store() });
-    await page.live();
-    await service.publishNumbers(load * 10 + 1, load * 10 + 5);
-    await page.received(load === 0 ? 5 : 10);
-    page.subscription.close();
-    numbers.push(...page.numbers);
-    // nobody listens
-    await service.publishNumbers(load * 10 + 6, load * 10 + 10);
-  }
-  expect(numbers).toEqual(upTo(35));
+beforeEach(() => {
+  entries = new Map();
 });
+const store = () => ({
+  get: (key: string) => entries.get(key) ?? null,
+  set: (key: string, cursor: string) => void entries.set(key, cursor),
+});
+
+test.each<TransportKind>(["eventsource", "fetch", "polling"])(
+  "a page that is loaded again goes on by %s where the last one was",
+  async (kind) => {
+    service = await Service.start();
+    const numbers: number[] = [];
+    for (let load = 0; load < 4; load++) {
+      const page = new Follower(service.url, { transports: [kind], persist: store() });
+      await page.live();
+      await service.publishNumbers(load * 10 + 1, load * 10 + 5);
+      await page.received(load === 0 ? 5 : 10);
+      page.subscription.close();
+      numbers.push(...page.numbers);
+      // nobody listens
+      await service.publishNumbers(load * 10 + 6, load * 10 + 10);
+    }
+    expect(numbers).toEqual(upTo(35));
+  },
+);
 
 test("what the handler has not finished comes again after the page is gone", async () => {
   service = await Service.start();
@@ -67,13 +75,14 @@ test("a handler that throws is told of, and the next event comes", async () => {
 test("events that are gone are told of by every transport, in order with those that are left", async () => {
   service = await Service.start({ CHAINCAST_RETENTION_EVENTS: "20" });
   const pages = (["eventsource", "fetch", "polling"] as const).map((kind) => ({ kind, told: [] as string[] }));
-  const follow = ({ kind, told }: (typeof pages)[number]) => new Follower(service.url, {
-    transports: [kind],
-    persist: store(),
-    persistKey: kind,
-    onEvent: (event) => void told.push(`event ${event.data.n}`),
-    onGap: (gap) => void told.push(`${gap.reason} ${gap.lost}`),
-  });
+  const follow = ({ kind, told }: (typeof pages)[number]) =>
+    new Follower(service.url, {
+      transports: [kind],
+      persist: store(),
+      persistKey: kind,
+      onEvent: (event) => void told.push(`event ${event.data.n}`),
+      onGap: (gap) => void told.push(`${gap.reason} ${gap.lost}`),
+    });
   const loaded = pages.map(follow);
   for (const follower of loaded) await follower.live();
   await service.publishNumbers(1, 2);
@@ -93,7 +102,14 @@ test("events that are gone are told of by every transport, in order with those t
     const follower = follow(page);
     await eventually("the rest", () => page.told.includes("event 60"));
     follower.subscription.close();
-    expect(page.told, page.kind).toEqual(["event 1", "event 2", "trimmed 38", ...upTo(60).slice(40).map((n) => `event ${n}`)]);
+    expect(page.told, page.kind).toEqual([
+      "event 1",
+      "event 2",
+      "trimmed 38",
+      ...upTo(60)
+        .slice(40)
+        .map((n) => `event ${n}`),
+    ]);
   }
   // whoever would rather stop
   const from = entries.get("chaincast:fetch")?.replace(/-\d+$/, "-2");
@@ -146,20 +162,30 @@ test("events can be iterated over; leaving the loop closes, and an error ends it
     break;
   }
   const refused = subscribe({ url: service.url, streams: [""] });
-  await expect((async () => { for await (const _ of refused) break; })()).rejects.toMatchObject({ status: 400, problem: { parameter: "streams" } });
+  await expect(
+    (async () => {
+      for await (const _ of refused) break;
+    })(),
+  ).rejects.toMatchObject({ status: 400, problem: { parameter: "streams" } });
 });
 
 test("a slow handler slows reading down: little is held in memory, and nothing is lost", async () => {
   service = await Service.start();
   await service.publishNumbers(1, 10_000);
   for (const kind of ["eventsource", "fetch", "polling"] as const) {
+    let replayed = 0;
     let release = () => undefined as void;
-    const gate = new Promise<void>((resolve) => { release = resolve; });
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const numbers: number[] = [];
     const follower = new Follower(service.url, {
       transports: [kind],
       from: "earliest",
       tuning: { maxUnhandled: 50 },
+      onLive: (at) => {
+        replayed += at.replayed;
+      },
       onEvent: (event) => {
         numbers.push(event.data.n);
         return numbers.length === 1 ? gate : undefined;
@@ -168,6 +194,9 @@ test("a slow handler slows reading down: little is held in memory, and nothing i
     await eventually("the first", () => numbers.length === 1);
     release();
     await eventually(`all by ${kind}`, () => numbers.length === 10_000);
+    // told after the last of them, also by pages; an EventSource that was closed for want of room counts from there
+    await eventually("the end of the replay", () => replayed > 0);
+    if (kind !== "eventsource") expect(replayed).toBe(10_000);
     follower.subscription.close();
     expect(numbers).toEqual(upTo(10_000));
   }

@@ -24,15 +24,31 @@ async function startService(): Promise<Service> {
   return service;
 }
 
-interface Stored { seq: number; id: string; type: string; streams: string[]; users: string[]; status: string; ref?: string; data: Record<string, string> }
+interface Stored {
+  seq: number;
+  id: string;
+  type: string;
+  streams: string[];
+  users: string[];
+  status: string;
+  ref?: string;
+  data: Record<string, string>;
+}
 async function stored(service: Service, query = "all=true"): Promise<Stored[]> {
   return ((await (await fetch(`${service.url}/events?${query}&limit=1000`)).json()) as { events: Stored[] }).events;
 }
 
 const created = (index: number, ledger = 60_000_003): BlockchainEvent => ({
-  eventType: "CREATED", streamId: String(index), sender: "GSENDER", recipient: "GRECIPIENT", tokenAddress: "CTOKEN",
-  amount: "170141183460469231731687303715884105727", txHash: "ab".repeat(32), ledger,
-  ledgerClosedAt: "2026-02-22T10:00:00Z", eventIndex: index,
+  eventType: "CREATED",
+  streamId: String(index),
+  sender: "GSENDER",
+  recipient: "GRECIPIENT",
+  tokenAddress: "CTOKEN",
+  amount: "170141183460469231731687303715884105727",
+  txHash: "ab".repeat(32),
+  ledger,
+  ledgerClosedAt: "2026-02-22T10:00:00Z",
+  eventIndex: index,
 });
 
 test("FlowFi's events reach their streams and users whole, and a second run changes nothing", async () => {
@@ -42,9 +58,19 @@ test("FlowFi's events reach their streams and users whole, and a second run chan
   expect(await publishFile(FILE, publisher())).toBe(7);
   const events = await stored(service);
   expect(events.map((event) => event.type)).toEqual([
-    "stream.created", "stream.created", "stream.topped_up", "stream.withdrawn", "stream.cancelled", "stream.withdrawn", "stream.completed",
+    "stream.created",
+    "stream.created",
+    "stream.topped_up",
+    "stream.withdrawn",
+    "stream.cancelled",
+    "stream.withdrawn",
+    "stream.completed",
   ]);
-  expect(events[1]?.data).toMatchObject({ stream_id: "9007199254740993", amount: "170141183460469231731687303715884105727", start_time: "18446744073709551615" });
+  expect(events[1]?.data).toMatchObject({
+    stream_id: "9007199254740993",
+    amount: "170141183460469231731687303715884105727",
+    start_time: "18446744073709551615",
+  });
   expect(events[1]?.id).toBe("stellar:pubnet:20eb7a202b64921e609fa474077138918eb46d8585301c885e6258b00c9ba6eb:2");
   expect(events[0]?.users).toHaveLength(2);
   expect((await stored(service, "streams=9007199254740993")).map((event) => event.type)).toEqual(["stream.created", "stream.cancelled"]);
@@ -57,7 +83,14 @@ test("FlowFi's events reach their streams and users whole, and a second run chan
 test("a crash between acknowledgement and checkpoint leaves every event there once", async () => {
   const service = await startService();
   let ledger = 0;
-  const first = new Publisher({ network: NETWORK, url: service.url, maxBatch: 10, onCheckpoint: (at) => { ledger = at; } });
+  const first = new Publisher({
+    network: NETWORK,
+    url: service.url,
+    maxBatch: 10,
+    onCheckpoint: (at) => {
+      ledger = at;
+    },
+  });
   const events = Array.from({ length: 40 }, (_, i) => created(i, 100 + Math.floor(i / 7)));
   await Promise.all(events.slice(0, 25).map((event) => first.handleBlockchainEvent(event)));
   // begins again behind the checkpoint, of which it knows that all is durable
@@ -77,10 +110,15 @@ test("refusals that pass, a lost answer and a restart are sat out, in order and 
     else if (requests === 3) {
       // stored, but the answer is lost
       const body: Buffer[] = [];
-      from.on("data", (chunk: Buffer) => body.push(chunk)).on("end", () => {
-        void fetch(`${service.url}/events`, { method: "POST", headers: { "Content-Type": "application/json" }, body: Buffer.concat(body) })
-          .finally(() => to.destroy());
-      });
+      from
+        .on("data", (chunk: Buffer) => body.push(chunk))
+        .on("end", () => {
+          void fetch(`${service.url}/events`, {
+            method: "POST",
+            headers: { "Content-Type": "application/json" },
+            body: Buffer.concat(body),
+          }).finally(() => to.destroy());
+        });
     } else return false;
     return true;
   };
@@ -88,7 +126,14 @@ test("refusals that pass, a lost answer and a restart are sat out, in order and 
   undo.push(() => proxy.stop());
   const retries: string[] = [];
   const publisher = new Publisher({
-    network: NETWORK, url: proxy.url, maxBatch: 10, maxWaiting: 15, backoffMinMs: 20, backoffMaxMs: 100, timeoutMs: 5000, onRetry: (why) => void retries.push(why),
+    network: NETWORK,
+    url: proxy.url,
+    maxBatch: 10,
+    maxWaiting: 15,
+    backoffMinMs: 20,
+    backoffMaxMs: 100,
+    timeoutMs: 5000,
+    onRetry: (why) => void retries.push(why),
   });
   await Promise.all(Array.from({ length: 30 }, (_, i) => publisher.handleBlockchainEvent(created(i))));
   expect(retries.slice(0, 2)).toEqual(["status 429", "status 503"]);
@@ -105,8 +150,15 @@ test("the function that an indexer calls publishes where the environment says", 
   process.env["CHAINCAST_URL"] = service.url;
   const { handleBlockchainEvent } = await import("../indexer/indexer-integration.js");
   await handleBlockchainEvent({
-    eventType: "CREATED", streamId: "1", sender: "GSENDER", recipient: "GRECIPIENT", tokenAddress: "CTOKEN", amount: "100",
-    txHash: "cd".repeat(32), ledger: 7, eventIndex: 0,
+    eventType: "CREATED",
+    streamId: "1",
+    sender: "GSENDER",
+    recipient: "GRECIPIENT",
+    tokenAddress: "CTOKEN",
+    amount: "100",
+    txHash: "cd".repeat(32),
+    ledger: 7,
+    eventIndex: 0,
   });
   expect(await stored(service, "users=GRECIPIENT")).toMatchObject([{ type: "stream.created", streams: ["1"], data: { amount: "100" } }]);
 });
@@ -134,7 +186,12 @@ test("a service that never answers is given up on after the deadline, and asked 
     server.closeAllConnections();
     server.close();
   });
-  const publisher = new Publisher({ network: NETWORK, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, timeoutMs: 100, backoffMinMs: 1 });
+  const publisher = new Publisher({
+    network: NETWORK,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    timeoutMs: 100,
+    backoffMinMs: 1,
+  });
   await publisher.handleBlockchainEvent(created(1));
   expect(requests).toBe(2);
 });

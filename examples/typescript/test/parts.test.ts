@@ -30,7 +30,11 @@ describe("the parser of event streams", () => {
   });
 
   test("keeps the id before when one holds NUL, and clears it by an empty one", () => {
-    expect(parse(["id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n"], "0").messages).toEqual([message("a", "1"), message("b", "1"), message("c", "")]);
+    expect(parse(["id: 1\ndata: a\n\nid: 2\0\ndata: b\n\nid\ndata: c\n\n"], "0").messages).toEqual([
+      message("a", "1"),
+      message("b", "1"),
+      message("c", ""),
+    ]);
   });
 
   test("drops what the stream ends in the middle of", () => {
@@ -39,7 +43,8 @@ describe("the parser of event streams", () => {
 
   test("finds the same in whatever pieces it comes, with every line end and a byte order mark", () => {
     for (const end of ["\n", "\r", "\r\n"]) {
-      const text = `\uFEFFid: 1${end}data: ü𝄞${end}data: b${end}${end}:${end}${end}event: e${end}data: c${end}${end}data: d${end}${end}: last${end}`;
+      const text = `\uFEFFid: 1${end}data: ü𝄞${end}data: b${end}${end}` +
+        `:${end}${end}event: e${end}data: c${end}${end}data: d${end}${end}: last${end}`;
       const expected = [message("ü𝄞\nb", "1"), message("c", "1", "e"), message("d", "1")];
       for (let size = 1; size <= text.length; size++) {
         const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, i * size + size));
@@ -50,7 +55,9 @@ describe("the parser of event streams", () => {
 
   test("refuses a line without end", () => {
     const parser = new SseParser({ message: () => undefined });
-    expect(() => { for (let i = 0; i < 40; i++) parser.push("x".repeat(1 << 16)); }).toThrow(RangeError);
+    expect(() => {
+      for (let i = 0; i < 40; i++) parser.push("x".repeat(1 << 16));
+    }).toThrow(RangeError);
   });
 });
 
@@ -73,7 +80,11 @@ describe("backoff", () => {
 
   test("begins anew after a connection that held, and only then", () => {
     let now = 0;
-    const backoff = new Backoff(options, () => 1, () => now);
+    const backoff = new Backoff(
+      options,
+      () => 1,
+      () => now,
+    );
     backoff.next();
     backoff.next();
     backoff.opened();
@@ -122,7 +133,9 @@ describe("cursors", () => {
 
   test("are done without, and that is told once, where storage is forbidden", () => {
     const broken = vi.fn();
-    const forbid = () => { throw new Error("SecurityError"); };
+    const forbid = () => {
+      throw new Error("SecurityError");
+    };
     const stored = new StoredCursor({ get: forbid, set: forbid }, "k", 500, broken);
     expect(stored.read()).toBeNull();
     stored.save("a-1");

@@ -9,7 +9,9 @@ import { FAST } from "./support/follower.js";
 import { eventually, Service } from "./support/service.js";
 
 let service: Service;
-beforeAll(async () => { service = await Service.start(); });
+beforeAll(async () => {
+  service = await Service.start();
+});
 afterAll(() => service.stop());
 afterEach(cleanup);
 
@@ -18,16 +20,33 @@ function show(options: { from?: string } = {}) {
   let connected = false;
   const ask = (name: string) => () => (asked[name] = (asked[name] ?? 0) + 1);
   function Dashboard() {
-    ({ connected } = useStreamQueries({ url: service.url, streamIds: ["1"], userPublicKeys: ["GABC"], topics: ["proposal.*"], tuning: FAST, ...options }));
+    ({ connected } = useStreamQueries({
+      url: service.url,
+      streamIds: ["1"],
+      userPublicKeys: ["GABC"],
+      topics: ["proposal.*"],
+      tuning: FAST,
+      ...options,
+    }));
     const queries = [["stream", "1"], ["stream", "2"], ["streams", "GABC"], ["proposals"], ["prices"]];
-    return <>{queries.map((key) => <Shown key={key.join()} queryKey={key} />)}</>;
+    return (
+      <>
+        {queries.map((key) => (
+          <Shown key={key.join()} queryKey={key} />
+        ))}
+      </>
+    );
   }
   function Shown({ queryKey }: { queryKey: string[] }) {
     const { data } = useQuery({ queryKey, queryFn: ask(queryKey.join()), staleTime: Infinity });
     return <p>{data}</p>;
   }
   const queries = new QueryClient();
-  render(<QueryClientProvider client={queries}><Dashboard /></QueryClientProvider>);
+  render(
+    <QueryClientProvider client={queries}>
+      <Dashboard />
+    </QueryClientProvider>,
+  );
   return { asked, isConnected: () => connected };
 }
 
@@ -49,6 +68,11 @@ test("a gap makes stale all that events could have changed", async () => {
 });
 
 test("keys come from streams, users and type", () => {
-  expect(staleKeys({ type: "proposal.updated", streams: ["1", "2"], users: ["GABC"] })).toEqual([["stream", "1"], ["stream", "2"], ["streams", "GABC"], ["proposals"]]);
+  expect(staleKeys({ type: "proposal.updated", streams: ["1", "2"], users: ["GABC"] })).toEqual([
+    ["stream", "1"],
+    ["stream", "2"],
+    ["streams", "GABC"],
+    ["proposals"],
+  ]);
   expect(staleKeys({ type: "market.price" })).toEqual([]);
 });

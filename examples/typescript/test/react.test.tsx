@@ -11,25 +11,35 @@ import { FAST, type Numbers } from "./support/follower.js";
 import { eventually, Service, upTo } from "./support/service.js";
 
 let service: Service;
-beforeAll(async () => { service = await Service.start(); });
+beforeAll(async () => {
+  service = await Service.start();
+});
 afterAll(() => service.stop());
 afterEach(cleanup);
 
 let streams = 0;
 const freshStream = () => `stream-${++streams}`;
 const publish = (stream: string, first: number, last: number) =>
-  service.publish(upTo(last).slice(first - 1).map((n) => ({ id: `${stream}-${n}`, type: "test.numbered", streams: [stream], data: { n } })));
+  service.publish(
+    upTo(last)
+      .slice(first - 1)
+      .map((n) => ({ id: `${stream}-${n}`, type: "test.numbered", streams: [stream], data: { n } })),
+  );
 const numbersOf = (view: StreamEvents<Numbers>) => view.events.map((event) => event.data.n);
-const connections = async () => ((await (await fetch(`${service.url}/events/stats`)).json()) as { connections: { now: number; opened: number } }).connections;
+const connections = async () =>
+  ((await (await fetch(`${service.url}/events/stats`)).json()) as { connections: { now: number; opened: number } }).connections;
 
 const until = <T,>(what: string, condition: () => T | Promise<T>) => eventually(what, condition, 15);
 
 function follow(options: Omit<StreamEventsOptions<Numbers>, "url">, strict = false) {
   let renders = 0;
-  const hook = renderHook((given: typeof options) => {
-    renders++;
-    return useStreamEvents<Numbers>({ url: service.url, tuning: FAST, ...given });
-  }, { initialProps: options, reactStrictMode: strict });
+  const hook = renderHook(
+    (given: typeof options) => {
+      renders++;
+      return useStreamEvents<Numbers>({ url: service.url, tuning: FAST, ...given });
+    },
+    { initialProps: options, reactStrictMode: strict },
+  );
   return { ...hook, view: () => hook.result.current, renders: () => renders };
 }
 
@@ -53,7 +63,12 @@ test("keeps to its bound through ten thousand events, in few renders, and tells 
   const stream = freshStream();
   await publish(stream, 1, 10_000);
   const seen: number[] = [];
-  const { view, renders } = follow({ streamIds: [stream], from: "earliest", maxEvents: 50, onEvent: (event) => void seen.push(event.data.n) });
+  const { view, renders } = follow({
+    streamIds: [stream],
+    from: "earliest",
+    maxEvents: 50,
+    onEvent: (event) => void seen.push(event.data.n),
+  });
   let most = 0;
   await until("all of them", () => {
     most = Math.max(most, view().events.length);
@@ -114,7 +129,12 @@ test("components that ask for the same share one connection, and each keeps its 
   function Page() {
     const [isShown, show] = useState(true);
     hide = () => show(false);
-    return <>{isShown && <Panel index={0} />}<Panel index={1} /></>;
+    return (
+      <>
+        {isShown && <Panel index={0} />}
+        <Panel index={1} />
+      </>
+    );
   }
   render(<Page />);
   await until("connections", () => views.every((view) => view.connected));
@@ -189,13 +209,27 @@ test("says that it is reconnecting and why while the service is away, and that a
 test("a refusal is shown in the service's words", async () => {
   const { view } = follow({ streamIds: [""] });
   await until("an error", () => view().error);
-  expect(view()).toMatchObject({ connected: false, reconnecting: false, error: { fatal: true, status: 400, problem: { parameter: "streams" } } });
+  expect(view()).toMatchObject({
+    connected: false,
+    reconnecting: false,
+    error: { fatal: true, status: 400, problem: { parameter: "streams" } },
+  });
 });
 
 test("renders on a server, where nothing connects", async () => {
   function Panel() {
     const { connected, events } = useStreamEvents({ url: service.url, all: true });
-    return <p>{connected ? "connected" : "not connected"}, {events.length}</p>;
+    return (
+      <p>
+        {connected ? "connected" : "not connected"}, {events.length}
+      </p>
+    );
   }
-  expect(renderToString(<StrictMode><Panel /></StrictMode>)).toContain("not connected");
+  expect(
+    renderToString(
+      <StrictMode>
+        <Panel />
+      </StrictMode>,
+    ),
+  ).toContain("not connected");
 });

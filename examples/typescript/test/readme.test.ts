@@ -23,7 +23,9 @@ test("every snippet compiles", async () => {
   await mkdir(folder, { recursive: true });
   for (const [index, { kind, text }] of all.entries()) await writeFile(`${folder}/snippet-${index}.${kind}`, text);
   await writeFile(`${folder}/tsconfig.json`, JSON.stringify({ extends: "../tsconfig.json", include: ["."] }));
-  const { stdout } = await run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", folder]).catch((error: { stdout: string }) => error);
+  const { stdout } = await run(process.execPath, [`${root}node_modules/typescript/bin/tsc`, "-p", folder]).catch(
+    (error: { stdout: string }) => error,
+  );
   expect(stdout).toBe("");
 });
 
@@ -31,7 +33,8 @@ test("the loop receives what the service has, and ends", async () => {
   const service = await Service.start();
   try {
     await service.publish(["stream.created", "stream.completed"].map((type) => ({ type, streams: ["1"], data: { amount: "100" } })));
-    const loop = (await snippets()).find(({ text }) => text.includes("for await"))?.text.replace("http://localhost:3001", service.url) ?? "";
+    const loop =
+      (await snippets()).find(({ text }) => text.includes("for await"))?.text.replace("http://localhost:3001", service.url) ?? "";
     await mkdir(folder, { recursive: true });
     await writeFile(`${folder}/loop.mjs`, loop);
     const { stdout } = await run(process.execPath, [`${folder}/loop.mjs`], { timeout: 20_000 });

@@ -8,30 +8,33 @@ import { eventually, Service, upTo } from "./support/service.js";
 let service: Service;
 afterEach(() => service.stop());
 
-test.each<TransportKind>(["eventsource", "fetch", "polling"])("%s receives every event once and in order across two restarts", async (kind) => {
-  service = await Service.start();
-  const follower = new Follower(service.url, { transports: [kind] });
-  await follower.live();
-  await service.publishNumbers(1, 40);
-  await follower.received(40);
-  await service.restart();
-  await service.publishNumbers(41, 80);
-  await follower.received(80);
-  await service.end("SIGKILL");
-  await eventually("the loss to be seen", () => follower.subscription.state === "reconnecting");
-  await service.spawn();
-  await service.publishNumbers(81, 120);
-  await follower.received(120);
-  // a repeated event would come before this one
-  await service.publishNumbers(121, 121);
-  await follower.received(121);
-  follower.subscription.close();
-  expect(follower.numbers).toEqual(upTo(121));
-  expect(follower.gaps).toEqual([]);
-  expect(follower.reconnects).toBeGreaterThanOrEqual(2);
-  expect(await follower.subscription.closed).toBeNull();
-  expect(follower.states.at(-1)).toBe("closed");
-});
+test.each<TransportKind>(["eventsource", "fetch", "polling"])(
+  "%s receives every event once and in order across two restarts",
+  async (kind) => {
+    service = await Service.start();
+    const follower = new Follower(service.url, { transports: [kind] });
+    await follower.live();
+    await service.publishNumbers(1, 40);
+    await follower.received(40);
+    await service.restart();
+    await service.publishNumbers(41, 80);
+    await follower.received(80);
+    await service.end("SIGKILL");
+    await eventually("the loss to be seen", () => follower.subscription.state === "reconnecting");
+    await service.spawn();
+    await service.publishNumbers(81, 120);
+    await follower.received(120);
+    // a repeated event would come before this one
+    await service.publishNumbers(121, 121);
+    await follower.received(121);
+    follower.subscription.close();
+    expect(follower.numbers).toEqual(upTo(121));
+    expect(follower.gaps).toEqual([]);
+    expect(follower.reconnects).toBeGreaterThanOrEqual(2);
+    expect(await follower.subscription.closed).toBeNull();
+    expect(follower.states.at(-1)).toBe("closed");
+  },
+);
 
 test("all transports in one subscription, each failing in turn, hand on every event once", async () => {
   service = await Service.start();

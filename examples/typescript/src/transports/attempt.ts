@@ -1,4 +1,5 @@
-// What a transport is given, and how it ends. A transport brings what the service says; what that means, and what comes next, is the session's.
+// What a transport is given, and how it ends. A transport brings what the service says; what that means, and what comes next, is the
+// session's.
 
 import type { ChaincastError } from "../error.js";
 import type { Tuning } from "../options.js";
@@ -19,8 +20,8 @@ export interface Attempt {
   readonly inbox: { readonly isFull: boolean; room(): Promise<void> };
 
   fetch(url: string, init?: RequestInit): Promise<Response>;
-  /** An address of the service; with `at`, with the filter and where to go on. */
-  address(path: string, at?: { readonly cursor: string | null } | "here", more?: Readonly<Record<string, string>>): string;
+  /** An address of the service; with `at`, with the filter, and with where to go on if that is `here`. */
+  address(path: string, at?: "elsewhere" | "here", more?: Readonly<Record<string, string>>): string;
   readonly cursor: string | null;
   /** A block of a stream. Throws when it is none of the service's. */
   message(data: string, id: string): void;

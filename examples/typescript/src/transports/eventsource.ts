@@ -1,8 +1,8 @@
 // The platform's EventSource.
 //
 // It comes back by itself after a stream that was open, when the service said (`retry:`), which only it can see. A connection that never
-// opened is closed, and the session decides. It cannot send headers: a token is exchanged for a ticket first. It cannot see heartbeats: when
-// nothing has come for long, one page of the log tells whether something should have.
+// opened is closed, and the session decides. It cannot send headers: a token is exchanged for a ticket first. It cannot see heartbeats:
+// when nothing has come for long, one page of the log tells whether something should have.
 
 import { ChaincastError } from "../error.js";
 import type { EventSourceClass } from "../options.js";
@@ -22,7 +22,9 @@ export function followByEventSource(Source: EventSourceClass): (attempt: Attempt
       }
     }
     if (attempt.signal.aborted) return { why: "stopped" };
-    return new Promise<Ending>((resolve) => follow(new Source(attempt.address("/events/subscribe", "here", more), init(attempt)), attempt, resolve));
+    return new Promise<Ending>((resolve) =>
+      follow(new Source(attempt.address("/events/subscribe", "here", more), init(attempt)), attempt, resolve),
+    );
   };
 }
 

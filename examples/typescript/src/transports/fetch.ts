@@ -22,7 +22,7 @@ export async function followByFetch(attempt: Attempt): Promise<Ending> {
     const headers: Record<string, string> = { Accept: "text/event-stream" };
     const { cursor } = attempt;
     if (cursor !== null) headers["Last-Event-ID"] = cursor;
-    const url = attempt.address("/events/subscribe", cursor === null ? "here" : { cursor: null }, { names: "off" });
+    const url = attempt.address("/events/subscribe", cursor === null ? "here" : "elsewhere", { names: "off" });
     const response = await request(attempt, url, { headers, signal: link.signal });
     if (!response.headers.get("content-type")?.startsWith("text/event-stream")) {
       throw new ChaincastError("what answered is no event stream", { code: "http", status: response.status });
@@ -30,10 +30,15 @@ export async function followByFetch(attempt: Attempt): Promise<Ending> {
     // an old React Native has no bodies that can be read in pieces
     if (!response.body) return { why: "opaque" };
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-    const parser = new SseParser({
-      message: ({ data, id }) => attempt.message(data, id),
-      retry: (milliseconds) => { retryMs = milliseconds; },
-    }, cursor ?? "");
+    const parser = new SseParser(
+      {
+        message: ({ data, id }) => attempt.message(data, id),
+        retry: (milliseconds) => {
+          retryMs = milliseconds;
+        },
+      },
+      cursor ?? "",
+    );
     const reader = response.body.getReader();
     for (;;) {
       const { done, value } = await reader.read();

@@ -3,7 +3,19 @@
 import { Window } from "happy-dom";
 
 const page = new Window({ url: "http://localhost/" });
-const names = ["navigator", "HTMLElement", "HTMLIFrameElement", "Element", "Node", "Text", "Event", "MouseEvent", "CustomEvent", "MutationObserver", "getComputedStyle"];
+const names = [
+  "navigator",
+  "HTMLElement",
+  "HTMLIFrameElement",
+  "Element",
+  "Node",
+  "Text",
+  "Event",
+  "MouseEvent",
+  "CustomEvent",
+  "MutationObserver",
+  "getComputedStyle",
+];
 const global = globalThis as Record<string, unknown>;
 global["window"] = page;
 global["document"] = page.document;

@@ -1,13 +1,28 @@
 // A subscription to `numbers`, and all that it said.
 
 import { EventSource } from "eventsource";
-import { subscribe, type ChaincastError, type Gap, type State, type SubscribeOptions, type Subscription, type Tuning } from "../../src/index.js";
+import {
+  subscribe,
+  type ChaincastError,
+  type Gap,
+  type State,
+  type SubscribeOptions,
+  type Subscription,
+  type Tuning,
+} from "../../src/index.js";
 import { eventually } from "./service.js";
 
 export type Numbers = { "test.numbered": { n: number } };
 
 /** Tests must not wait as long as people may. */
-export const FAST: Partial<Tuning> = { backoffMinMs: 50, backoffMaxMs: 300, pollEveryMs: 50, streamAgainMs: 500, openTimeoutMs: 5000, persistEveryMs: 20 };
+export const FAST: Partial<Tuning> = {
+  backoffMinMs: 50,
+  backoffMaxMs: 300,
+  pollEveryMs: 50,
+  streamAgainMs: 500,
+  openTimeoutMs: 5000,
+  persistEveryMs: 20,
+};
 
 export class Follower {
   readonly numbers: number[] = [];

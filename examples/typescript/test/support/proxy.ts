@@ -12,7 +12,10 @@ export class Proxy {
   readonly asked: string[] = [];
   #connections = new Set<{ isMute: boolean }>();
 
-  private constructor(private readonly server: Server, readonly url: string) {}
+  private constructor(
+    private readonly server: Server,
+    readonly url: string,
+  ) {}
 
   /** Passes everything on to `target` that `fault` leaves. */
   static async start(target: string, fault: { current: Fault }): Promise<Proxy> {
@@ -28,7 +31,7 @@ export class Proxy {
         answer.on("end", () => connection.isMute || to.end());
         answer.on("error", () => connection.isMute || to.destroy());
       });
-      onward.on("error", () => to.headersSent ? to.destroy() : to.writeHead(502).end());
+      onward.on("error", () => (to.headersSent ? to.destroy() : to.writeHead(502).end()));
       to.on("close", () => {
         proxy.#connections.delete(connection);
         onward.destroy();

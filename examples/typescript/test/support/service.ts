@@ -41,7 +41,11 @@ export class Service {
   #process: ChildProcess | null = null;
   #output = "";
 
-  private constructor(private readonly port: number, readonly directory: string, private readonly settings: Record<string, string>) {
+  private constructor(
+    private readonly port: number,
+    readonly directory: string,
+    private readonly settings: Record<string, string>,
+  ) {
     this.url = `http://127.0.0.1:${port}`;
   }
 
@@ -59,11 +63,15 @@ export class Service {
   async spawn(): Promise<void> {
     const child = spawn(BINARY, [], { cwd: this.directory, env: this.#environment(), stdio: ["ignore", "pipe", "pipe"] });
     this.#process = child;
-    const keep = (chunk: Buffer) => { this.#output = (this.#output + chunk.toString()).slice(-8000); };
+    const keep = (chunk: Buffer) => {
+      this.#output = (this.#output + chunk.toString()).slice(-8000);
+    };
     child.stdout?.on("data", keep);
     child.stderr?.on("data", keep);
     let failed: Error | null = null;
-    child.on("error", (error) => { failed = error; });
+    child.on("error", (error) => {
+      failed = error;
+    });
     const hasEnded = () => failed !== null || child.exitCode !== null;
     await eventually("the service to be ready", async () => hasEnded() || (await fetch(`${this.url}/health/ready`)).ok);
     if (hasEnded()) throw new Error(`${BINARY} did not start: ${failed ?? child.exitCode}\n${this.#output}`);
@@ -112,7 +120,12 @@ export class Service {
   /** Events of the stream `numbers` that carry `first..=last`. */
   async publishNumbers(first: number, last: number, token?: string): Promise<void> {
     const event = (n: number) => ({ id: `numbered-${n}`, type: "test.numbered", streams: ["numbers"], data: { n } });
-    await this.publish(upTo(last).slice(first - 1).map(event), token);
+    await this.publish(
+      upTo(last)
+        .slice(first - 1)
+        .map(event),
+      token,
+    );
   }
 }
 
