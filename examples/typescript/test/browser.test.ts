@@ -36,7 +36,7 @@ let service: Service;
 beforeAll(async () => {
   pages = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;
-    if (path === "/token") return void response.end(makeToken(3));
+    if (path === "/token") return void response.end(makeToken(6));
     if (path === "/") return void response.setHeader("Content-Type", "text/html").end(PAGE);
     const file = await readFile(new URL(`..${path}`, import.meta.url)).catch(() => null);
     response.writeHead(file ? 200 : 404, { "Content-Type": "text/javascript" }).end(file);
@@ -111,10 +111,10 @@ test("a page with a login follows by EventSource with tickets, and its tokens ar
   await page.goto(`${origin}/?transport=eventsource&token&url=${service.url}`);
   await eventually("a connection", async () => (await told(page)).states.includes("live"));
   let published = 0;
-  await eventually("four tokens", async () => {
+  await eventually("three tokens", async () => {
     published += 1;
     await service.publishNumbers(published, published, publisher);
-    return (await told(page)).tokens >= 4;
+    return (await told(page)).tokens >= 3;
   });
   const all = await received(page, published);
   expect(all.numbers).toEqual(upTo(published));
