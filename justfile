@@ -49,3 +49,7 @@ package:
 # measures chaincast beside its peers; names of scenarios measure only these
 measure *names:
     scripts/bench {{names}}
+
+# builds the TypeScript client and runs its tests
+typescript:
+    cd examples/typescript && npm ci --no-audit --no-fund --ignore-scripts && npm test

@@ -1,0 +1,89 @@
+// What a service can say that the real one says seldom: a small one says it at once.
+
+import { once } from "node:events";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { Follower } from "./support/follower.js";
+import { eventually } from "./support/service.js";
+
+let stop: () => void = () => undefined;
+afterEach(() => stop());
+
+async function serve(...answers: ((response: ServerResponse) => void)[]): Promise<{ url: string; asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? "");
+    (answers[asked.length - 1] ?? answers.at(-1))?.(response);
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  stop = () => {
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+}
+
+const stream = (response: ServerResponse, ...blocks: string[]) =>
+  response.writeHead(200, { "Content-Type": "text/event-stream" }).write(blocks.map((block) => `${block}\n\n`).join(""));
+const OPEN = 'data: {"type":"hub.open","cursor":"a-1"}\nid: a-1';
+const closing = (reason: string) => `retry: 20\ndata: {"type":"hub.closing","reason":"${reason}"}`;
+
+test("a ticket that is used elsewhere ends the subscription: to come back would end the other's", async () => {
+  const { url, asked } = await serve((response) => stream(response, OPEN, closing("superseded")));
+  const follower = new Follower(url, { transports: ["fetch"], getToken: () => "any" });
+  expect(await follower.subscription.closed).toMatchObject({ code: "superseded", fatal: true });
+  expect(asked).toHaveLength(1);
+});
+
+test.each(["draining", "lagging", "lifetime"])("a stream that ends because of %s is come back to, and nothing went wrong", async (reason) => {
+  const { url } = await serve(
+    (response) => {
+      stream(response, OPEN, closing(reason));
+      response.end();
+    },
+    (response) => stream(response, OPEN),
+  );
+  const follower = new Follower(url, { transports: ["fetch"] });
+  await eventually("it to be back", () => follower.reconnects === 1);
+  follower.subscription.close();
+  expect(follower.errors).toEqual([]);
+});
+
+test("a refusal that names a time is told with it, and tried again", async () => {
+  const { url } = await serve(
+    (response) => response.writeHead(503, { "Retry-After": "1" }).end(),
+    (response) => stream(response, OPEN),
+  );
+  const follower = new Follower(url, { transports: ["fetch"] });
+  await eventually("it to be open", () => follower.subscription.state === "replaying");
+  follower.subscription.close();
+  expect(follower.errors).toMatchObject([{ code: "http", status: 503, retryAfterMs: 1000, fatal: false }]);
+});
+
+test("what is no event stream, or none of the service's, is told of and tried again", async () => {
+  const { url } = await serve(
+    (response) => response.writeHead(200, { "Content-Type": "text/html" }).end("<h1>Please log in to the network</h1>"),
+    (response) => stream(response, OPEN, "data: nonsense"),
+    (response) => stream(response, OPEN),
+  );
+  const follower = new Follower(url, { transports: ["fetch"] });
+  await eventually("two errors, and then none", () => follower.errors.length === 2 && follower.subscription.state === "replaying");
+  follower.subscription.close();
+  expect(follower.errors.map(({ code }) => code)).toEqual(["http", "malformed"]);
+});
+
+test("a callback that throws ends nothing", async () => {
+  const { url } = await serve((response) => stream(response, OPEN, 'data: {"type":"hub.live","cursor":"a-1","replayed":0}\nid: a-1'));
+  const follower = new Follower(url, {
+    transports: ["fetch"],
+    onGap: undefined,
+    onLive: () => {
+      throw new Error("of the page's own");
+    },
+  });
+  await eventually("the error", () => follower.errors.length === 1);
+  expect(follower.errors[0]).toMatchObject({ code: "handler", fatal: false });
+  expect(follower.subscription.state).toBe("live");
+  follower.subscription.close();
+});
