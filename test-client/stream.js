@@ -13,6 +13,7 @@ const narrow = matchMedia("(max-width: 60rem)");
 
 export function mountStream() {
   let filter = null; // there is none while it is being made, and already tells of itself
+  let followed = ""; // what this subscription asks for, to tell whether the form has moved on
   let flat = false; // how the events of this subscription come
   let replay = null; // from hub.open to hub.live: { from, to, at, began }
   const frames = new Frames(resumeFrom, painted);
@@ -31,9 +32,11 @@ export function mountStream() {
     buttons();
   }
 
+  const asked = () => JSON.stringify([filter?.pairs(), filter?.reader]);
+
   function buttons() {
     const { on, phase, cursor } = connection;
-    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? "Connect anew" : "Connect";
+    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? (asked() === followed ? "Connect anew" : "Apply") : "Connect";
     $("disconnect").hidden = !on;
     $("resume").hidden = on || !cursor;
     $("resume").textContent = `Resume from ${cursor}`;
@@ -46,6 +49,7 @@ export function mountStream() {
     // another subscription is another list; one that goes on keeps it
     if (!cursor) frames.clear();
     flat = filter.isFlat;
+    followed = asked();
     connection.connect(filter.pairs(cursor), filter.reader);
     if (narrow.matches) $("filter-fields").open = false;
   }
@@ -112,6 +116,7 @@ export function mountStream() {
   function filterChanged() {
     if (!filter) return;
     $("curl").textContent = filter.curl(connection.cursor);
+    buttons();
     const hash = `#${filter.hash()}`;
     const here = location.hash.startsWith("#stream") || location.hash === "";
     if (here && location.hash !== hash && (location.hash || hash !== "#stream")) history.replaceState(null, "", hash);
