@@ -72,7 +72,10 @@ export function mountStream() {
       if (replay) replay.at = seqOf(row.cursor);
       return null;
     }
-    if (row.type === "hub.open") replay = { from: seqOf(row.body.cursor), at: seqOf(row.body.cursor), to: seqOf(row.body.head), began: performance.now() };
+    if (row.type === "hub.open") {
+      const from = seqOf(row.body.cursor);
+      replay = { from, at: from, to: seqOf(row.body.head), began: performance.now() };
+    }
     if (row.type === "hub.gap" && replay) replay.from = replay.at = seqOf(row.body.resumed);
     if (row.type === "hub.live" && replay) replay = { ...replay, done: row.body.replayed, took: performance.now() - replay.began };
     return row;
@@ -105,7 +108,8 @@ export function mountStream() {
   function empty() {
     const { on, phase } = connection;
     $("empty").hidden = frames.events > 0;
-    $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : phase === "refused" ? "The service refused" : "Not connected";
+    const off = phase === "refused" ? "The service refused" : "Not connected";
+    $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : off;
     $("empty-words").textContent = phase === "live"
       ? "Connected and caught up. What is published from here on, and matches the filter, appears here."
       : phase === "refused" ? "What it has against this stands with the filter."
