@@ -83,7 +83,8 @@ export class Filter {
     const [start, since] = [found.get("last_event_id"), found.get("since")];
     this.from(start === "earliest" ? "earliest" : start && start !== "now" ? "cursor" : since ? "since" : "now", start);
     const time = new Date(since ?? NaN);
-    if (!Number.isNaN(time.getTime())) $("since").value = new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+    const here = new Date(time.getTime() - time.getTimezoneOffset() * 60_000);
+    if (!Number.isNaN(here.getTime())) $("since").value = here.toISOString().slice(0, 19);
     $("shape").value = found.get("shape") === "data" ? "data" : "";
     $("reader").value = found.get("reader") === "eventsource" ? "eventsource" : "fetch";
     this.#touched();
@@ -141,7 +142,8 @@ export class Filter {
     say($("since-problem"), named === "since" ? detail : null);
     // what a fault names has to be seen
     if (problem) $("filter-fields").open = true;
-    const beside = LISTS.includes(named) || (named === "last_event_id" && !$("cursor-field").hidden) || (named === "since" && !$("since-field").hidden);
+    const field = { last_event_id: "cursor-field", since: "since-field" }[named];
+    const beside = LISTS.includes(named) || (field !== undefined && !$(field).hidden);
     say($("problem"), beside ? null : detail);
   }
 }

@@ -97,7 +97,8 @@ export class Form {
     const many = this.contentType === "application/x-ndjson" ? this.#lines().length : 0;
     $("event-words").textContent = many
       ? `${plural(many, "event")}, one a line`
-      : Array.isArray(value) ? `An array of ${plural(value.length, "event")}: stored all or none` : value === undefined ? "This is not JSON yet" : "One event";
+      : Array.isArray(value) ? `An array of ${plural(value.length, "event")}: stored all or none`
+      : value === undefined ? "This is not JSON yet" : "One event";
     $("from-form").hidden = !this.#byHand;
     for (const node of $("template-fields").querySelectorAll("input, select")) node.disabled = this.#byHand;
     for (const id of ["event-id", "new-id"]) $(id).disabled = this.#byHand;
@@ -129,7 +130,8 @@ export class Form {
     const users = parsed(this.text)?.users ?? [];
     const named = /^\/users\/(\d+)$/.exec(pointer);
     if (named) return this.#fields.find(({ field, input }) => field.at?.includes("/users") && input.value.trim() === users[named[1]]);
-    return this.#fields.find(({ field }) => [`/data/${field.name}`, ...(field.at ?? [])].some((at) => pointer === at || pointer.startsWith(`${at}/`)));
+    const fills = (at) => pointer === at || pointer.startsWith(`${at}/`);
+    return this.#fields.find(({ field }) => [`/data/${field.name}`, ...(field.at ?? [])].some(fills));
   }
 
   /** Selects in the JSON what a pointer names. */

@@ -135,7 +135,8 @@ export function mountPublish() {
     }
     demo = null;
     $("demo").textContent = "Send 10 a second for 10 s";
-    $("demo-words").textContent = `${plural(sent, "event")} sent${sent < DEMO_EVENTS && !mine.stopped ? "; stopped: the service refused one" : ""}`;
+    const refused = sent < DEMO_EVENTS && !mine.stopped;
+    $("demo-words").textContent = `${plural(sent, "event")} sent${refused ? "; stopped: the service refused one" : ""}`;
     if (answer && answer.status !== 201) show(answer);
   }
 

@@ -35,10 +35,10 @@ function facts(body) {
   return found.filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => [name, String(value)]);
 }
 
-/** A colour for each family of types, the same everywhere. */
+/** A colour for each type, the same everywhere. */
 function hue(type) {
   let sum = 0;
-  for (const c of type.split(".")[0]) sum = (sum * 31 + c.charCodeAt(0)) % 360;
+  for (const c of type) sum = (sum * 31 + c.charCodeAt(0)) % 360;
   return sum;
 }
 

@@ -13,6 +13,7 @@ const narrow = matchMedia("(max-width: 60rem)");
 
 export function mountStream() {
   let filter = null; // there is none while it is being made, and already tells of itself
+  let followed = ""; // what this subscription asks for, to tell whether the form has moved on
   let flat = false; // how the events of this subscription come
   let replay = null; // from hub.open to hub.live: { from, to, at, began }
   const frames = new Frames(resumeFrom, painted);
@@ -31,9 +32,11 @@ export function mountStream() {
     buttons();
   }
 
+  const asked = () => JSON.stringify([filter?.pairs(), filter?.reader]);
+
   function buttons() {
     const { on, phase, cursor } = connection;
-    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? "Connect anew" : "Connect";
+    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? (asked() === followed ? "Connect anew" : "Apply") : "Connect";
     $("disconnect").hidden = !on;
     $("resume").hidden = on || !cursor;
     $("resume").textContent = `Resume from ${cursor}`;
@@ -46,6 +49,7 @@ export function mountStream() {
     // another subscription is another list; one that goes on keeps it
     if (!cursor) frames.clear();
     flat = filter.isFlat;
+    followed = asked();
     connection.connect(filter.pairs(cursor), filter.reader);
     if (narrow.matches) $("filter-fields").open = false;
   }
@@ -68,7 +72,10 @@ export function mountStream() {
       if (replay) replay.at = seqOf(row.cursor);
       return null;
     }
-    if (row.type === "hub.open") replay = { from: seqOf(row.body.cursor), at: seqOf(row.body.cursor), to: seqOf(row.body.head), began: performance.now() };
+    if (row.type === "hub.open") {
+      const from = seqOf(row.body.cursor);
+      replay = { from, at: from, to: seqOf(row.body.head), began: performance.now() };
+    }
     if (row.type === "hub.gap" && replay) replay.from = replay.at = seqOf(row.body.resumed);
     if (row.type === "hub.live" && replay) replay = { ...replay, done: row.body.replayed, took: performance.now() - replay.began };
     return row;
@@ -101,7 +108,8 @@ export function mountStream() {
   function empty() {
     const { on, phase } = connection;
     $("empty").hidden = frames.events > 0;
-    $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : phase === "refused" ? "The service refused" : "Not connected";
+    const off = phase === "refused" ? "The service refused" : "Not connected";
+    $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : off;
     $("empty-words").textContent = phase === "live"
       ? "Connected and caught up. What is published from here on, and matches the filter, appears here."
       : phase === "refused" ? "What it has against this stands with the filter."
@@ -112,6 +120,7 @@ export function mountStream() {
   function filterChanged() {
     if (!filter) return;
     $("curl").textContent = filter.curl(connection.cursor);
+    buttons();
     const hash = `#${filter.hash()}`;
     const here = location.hash.startsWith("#stream") || location.hash === "";
     if (here && location.hash !== hash && (location.hash || hash !== "#stream")) history.replaceState(null, "", hash);

@@ -8,6 +8,7 @@ const TOKEN = "CAIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRCEIRDB3V";
 const CHAIN = "stellar:testnet";
 
 const DIGITS = { pattern: "[0-9]+", hint: "whole units, digits only: kept exactly" };
+const DECIMAL = { pattern: "[0-9]+([.][0-9]+)?", hint: "a decimal, sent as text so that no digit is lost" };
 const SECONDS = { pattern: "[0-9]+", hint: "Unix time in seconds" };
 const ADDRESS = { hint: "an account" };
 
@@ -66,7 +67,7 @@ export const TEMPLATES = [
     group: "Markets", says: "A price changed", type: "market.price",
     fields: [
       { name: "asset", label: "Asset", value: "CF1-001", hint: "also the topic market.price.…", at: ["/topics/0"] },
-      { name: "price", label: "Price", value: "12.50", pattern: "[0-9]+([.][0-9]+)?", hint: "a decimal, sent as text so that no digit is lost", varies: true },
+      { name: "price", label: "Price", value: "12.50", ...DECIMAL, varies: true },
       { name: "currency", label: "Currency", value: "USD" },
     ],
     make: (data) => ({ type: "market.price", topics: [`market.price.${data.asset}`], key: `price/${data.asset}`, data }),
@@ -79,6 +80,9 @@ export const TEMPLATES = [
       { name: "proposer", label: "Proposer", value: SENDER, ...ADDRESS, at: ["/users"] },
       { name: "status", label: "Status", value: status, options: ["open", "passed", "rejected", "executed"] },
     ],
-    make: (data) => ({ type, users: [data.proposer].filter(Boolean), topics: [`proposal.${data.proposal_id}`], key: `proposal/${data.proposal_id}`, data }),
+    make: (data) => {
+      const id = data.proposal_id;
+      return { type, users: [data.proposer].filter(Boolean), topics: [`proposal.${id}`], key: `proposal/${id}`, data };
+    },
   })),
 ];

@@ -35,10 +35,12 @@ export function control(type, body) {
   switch (type) {
     case "hub.open": {
       const behind = seqOf(body.head) - seqOf(body.cursor);
-      return behind > 0 ? `Connected behind ${body.cursor}; the log has ${plural(behind, "event")} after it` : `Connected at the log's head, ${body.head}`;
+      if (!(behind > 0)) return `Connected at the log's head, ${body.head}`;
+      return `Connected behind ${body.cursor}; the log has ${plural(behind, "event")} after it`;
     }
     case "hub.live":
-      return body.replayed > 0 ? `Caught up: ${plural(body.replayed, "event")} replayed, live from here` : "Live: what comes now comes as it is stored";
+      if (!(body.replayed > 0)) return "Live: what comes now comes as it is stored";
+      return `Caught up: ${plural(body.replayed, "event")} replayed, live from here`;
     case "hub.gap": {
       const lost = body.lost > 0 ? `Up to ${plural(body.lost, "event")}` : "Events";
       const said = GAPS[body.reason]?.(body.reason === "rewound" ? lost.toLowerCase() : lost) ?? `${lost} are gone (${body.reason}).`;

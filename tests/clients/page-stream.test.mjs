@@ -29,10 +29,15 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   await choose(page, "types", "stream.*", "market.price");
   assert.equal(await page.textContent("#filter-title"), "Events of stream 1, and of types stream.* or market.price, from now on");
   await page.getByRole("button", { name: "Remove market.price from types" }).click();
+  assert.equal(await page.textContent("#connect"), "Connect");
   assert.match(await page.textContent("#curl"), /^curl -N 'http:.*\/events\/subscribe\?streams=1&types=stream\.\*'$/);
   assert.match(page.url(), /#stream\?streams=1&types=stream\.\*$/);
   await connect(page);
   assert.equal(await page.locator("#empty-title").textContent(), "Nothing yet");
+  assert.equal(await page.textContent("#connect"), "Connect anew");
+  await choose(page, "users", "G1");
+  assert.equal(await page.textContent("#connect"), "Apply", "the form says more than is followed");
+  await page.getByRole("button", { name: "Remove G1 from users" }).click();
 
   await publish(page, "stream.created");
   await publish(page, "market.price");
@@ -69,7 +74,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
 
 test("a replay is watched, a flood stays within bounds, and a pause counts what waits", { timeout: 120_000 }, async () => {
   // slow enough to be watched
-  const own = await Service.start({ CHAINCAST_DELIVER_PER_SECOND: "2000" });
+  const own = await Service.start({ CHAINCAST_DELIVER_PER_SECOND: "1000" });
   const page = await open(browser, own.url, { ...DESKTOP, colorScheme: "dark" });
   try {
     for (let first = 1; first <= 5000; first += 1000) await own.publish(first, first + 999);
