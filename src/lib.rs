@@ -17,12 +17,13 @@
 //! | [`domain`] | the words as types; pure | nothing |
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention, copies | `domain` |
 //! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
-//! | [`backplane`] | tells that a log grew | `domain`, `log` |
-//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane` |
-//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `vital` |
+//! | [`backplane`] | tells that a log grew | `domain`, `log`, `trace` |
+//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane`, `trace` |
+//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `trace`, `vital` |
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
+//! | [`trace`] | steps of traces, and the spans that tell of them | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
-//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest` |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `trace` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
 //!
@@ -41,4 +42,5 @@ pub mod log;
 pub mod shutdown;
 pub mod sse;
 pub mod telemetry;
+pub mod trace;
 pub mod vital;

@@ -13,13 +13,15 @@ use super::{
     App,
     serve::{CONNECTIONS_END_WITHIN_SECONDS, close},
 };
+use crate::telemetry::otlp::FLUSH_ENDS_WITHIN;
 
 /// How long a stop may take beyond the drain delay and the drain window: whatever ends the process must be more patient than all three together.
 pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
     .saturating_add(REQUESTS_END_WITHIN)
     .saturating_add(Duration::from_secs(2 * CONNECTIONS_END_WITHIN_SECONDS))
     .saturating_add(COMMITS_END_WITHIN)
-    .saturating_add(GOODBYE);
+    .saturating_add(GOODBYE)
+    .saturating_add(FLUSH_ENDS_WITHIN);
 /// How much longer than the window the last streams may take to be let go of.
 const DRAIN_SLACK: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take to end.
@@ -46,6 +48,7 @@ impl App {
             backplane,
             drain_delay,
             drain,
+            exporting,
             stop: stop_tasks,
             mut tasks,
             ..
@@ -89,6 +92,10 @@ impl App {
         backplane.leave().await;
         hubs.stop();
         log.close().await;
+        // last, and on a thread that may wait: what ended just now is told as well
+        if tokio::task::spawn_blocking(|| exporting.finish()).await.is_err() {
+            tracing::error!("the last traces were not sent");
+        }
         tracing::info!("stopped");
         Ok(())
     }

@@ -9,15 +9,16 @@ use std::{
 const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
 const AUTH: &[&str] = &["domain", "log"];
-const BACKPLANE: &[&str] = &["domain", "log"];
-const INGEST: &[&str] = &["domain", "log", "backplane"];
-const HUB: &[&str] = &["domain", "log", "backplane", "vital"];
+const BACKPLANE: &[&str] = &["domain", "log", "trace"];
+const INGEST: &[&str] = &["domain", "log", "backplane", "trace"];
+const HUB: &[&str] = &["domain", "log", "backplane", "trace", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
-const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
+const CONFIG: &[&str] = &["domain", "log", "auth", "ingest", "trace"];
 const CLI: &[&str] = &["config"];
-const TELEMETRY: &[&str] = &["config"];
-const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "ingest", "hub", "sse"];
-const APP: &[&str] = &["auth", "backplane", "cli", "config", "domain", "http", "hub", "ingest", "log", "sse", "vital"];
+const TELEMETRY: &[&str] = &["config", "trace"];
+const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "ingest", "hub", "sse", "trace"];
+const APP: &[&str] =
+    &["auth", "backplane", "cli", "config", "domain", "http", "hub", "ingest", "log", "sse", "telemetry", "trace", "vital"];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
@@ -32,6 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", TELEMETRY),
     ("shutdown", &[]),
     ("vital", &[]),
+    ("trace", &[]),
     ("http", HTTP),
     ("app", APP),
 ];
@@ -42,7 +44,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth", "app"]),
+    ("ureq", &["auth", "app", "telemetry"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),

@@ -32,7 +32,7 @@ impl Scene {
             let body = format!(r#"{{"id":"{id}","type":"a.b","data":{{}}}}"#);
             let drafts = parse(BodyForm::Json, body.as_bytes(), &Limits::default()).expect("valid");
             let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
-            publisher.publish(log, request).await.expect("published");
+            publisher.publish(log, request, None).await.expect("published");
         }
         let facts = AppFacts::new(hubs.clone(), publisher, log.clone(), backplane);
         Self { _home: home, log, hubs, committing, facts, ids }
