@@ -20,16 +20,15 @@ pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
     .saturating_add(REQUESTS_END_WITHIN)
     .saturating_add(Duration::from_secs(2 * CONNECTIONS_END_WITHIN_SECONDS))
     .saturating_add(COMMITS_END_WITHIN)
-    .saturating_add(GOODBYE)
-    .saturating_add(FLUSH_ENDS_WITHIN);
+    .saturating_add(GOODBYE);
 /// How much longer than the window the last streams may take to be let go of.
 const DRAIN_SLACK: Duration = Duration::from_secs(1);
 /// How long requests that are under way may take to end.
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
-/// How long other instances are told that this one is gone: each of the two ways has a second.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long other instances are told that this one is gone: each of the two ways has a second. The last traces are sent meanwhile.
+const GOODBYE: Duration = FLUSH_ENDS_WITHIN;
 
 impl App {
     /// Serves until `stop` is over, then moves clients elsewhere and ends.
@@ -85,6 +84,8 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        // meanwhile, and on a thread that may wait: all that was told of is over
+        let flushing = tokio::task::spawn_blocking(|| exporting.finish());
         if let Some(leases) = backplane.leases() {
             // or clients that were moved would count twice, here and there, until the lease ends
             leases.settle().await;
@@ -92,8 +93,7 @@ impl App {
         backplane.leave().await;
         hubs.stop();
         log.close().await;
-        // last, and on a thread that may wait: what ended just now is told as well
-        if tokio::task::spawn_blocking(|| exporting.finish()).await.is_err() {
+        if flushing.await.is_err() {
             tracing::error!("the last traces were not sent");
         }
         tracing::info!("stopped");

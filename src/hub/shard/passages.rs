@@ -93,3 +93,62 @@ impl Underway {
 fn is_within(passage: &Passage, first: Seq, last: Seq) -> bool {
     passage.first <= last.get() && passage.last >= first.get()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Ratio, TraceContext, Value};
+
+    fn passage(first: u64, last: u64) -> Arc<Passage> {
+        Arc::new(Passage { context: TraceContext::begin(|_| true), state: None, first, last })
+    }
+
+    fn count(span: &Span, name: &str) -> u64 {
+        match span.attributes.iter().find(|(known, _)| *known == name) {
+            Some((_, Value::Number(count))) => *count,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_commit_is_told_of_once_after_the_group_with_its_last_event() {
+        let (tracer, spans) = Tracer::new(Ratio::ALL, 10);
+        let (seq, mut passages) = (Seq::new, Passages::default());
+        let (one, two) = (passage(1, 100), passage(101, 101));
+        passages.add(vec![one.clone(), two.clone()]);
+        passages.begin(seq(1), seq(64));
+        passages.dispatched(seq(1), seq(64), (3, 100), &tracer);
+        assert!(spans.try_recv().is_err(), "not over yet");
+        // the rest comes with another update
+        passages.add(vec![one.clone(), two.clone()]);
+        passages.begin(seq(65), seq(101));
+        passages.dispatched(seq(65), seq(101), (2, 10), &tracer);
+        let told: Vec<Span> = spans.try_iter().collect();
+        let facts = |span: &Span| {
+            let counts = ["chaincast.events", "chaincast.subscriptions.matched", "chaincast.events.written"].map(|name| count(span, name));
+            (span.parent, counts)
+        };
+        let expected = [(Some(one.context.span), [100, 5, 110]), (Some(two.context.span), [1, 2, 10])];
+        assert_eq!(told.iter().map(facts).collect::<Vec<_>>(), expected);
+        assert!(passages.0.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_sampled_is_not_told_of() {
+        let (tracer, spans) = Tracer::new(Ratio::ALL, 10);
+        let mut passages = Passages::default();
+        passages.begin(Seq::new(1), Seq::new(64));
+        passages.dispatched(Seq::new(1), Seq::new(64), (3, 100), &tracer);
+        assert!(spans.try_recv().is_err() && passages.0.capacity() == 0, "nothing was allocated");
+    }
+
+    #[test]
+    fn what_was_passed_over_is_not_told_of() {
+        let (tracer, spans) = Tracer::new(Ratio::ALL, 10);
+        let mut passages = Passages::default();
+        passages.add(vec![passage(1, 5), passage(6, 9)]);
+        passages.forget_settled(Seq::new(5));
+        passages.dispatched(Seq::new(6), Seq::new(9), (1, 4), &tracer);
+        assert_eq!(spans.try_iter().count(), 1);
+    }
+}

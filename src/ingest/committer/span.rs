@@ -103,3 +103,46 @@ pub(super) fn log_commit<'a>(origins: impl Iterator<Item = &'a Origin>, log: Log
         None => tracing::debug!(log, requests, trace_ids, "not committed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::Ratio;
+
+    const LOG: LogId = LogId::new(1);
+
+    fn origin(sampled: bool) -> Origin {
+        Origin::of(Some(TraceContext::begin(|_| sampled)), || None, || true, &Tracer::default())
+    }
+
+    #[test]
+    fn a_commit_is_a_step_of_its_first_sampled_request_and_linked_with_all_both_ways() {
+        let (tracer, spans) = Tracer::new(Ratio::ALL, 10);
+        let origins = [origin(false), origin(true), origin(true)];
+        let mut span = CommitSpan::begin(origins.iter(), 3).expect("sampled");
+        span.answered();
+        let passage = span.passage(Seq::new(4), Seq::new(6));
+        assert_eq!((passage.first, passage.last), (5, 6));
+        span.finish(LOG, 2, false, &tracer);
+        let [append, commit] = &spans.try_iter().collect::<Vec<_>>()[..] else { panic!("two spans") };
+        assert_eq!((&*append.name, append.parent), ("append", Some(commit.context.span)));
+        assert_eq!((commit.context, commit.parent), (passage.context, Some(origins[1].context.span)));
+        assert_eq!(commit.context.trace, origins[1].context.trace);
+        assert_eq!(commit.links, [origins[1].context, origins[2].context]);
+        assert_eq!(origins.each_ref().map(Origin::commit), [None, Some(commit.context), Some(commit.context)]);
+    }
+
+    #[test]
+    fn a_commit_of_what_is_not_sampled_is_no_step() {
+        assert!(CommitSpan::begin([origin(false), origin(false)].iter(), 2).is_none());
+        assert!(CommitSpan::begin([].iter(), 0).is_none());
+    }
+
+    #[test]
+    fn links_are_bounded() {
+        let origins: Vec<Origin> = (0..MOST + 5).map(|_| origin(true)).collect();
+        let span = CommitSpan::begin(origins.iter(), origins.len()).expect("sampled");
+        assert_eq!(span.links.len(), MOST);
+        assert!(origins.iter().all(|origin| origin.commit() == Some(span.context)));
+    }
+}
