@@ -7,6 +7,7 @@
 
 mod json;
 pub mod otlp;
+mod pretty;
 
 use std::io::IsTerminal as _;
 
@@ -36,7 +37,7 @@ pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(&settings.log)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
+        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).fmt_fields(pretty::fields()).finish().try_init()?,
         LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish().try_init()?,
     }
     Ok(())

@@ -43,7 +43,8 @@ impl FromStr for Ratio {
 
 impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.share as f64 / Self::WHOLE as f64)
+        // to a billionth: what was set is shown as it was
+        write!(f, "{}", (self.share as f64 / Self::WHOLE as f64 * 1e9).round() / 1e9)
     }
 }
 
