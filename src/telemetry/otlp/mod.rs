@@ -1,6 +1,6 @@
 //! Spans to a collector: OTLP over HTTP with protobuf, which every collector takes on port 4318.
 //!
-//! The bytes are made here ([`encode`]), of a schema that is stable and small, rather than by OpenTelemetry's own crates: a dozen of them would bring a
+//! The bytes are made here (in `encode`), of a schema that is stable and small, rather than by OpenTelemetry's own crates: a dozen of them would bring a
 //! second model of spans, with queues and timers of their own, for the four kinds that the service tells of.
 //! `tests/it/traces` holds the bytes to the schema as OpenTelemetry publishes it.
 //!
