@@ -62,6 +62,8 @@ use crate::{
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
     log::{EventLog, OnRuntime, TrimCounts, run_retention},
+    telemetry::otlp::{self, Exporting},
+    trace::Tracer,
     vital::vital,
 };
 
@@ -84,6 +86,7 @@ pub struct App {
     backplane: Arc<dyn Backplane>,
     drain_delay: Duration,
     drain: Duration,
+    exporting: Exporting,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -96,6 +99,7 @@ impl App {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         config.check()?;
         let backplane = backplane::choose(&config)?;
+        let exporting = otlp::start(&config.telemetry)?;
         let descriptors = rlimit::increase_nofile_limit(u64::MAX).context("raising the limit of open files")?;
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
@@ -107,9 +111,10 @@ impl App {
         config.check_openness(access.is_open())?;
 
         let Meeting { backplane, inbox, places } = backplane::meet(backplane, &*on_runtime).await?;
-        let hubs = Hubs::start(log.clone(), hub_settings(&config), inbox.announcements, config.hub.max_tenants).await?;
+        let hubs = Hubs::start(log.clone(), hub_settings(&config, exporting.tracer()), inbox.announcements, config.hub.max_tenants).await?;
         hubs.hear_through(&backplane);
         let (publisher, committer) = Committer::new(log.clone(), backplane.clone(), ingest::Settings::default());
+        let committer = committer.traced_by(exporting.tracer().clone());
         let stop = watch::Sender::new(false);
         let mut tasks = JoinSet::new();
         access::spawn(&mut tasks, &access, tokens, &hubs, &stop);
@@ -153,6 +158,7 @@ impl App {
             // a dozen of the largest requests at once, whatever else the instance has to hold
             unverified: Arc::new(Semaphore::new((config.ingest.limits().batch_bytes / 1024 + 1) * UNVERIFIED_BODIES)),
             max_selectors: config.hub.max_selectors,
+            tracer: exporting.tracer().clone(),
         };
         let in_flight = InFlight::default();
         let guard = guard(&config, access.is_open());
@@ -174,7 +180,22 @@ impl App {
         let server = serve(port, &config, state, console, guard, hubs.clone(), in_flight.clone())?;
         announce_start(&config, address, &*log, descriptors, access.is_open());
         let (drain_delay, drain) = (config.server.drain_delay(), config.server.drain());
-        Ok(Self { server, operators, address, listener, hubs, facts, in_flight, log, backplane, drain_delay, drain, stop, tasks })
+        Ok(Self {
+            server,
+            operators,
+            address,
+            listener,
+            hubs,
+            facts,
+            in_flight,
+            log,
+            backplane,
+            drain_delay,
+            drain,
+            exporting,
+            stop,
+            tasks,
+        })
     }
 
     /// Where it listens.
@@ -184,7 +205,7 @@ impl App {
     }
 }
 
-fn hub_settings(config: &Config) -> hub::Settings {
+fn hub_settings(config: &Config, tracer: &Tracer) -> hub::Settings {
     let settings = &config.hub;
     hub::Settings {
         ring: RingBounds { frames: settings.ring_events, bytes: settings.ring_bytes },
@@ -194,6 +215,7 @@ fn hub_settings(config: &Config) -> hub::Settings {
         retry: settings.retry(),
         no_progress: settings.no_progress(),
         lifetime: settings.lifetime(),
+        tracer: tracer.clone(),
         ..hub::Settings::default()
     }
 }

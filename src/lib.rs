@@ -17,14 +17,15 @@
 //! | [`domain`] | the words as types; pure | nothing |
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention, copies | `domain` |
 //! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
-//! | [`backplane`] | tells that a log grew | `domain`, `log` |
-//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane`, `histogram` |
-//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `histogram`, `vital` |
+//! | [`backplane`] | tells that a log grew | `domain`, `log`, `trace` |
+//! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane`, `histogram`, `trace` |
+//! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `histogram`, `trace`, `vital` |
 //! | [`histogram`] | durations and sizes as counts by bucket | nothing |
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
+//! | [`trace`] | steps of traces, and the spans that tell of them | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
 //! | [`client`] | the service from outside: follow with resume, publish | nothing |
-//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `client` |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `client`, `trace` |
 //! | [`commands`] | `tail` and `publish`, and how lines of events are read and written | `cli`, `client`, `domain`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
@@ -47,4 +48,5 @@ pub mod log;
 pub mod shutdown;
 pub mod sse;
 pub mod telemetry;
+pub mod trace;
 pub mod vital;

@@ -13,6 +13,7 @@ use super::{
     App,
     serve::{CONNECTIONS_END_WITHIN_SECONDS, close},
 };
+use crate::telemetry::otlp::FLUSH_ENDS_WITHIN;
 
 /// How long a stop may take beyond the drain delay and the drain window: whatever ends the process must be more patient than all three together.
 pub const STOP_ENDS_WITHIN: Duration = DRAIN_SLACK
@@ -26,8 +27,8 @@ const DRAIN_SLACK: Duration = Duration::from_secs(1);
 const REQUESTS_END_WITHIN: Duration = Duration::from_secs(10);
 /// How long what was accepted may take to be committed at the end.
 const COMMITS_END_WITHIN: Duration = Duration::from_secs(15);
-/// How long other instances are told that this one is gone: each of the two ways has a second.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long other instances are told that this one is gone: each of the two ways has a second. The last traces are sent meanwhile.
+const GOODBYE: Duration = FLUSH_ENDS_WITHIN;
 
 impl App {
     /// Serves until `stop` is over, then moves clients elsewhere and ends.
@@ -46,6 +47,7 @@ impl App {
             backplane,
             drain_delay,
             drain,
+            exporting,
             stop: stop_tasks,
             mut tasks,
             ..
@@ -82,6 +84,8 @@ impl App {
         if committed.is_err() {
             tracing::error!("the store does not answer: stopping with publishers that were not told their outcome");
         }
+        // meanwhile, and on a thread that may wait: all that was told of is over
+        let flushing = tokio::task::spawn_blocking(|| exporting.finish());
         if let Some(leases) = backplane.leases() {
             // or clients that were moved would count twice, here and there, until the lease ends
             leases.settle().await;
@@ -89,6 +93,9 @@ impl App {
         backplane.leave().await;
         hubs.stop();
         log.close().await;
+        if flushing.await.is_err() {
+            tracing::error!("the last traces were not sent");
+        }
         tracing::info!("stopped");
         Ok(())
     }

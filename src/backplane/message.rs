@@ -9,6 +9,9 @@
 //! Messages may be repeated by whoever recorded them. That needs no defence: a receiver takes events only where they continue its own
 //! position in the store and the numbering that it knows, an answer only for a question that is open, and bounds what it does about the
 //! rest.
+//!
+//! What a new kind of message says is not understood by instances of before: it is appended to [`Said`], and must be something that they do
+//! well without. So the trace of a commit is a message of its own, just before the one that says that the log grew, which has not changed.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use serde::{Deserialize, Serialize};
@@ -17,6 +20,7 @@ use super::Announcement;
 use crate::{
     domain::{Epoch, Event, Seq, Timestamp},
     log::{LogId, StoreIdentity},
+    trace::{Passage, TraceContext, TraceState},
 };
 
 const VERSION: u8 = 1;
@@ -57,6 +61,38 @@ pub(super) enum Said<'a> {
     },
     /// The sender is about to be gone.
     Gone,
+    /// Of which step of a trace what follows is.
+    Traced(#[serde(borrow)] Traced<'a>),
+}
+
+/// A commit as a step of a trace; the sender's next message says that the log grew by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Traced<'a> {
+    log: i32,
+    first: u64,
+    head: u64,
+    trace: u128,
+    span: u64,
+    flags: u8,
+    state: &'a str,
+}
+
+impl<'a> Traced<'a> {
+    /// What to say of a passage of this log.
+    pub(super) fn of(log: LogId, passage: &'a Passage) -> Self {
+        let &Passage { context, ref state, first, last } = passage;
+        let (trace, span, flags) = context.to_parts();
+        let state = state.as_ref().map(TraceState::as_str).unwrap_or_default();
+        Self { log: log.to_column(), first, head: last, trace, span, flags, state }
+    }
+
+    /// The passage, if it is one, and its log.
+    pub(super) fn passage(&self) -> Option<(LogId, Passage)> {
+        let &Self { log, first, head, trace, span, flags, state } = self;
+        let context = TraceContext::from_parts(trace, span, flags).filter(|context| context.is_sampled() && first <= head)?;
+        let state = TraceState::parse([state.as_bytes()]);
+        Some((LogId::new(log), Passage { context, state, first, last: head }))
+    }
 }
 
 /// That a log grew, with its events or without.
@@ -75,7 +111,7 @@ pub(super) struct Grown<'a> {
 impl<'a> Grown<'a> {
     /// What to say of an announcement.
     pub(super) fn of(announcement: &'a Announcement, with_events: bool) -> Self {
-        let &Announcement { log, store, epoch, head, ref events } = announcement;
+        let &Announcement { log, store, epoch, head, ref events, trace: _ } = announcement;
         let frames = if with_events { &events[..] } else { &[] };
         Self {
             log: log.to_column(),
@@ -86,6 +122,11 @@ impl<'a> Grown<'a> {
             head: head.get(),
             frames: frames.iter().map(|event| (event.received_at.as_micros(), event.envelope.as_str())).collect(),
         }
+    }
+
+    /// Whether it is what a passage of its log is of.
+    pub(super) fn is_of(&self, passage: &Passage) -> bool {
+        (self.first, self.head) == (passage.first, passage.last)
     }
 
     /// Which log.
@@ -108,7 +149,14 @@ impl<'a> Grown<'a> {
             told.then(event)?.ok()
         });
         let (log, store) = (LogId::new(log), store.map(StoreIdentity::new));
-        Some(Announcement { log, store, epoch: Epoch::new(epoch), head: Seq::new(head), events: events.collect::<Option<_>>()? })
+        Some(Announcement {
+            log,
+            store,
+            epoch: Epoch::new(epoch),
+            head: Seq::new(head),
+            events: events.collect::<Option<_>>()?,
+            trace: None,
+        })
     }
 }
 
@@ -243,6 +291,7 @@ mod tests {
             epoch: Epoch::new(u32::MAX),
             head,
             events: seqs.map(row).collect(),
+            trace: None,
         }
     }
 
@@ -271,6 +320,42 @@ mod tests {
         assert_eq!(codec().open(&flipped), Err(Refusal::Foreign), "nobody signed that");
         assert_eq!(codec().open(&of_another_version(&[7; 32], 5)), Err(Refusal::Unclear { sender: 5 }));
         assert_eq!(codec().open(&message), Ok((99, Said::Here)));
+    }
+
+    #[test]
+    fn the_trace_of_a_commit_is_read_back() {
+        let context = TraceContext::from_parts(u128::MAX - 1, u64::MAX - 1, 3).expect("not zero");
+        let passage = Passage { context, state: TraceState::parse([&b"a=1,b=2"[..]]), first: 3, last: 5 };
+        let message = codec().seal(codec().encode(&Said::Traced(Traced::of(LogId::new(7), &passage))));
+        let (_, Said::Traced(traced)) = codec().open(&message).expect("own") else { panic!("something else") };
+        assert_eq!(traced.passage(), Some((LogId::new(7), passage)));
+        for none in [Traced { trace: 0, ..traced.clone() }, Traced { span: 0, ..traced.clone() }, Traced { flags: 2, ..traced.clone() }] {
+            assert_eq!(none.passage(), None, "{none:?}");
+        }
+        assert_eq!(Traced { head: 2, ..traced.clone() }.passage(), None, "ends before it begins");
+        assert_eq!(Traced { state: "\r\n", ..traced }.passage().expect("good without").1.state, None);
+    }
+
+    /// What instances said before there were traces, and what they understand.
+    #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+    enum SaidBefore<'a> {
+        Grew(#[serde(borrow)] Grown<'a>),
+        Here,
+        Ask { id: u64, text: &'a [u8] },
+        Answer { to: u64, id: u64, part: u16, parts: u16, text: &'a [u8] },
+        Gone,
+    }
+
+    #[test]
+    fn an_instance_of_before_there_were_traces_understands_all_but_the_trace() {
+        let (codec, told) = (codec(), announcement(3..=5));
+        let content = |said: &Said<'_>| codec.encode(said).0.split_off(OVERHEAD);
+        let grew = content(&Said::Grew(Grown::of(&told, true)));
+        assert_eq!(postcard::from_bytes::<SaidBefore<'_>>(&grew).expect("understood"), SaidBefore::Grew(Grown::of(&told, true)));
+        assert_eq!(postcard::from_bytes::<SaidBefore<'_>>(&content(&Said::Gone)).expect("understood"), SaidBefore::Gone);
+        let context = TraceContext::begin(|_| true);
+        let traced = content(&Said::Traced(Traced::of(told.log, &Passage { context, state: None, first: 3, last: 5 })));
+        assert!(postcard::from_bytes::<SaidBefore<'_>>(&traced).is_err(), "unclear, and no more than that");
     }
 
     #[test]

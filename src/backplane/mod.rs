@@ -34,6 +34,7 @@ pub use self::{
 use crate::{
     domain::{Epoch, Event, Seq},
     log::{LogId, StoreIdentity},
+    trace::Passage,
 };
 
 /// That a log has grown.
@@ -49,13 +50,15 @@ pub struct Announcement {
     pub head: Seq,
     /// Consecutive events up to `head`; empty when only the head is known.
     pub events: Vec<Event>,
+    /// The commit as a step of a trace, if it is sampled.
+    pub trace: Option<Arc<Passage>>,
 }
 
 impl Announcement {
-    /// The same without its events.
+    /// The same without its events and its trace.
     fn clone_without_events(&self) -> Self {
-        let &Self { log, store, epoch, head, events: _ } = self;
-        Self { log, store, epoch, head, events: Vec::new() }
+        let &Self { log, store, epoch, head, events: _, trace: _ } = self;
+        Self { log, store, epoch, head, events: Vec::new(), trace: None }
     }
 }
 

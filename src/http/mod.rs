@@ -44,6 +44,7 @@ mod tenancy;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod traced;
 
 pub use admin::{Admin, Console};
 pub use app::{admin_app, app};

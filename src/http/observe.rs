@@ -1,7 +1,8 @@
 //! The outermost middleware: gives a request its id, every error its body, and every answer the headers that all have.
 //!
 //! At `debug`, one line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
-//! ids end up there. **What failed inside is logged once**, here, with the id that the client was told.
+//! ids end up there. **What failed inside is logged once**, here, with the id that the client was told. Every line that is
+//! said about a request while it is handled has its id and its trace's ([`Traced`]).
 
 use std::time::Instant;
 
@@ -15,7 +16,9 @@ use actix_web::{
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web,
 };
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::{
@@ -23,6 +26,8 @@ use super::{
     exchange::Exchange,
     in_flight::Handled,
     problem::{PROBLEM_JSON, Problem},
+    state::State,
+    traced::{TRACE_RESPONSE, Traced},
 };
 
 /// The header that carries the id of a request, both ways.
@@ -47,7 +52,7 @@ pub struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The client's id if it is one that can go into a log line as it is; else a new one.
-    fn of(headers: &HeaderMap) -> Self {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
         let sane = |value: &&HeaderValue| {
             let bytes = value.as_bytes();
             (1..=MAX_ID_BYTES).contains(&bytes.len()) && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(b))
@@ -76,32 +81,40 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
-    request.extensions_mut().insert(id.clone());
-    match next.call(request).await {
+    let tracer = request.app_data::<web::Data<State>>().map(|state| state.tracer.clone()).unwrap_or_default();
+    let traced = Traced::begin(&request, id, tracer);
+    request.extensions_mut().insert(traced.id.clone());
+    request.extensions_mut().insert(traced.origin.clone());
+    let log_span = traced.log_span();
+    let outcome = next.call(request).instrument(log_span.clone()).await;
+    let _about_the_request = log_span.enter();
+    match outcome {
         Ok(answer) => {
             let route = answer.request().match_pattern();
             let (request, response) = answer.into_parts();
             let mut response = match problem_of(&response) {
                 Some(problem) => {
-                    log_failure(&problem, &id);
-                    present(response, &problem, &id).map_into_right_body()
+                    log_failure(&problem);
+                    present(response, &problem, &traced).map_into_right_body()
                 }
-                None => with_common_headers(response, &id).map_into_left_body(),
+                None => with_common_headers(response, &traced).map_into_left_body(),
             };
             if handled.closes() || exchange.is_unread() {
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             handled.count(route.as_deref(), &method, response.status(), began.elapsed());
-            log_request(&method, route.as_deref(), response.status(), began, &id);
+            log_request(&method, route.as_deref(), response.status(), began);
+            traced.finish(route.as_deref(), response.status());
             Ok(ServiceResponse::new(request, response))
         }
         // a middleware gave up, or a handler panicked: the request is gone, so the answer is made from the error later
         Err(mut error) => {
             let problem = Problem::of(&error);
-            log_failure(&problem, &id);
+            log_failure(&problem);
             handled.count(None, &method, problem.code().status(), began.elapsed());
-            log_request(&method, None, problem.code().status(), began, &id);
-            error.add_response_mapper(move |response| present(response, &problem, &id));
+            log_request(&method, None, problem.code().status(), began);
+            traced.finish(None, problem.code().status());
+            error.add_response_mapper(move |response| present(response, &problem, &traced));
             Err(error)
         }
     }
@@ -118,15 +131,18 @@ fn problem_of<B>(response: &HttpResponse<B>) -> Option<Problem> {
 }
 
 /// The same answer, its headers included, with the problem as its body.
-fn present<B>(response: HttpResponse<B>, problem: &Problem, id: &RequestId) -> HttpResponse {
-    let mut response = response.set_body(BoxBody::new(problem.body(Some(id.as_str()))));
+fn present<B>(response: HttpResponse<B>, problem: &Problem, traced: &Traced) -> HttpResponse {
+    let mut response = response.set_body(BoxBody::new(problem.body(Some((traced.id.as_str(), &traced.origin.context.trace.to_string())))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    with_common_headers(response, id)
+    with_common_headers(response, traced)
 }
 
-fn with_common_headers<B>(mut response: HttpResponse<B>, id: &RequestId) -> HttpResponse<B> {
+fn with_common_headers<B>(mut response: HttpResponse<B>, traced: &Traced) -> HttpResponse<B> {
     let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, id.0.clone());
+    headers.insert(REQUEST_ID, traced.id.0.clone());
+    if let Some(context) = traced.response() {
+        headers.insert(TRACE_RESPONSE, context);
+    }
     for (name, value) in COMMON_HEADERS {
         if !headers.contains_key(&name) {
             headers.insert(name, HeaderValue::from_static(value));
@@ -135,19 +151,19 @@ fn with_common_headers<B>(mut response: HttpResponse<B>, id: &RequestId) -> Http
     response
 }
 
-fn log_failure(problem: &Problem, id: &RequestId) {
-    let (request_id, code, cause) = (id.as_str(), problem.code().as_str(), problem.cause());
+fn log_failure(problem: &Problem) {
+    let (code, cause) = (problem.code().as_str(), problem.cause());
     match problem.code().status() {
-        StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(request_id, code, cause, "request failed"),
+        StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(code, cause, "request failed"),
         // an outage is logged where it is noticed, once: an impatient client makes thousands of these
-        status if status.is_server_error() || cause.is_some() => tracing::debug!(request_id, code, cause, "request not served"),
+        status if status.is_server_error() || cause.is_some() => tracing::debug!(code, cause, "request not served"),
         _ => {}
     }
 }
 
-fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant, id: &RequestId) {
-    let (route, status, request_id) = (route.unwrap_or("-"), status.as_u16(), id.as_str());
+fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant) {
+    let (route, status) = (route.unwrap_or("-"), status.as_u16());
     let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     // not louder: an indexer sends thousands a second, and what failed is logged above
-    tracing::debug!(%method, route, status, microseconds, request_id, "request");
+    tracing::debug!(%method, route, status, microseconds, "request");
 }

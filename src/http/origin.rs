@@ -16,7 +16,12 @@ use actix_web::{
     middleware::Next,
 };
 
-use super::{admin, observe::REQUEST_ID, tenancy::REASON};
+use super::{
+    admin,
+    observe::REQUEST_ID,
+    tenancy::REASON,
+    traced::{TRACE_PARENT, TRACE_RESPONSE, TRACE_STATE},
+};
 
 /// The origins that may use the service from a browser.
 #[derive(Clone, Debug)]
@@ -65,8 +70,10 @@ impl Origins {
                 header::HeaderName::from_static("last-event-id"),
                 REQUEST_ID,
                 REASON,
+                TRACE_PARENT,
+                TRACE_STATE,
             ])
-            .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW, REQUEST_ID])
+            .expose_headers([header::RETRY_AFTER, header::WWW_AUTHENTICATE, header::ALLOW, REQUEST_ID, TRACE_RESPONSE])
             .max_age(3600)
     }
 

@@ -92,6 +92,9 @@ pub(super) struct Body<'a> {
     /// The id under which the service's own log speaks of this request; also the header `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
+    /// The trace that this request is part of (W3C Trace Context), in the service's own log and where traces are collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     /// The query parameter or header at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     parameter: Option<&'a str>,
@@ -264,10 +267,11 @@ impl Problem {
         }
     }
 
-    /// The body, with the id of the request if it has one.
+    /// The body, with the ids of the request and of its trace if it has them.
     #[must_use]
-    pub(super) fn body(&self, request_id: Option<&str>) -> Vec<u8> {
+    pub(super) fn body(&self, ids: Option<(&str, &str)>) -> Vec<u8> {
         let Self { code, detail, extra, .. } = self;
+        let (request_id, trace_id) = ids.unzip();
         let body = Body {
             kind: format!("urn:chaincast:problem:{}", code.as_str()),
             title: code.title(),
@@ -275,6 +279,7 @@ impl Problem {
             code: code.as_str(),
             detail: detail.as_deref(),
             request_id,
+            trace_id,
             parameter: extra.parameter.as_deref(),
             errors: &extra.errors,
             conflicts: &extra.conflicts,
@@ -320,7 +325,7 @@ mod tests {
     use crate::{auth::AuthError, log::LogError};
 
     fn json(problem: &Problem) -> serde_json::Value {
-        serde_json::from_slice(&problem.body(Some("r-1"))).expect("JSON")
+        serde_json::from_slice(&problem.body(Some(("r-1", "t-1")))).expect("JSON")
     }
 
     #[test]
@@ -330,7 +335,7 @@ mod tests {
             body,
             serde_json::json!({
                 "type": "urn:chaincast:problem:invalid_parameter", "title": "A parameter is not valid", "status": 400,
-                "code": "invalid_parameter", "detail": "must be a number", "requestId": "r-1", "parameter": "limit",
+                "code": "invalid_parameter", "detail": "must be a number", "requestId": "r-1", "traceId": "t-1", "parameter": "limit",
             })
         );
     }

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
+    HttpMessage as _, HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{
         StatusCode,
         header::{self, HeaderMap},
@@ -35,6 +35,7 @@ use crate::{
     domain::Cursor,
     ingest::{self, MissingIds, PublishError, Published, Publisher},
     log::{AppendRequest, ItemStatus, LogId, OnConflict},
+    trace::Origin,
 };
 
 /// Bodies above this many bytes are parsed on a thread of their own: a worker that parses 4 MiB delivers nothing meanwhile.
@@ -47,13 +48,13 @@ const MAX_PREPARED_BYTES: usize = 64 * 1024;
 #[async_trait]
 pub trait Publish: Send + Sync + 'static {
     /// See [`Publisher::publish`].
-    async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError>;
+    async fn publish(&self, log: LogId, request: AppendRequest, origin: Option<Origin>) -> Result<Published, PublishError>;
 }
 
 #[async_trait]
 impl Publish for Publisher {
-    async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
-        Self::publish(self, log, request).await
+    async fn publish(&self, log: LogId, request: AppendRequest, origin: Option<Origin>) -> Result<Published, PublishError> {
+        Self::publish(self, log, request, origin).await
     }
 }
 
@@ -136,7 +137,8 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     // the body may have been on its way for long
     state.authority.recheck(&caller.principal).map_err(|error| state.scrutiny.refuse(client, error))?;
     caller.may_publish_now(append.events.len(), log, &state)?;
-    let published = state.publisher.publish(log, append).await?;
+    let origin = request.extensions().get::<Origin>().cloned();
+    let published = state.publisher.publish(log, append, origin).await?;
     let news = published.items.iter().any(|item| item.status == ItemStatus::Stored);
     let status = if news { StatusCode::CREATED } else { StatusCode::OK };
     Ok(HttpResponseBuilder::new(status).json(Answer::from(published)))

@@ -16,6 +16,7 @@ use crate::{
     hub::{Hubs, OpenError},
     ingest,
     log::{EventLog, LogError, LogId, TenantSettings},
+    trace::Tracer,
 };
 
 /// Everything a handler may use.
@@ -45,6 +46,8 @@ pub struct State {
     pub unverified: Arc<Semaphore>,
     /// The most selectors of a filter.
     pub max_selectors: usize,
+    /// Who is told of requests that are steps of traces.
+    pub tracer: Tracer,
 }
 
 impl State {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{CloseReason, RingBounds};
+use crate::trace::Tracer;
 
 /// How much longer than others a client waits whose ticket was presented again: it must not fight the newer connection.
 const SUPERSEDED_WAITS: u32 = 24;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub look: Duration,
     /// A log that nobody has followed for this long is held in memory no more.
     pub idle: Duration,
+    /// Who is told of dispatches that are steps of traces.
+    pub tracer: Tracer,
 }
 
 impl Default for Settings {
@@ -48,6 +51,7 @@ impl Default for Settings {
             replay_permits: 4,
             look: Duration::from_millis(400),
             idle: Duration::from_secs(60),
+            tracer: Tracer::default(),
         }
     }
 }

@@ -26,6 +26,7 @@
 mod deliver;
 mod dispatch;
 mod lifecycle;
+mod passages;
 mod sweep;
 mod terms;
 mod time;
@@ -45,7 +46,7 @@ use slab::Slab;
 pub(crate) use time::TICK;
 pub(crate) use update::Update;
 
-use self::{dispatch::Dispatch, sweep::Sweep, terms::Unowned, time::Drain};
+use self::{dispatch::Dispatch, passages::Passages, sweep::Sweep, terms::Unowned, time::Drain};
 use super::{
     Outlet, Settings,
     budget::Budget,
@@ -82,6 +83,7 @@ pub(super) struct Shard<O: Outlet> {
     /// How often the log was rewound.
     rewinds: u32,
     dispatch: Option<Dispatch>,
+    passages: Passages,
     /// Subscriptions that can go on without waiting for anything.
     runnable: VecDeque<SubKey>,
     /// Subscriptions that began before the shard knew their log.
@@ -120,6 +122,7 @@ impl<O: Outlet> Shard<O> {
             sweep: None,
             rewinds: 0,
             dispatch: None,
+            passages: Passages::default(),
             runnable: VecDeque::new(),
             starting: Vec::new(),
             delayed: Vec::new(),

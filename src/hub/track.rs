@@ -19,6 +19,7 @@ mod stash;
 mod tests;
 
 use std::{
+    collections::VecDeque,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,6 +30,7 @@ use crate::{
     backplane::Announcement,
     domain::{EpochChain, Event, Seq},
     log::{Page, Position, StoreIdentity},
+    trace::Passage,
 };
 
 /// How long a hole before frames that were announced is left to be filled by another announcement: those of several instances overtake each
@@ -36,6 +38,8 @@ use crate::{
 pub(crate) const GRACE: Duration = Duration::from_millis(20);
 /// Frames in one update.
 const UPDATE_FRAMES: usize = 256;
+/// Commits in sampled traces that not every shard has heard of; of more than these nothing is told.
+const PASSAGES: usize = 64;
 
 /// What the track needs from the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +91,8 @@ pub(crate) struct Track {
     hints: Hints,
     stash: Stash,
     shards: Vec<Heard>,
+    /// Which of what was announced is of a trace.
+    passages: VecDeque<Arc<Passage>>,
     /// How often what had been asked of the log became void: it went back, or is in another store.
     turn: u32,
     /// Announcements and looks until now.
@@ -108,6 +114,7 @@ impl Track {
             hints: Hints::default(),
             stash: Stash::of_bytes(bounds.bytes),
             shards: Vec::new(),
+            passages: VecDeque::new(),
             turn: 0,
             told: 0,
         }
@@ -172,13 +179,19 @@ impl Track {
 
     pub(crate) fn on_announcement(&mut self, announcement: Announcement, now: Instant) {
         self.told += 1;
-        let Announcement { store, epoch, head, events, .. } = announcement;
+        let Announcement { store, epoch, head, events, trace, .. } = announcement;
         if epoch != self.chain.current() {
             // of one that is over nothing can be learned
             if !self.chain.contains(epoch) {
                 self.hints.note_elsewhere(epoch, head, self.told, now);
             }
             return;
+        }
+        if let Some(passage) = trace.filter(|_| !self.shards.is_empty()) {
+            if self.passages.len() == PASSAGES {
+                self.passages.pop_front();
+            }
+            self.passages.push_back(passage);
         }
         // the log has said that this numbering is over, though not yet which one holds
         let is_over = self.stale.is_some();
@@ -301,6 +314,7 @@ impl Track {
     fn rewind(&mut self, fork: Seq) {
         self.turn = self.turn.wrapping_add(1);
         self.ring.truncate(fork);
+        self.passages.clear();
         self.stash.forget();
         self.earliest = self.earliest.min(fork.next());
         for heard in &mut self.shards {
@@ -330,13 +344,20 @@ impl Track {
         let most = if heard.fresh { usize::MAX } else { UPDATE_FRAMES };
         let frames: Vec<SharedFrame> = self.ring.after(heard.head).take(most).cloned().collect();
         let before = frames.first().map_or(self.position(), |first| first.seq().before());
-        Some(Update { chain: self.chain.clone(), earliest: self.earliest, fork: heard.fork, before, frames })
+        let end = frames.last().map_or(before, |frame| frame.seq());
+        let is_within = |passage: &&Arc<Passage>| passage.first <= end.get() && passage.last > before.get();
+        let passages = self.passages.iter().filter(is_within).cloned().collect();
+        Some(Update { chain: self.chain.clone(), earliest: self.earliest, fork: heard.fork, before, frames, passages })
     }
 
     /// The shard has it.
     pub(crate) fn heard(&mut self, shard: usize, update_end: Seq) {
         if let Some(heard) = self.shards.get_mut(shard) {
             *heard = Heard { head: update_end, fork: None, current: true, fresh: false };
+        }
+        if !self.passages.is_empty() {
+            let all_heard = self.shards.iter().map(|heard| heard.head.get()).min().unwrap_or_default();
+            self.passages.retain(|passage| passage.last > all_heard);
         }
     }
 }

@@ -1,9 +1,11 @@
-//! No credential, good or bad, comes out again: not in the log at its loudest, nor in answers, metrics or statistics.
+//! No credential, good or bad, comes out again: not in the log at its loudest, nor in answers, metrics,
+//! statistics or traces.
 
 use serde_json::json;
 
 use crate::support::{
     access::{Issuer, now, signed_headers},
+    collector::Collector,
     http::Http,
     process::{Service, Settings},
     raw::{exchange, request},
@@ -18,9 +20,12 @@ async fn no_credential_comes_out_again_in_logs_answers_or_metrics() {
     let issuer = Issuer::new();
     let service_secret = format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..));
     let settings = issuer.trusted_by(Settings::on(&store)).with("CHAINCAST_SECRET", &service_secret).with("CHAINCAST_LOG", "trace");
+    let (collector, collectors_key) = (Collector::start(), format!("{:032x}", fastrand::u128(..)));
+    let settings =
+        settings.with("CHAINCAST_OTLP_ENDPOINT", collector.url()).with("CHAINCAST_OTLP_HEADERS", format!("api-key={collectors_key}"));
     let service = Service::start(settings).await;
     let addr = service.addr();
-    let (http, mut secrets, mut answers) = (Http::new(addr), vec![issuer.secret().to_owned(), service_secret], Vec::new());
+    let (http, mut secrets, mut answers) = (Http::new(addr), vec![issuer.secret().to_owned(), service_secret, collectors_key], Vec::new());
     let root = issuer.rights("default", "root", &json!({"subscribe": {"all": true}, "publish": {}, "role": "super_admin"}));
     let expired = issuer.token(&json!({"sub": "x", "exp": now() - 3600}));
     let forged = Issuer::new().rights("acme", "x", &json!({}));
@@ -82,6 +87,12 @@ async fn no_credential_comes_out_again_in_logs_answers_or_metrics() {
         if service.output().iter().any(|line| line.contains("/events/subscribe")) { Ok(()) } else { Err("nothing".to_owned()) }
     })
     .await;
+    let traces = eventually("told of a request in a trace", async || {
+        let told = format!("{:?}", collector.told());
+        if told.contains("/events/subscribe") { Ok(told) } else { Err("nothing".to_owned()) }
+    })
+    .await;
+    answers.push(traces);
     let output = service.output();
     for secret in &secrets {
         assert!(secret.len() >= 16, "too short to look for: {secret}");

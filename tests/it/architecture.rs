@@ -9,18 +9,33 @@ use std::{
 const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
 const AUTH: &[&str] = &["domain", "log"];
-const BACKPLANE: &[&str] = &["domain", "log"];
-const INGEST: &[&str] = &["domain", "log", "backplane", "histogram"];
-const HUB: &[&str] = &["domain", "log", "backplane", "histogram", "vital"];
+const BACKPLANE: &[&str] = &["domain", "log", "trace"];
+const INGEST: &[&str] = &["domain", "log", "backplane", "histogram", "trace"];
+const HUB: &[&str] = &["domain", "log", "backplane", "histogram", "trace", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
-const CONFIG: &[&str] = &["domain", "log", "auth", "ingest"];
+const CONFIG: &[&str] = &["domain", "log", "auth", "ingest", "trace"];
 const CLIENT: &[&str] = &[];
 const CLI: &[&str] = &["client", "config", "domain"];
 const COMMANDS: &[&str] = &["cli", "client", "domain", "ingest"];
-const TELEMETRY: &[&str] = &["config"];
-const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "histogram", "ingest", "hub", "sse"];
-const APP: &[&str] =
-    &["auth", "backplane", "cli", "commands", "config", "domain", "histogram", "http", "hub", "ingest", "log", "sse", "vital"];
+const TELEMETRY: &[&str] = &["config", "trace"];
+const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "histogram", "ingest", "hub", "sse", "trace"];
+const APP: &[&str] = &[
+    "auth",
+    "backplane",
+    "cli",
+    "commands",
+    "config",
+    "domain",
+    "histogram",
+    "http",
+    "hub",
+    "ingest",
+    "log",
+    "sse",
+    "telemetry",
+    "trace",
+    "vital",
+];
 
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", DOMAIN),
@@ -38,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("shutdown", &[]),
     ("histogram", &[]),
     ("vital", &[]),
+    ("trace", &[]),
     ("http", HTTP),
     ("app", APP),
 ];
@@ -48,7 +64,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth", "app", "client"]),
+    ("ureq", &["auth", "app", "client", "telemetry"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),

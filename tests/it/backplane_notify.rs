@@ -58,7 +58,7 @@ impl Instance {
 
     fn announce(&self, head: u64) {
         let (epoch, head) = (Epoch::new(1), Seq::new(head));
-        self.link.announce(Announcement { log: LOG, store: None, epoch, head, events: Vec::new() });
+        self.link.announce(Announcement { log: LOG, store: None, epoch, head, events: Vec::new(), trace: None });
     }
 
     async fn hears_of(&mut self, head: u64) {

@@ -41,5 +41,6 @@ mod sse_manners;
 mod sse_wire;
 mod stellar;
 mod support;
+mod traces;
 mod trimmed_underway;
 mod two_processes;

@@ -32,7 +32,7 @@ impl Scene {
             let body = format!(r#"{{"id":"{id}","type":"a.b","data":{{}}}}"#);
             let drafts = parse(BodyForm::Json, body.as_bytes(), &Limits::default()).expect("valid");
             let request = ingest::request(Source::new("default"), drafts, OnConflict::Refuse);
-            publisher.publish(log, request).await.expect("published");
+            publisher.publish(log, request, None).await.expect("published");
         }
         let (retention, trims) = (Retention::default(), Arc::default());
         let facts = AppFacts::new(hubs.clone(), Sources { publisher, log: log.clone(), backplane, retention, trims });

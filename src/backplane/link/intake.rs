@@ -44,7 +44,7 @@ mod tests {
         let envelope = format!(r#"{{"id":"1","type":"a.b","streams":["1"],"data":"{}"}}"#, "x".repeat(size));
         let (head, now) = (Seq::new(1), Timestamp::from_micros(1));
         let events = vec![Event::from_row(head, now, envelope).expect("well formed")];
-        Announcement { log: LogId::new(1), store: None, epoch: Epoch::new(1), head, events }
+        Announcement { log: LogId::new(1), store: None, epoch: Epoch::new(1), head, events, trace: None }
     }
 
     #[tokio::test]

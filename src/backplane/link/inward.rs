@@ -1,6 +1,9 @@
 //! What comes from other instances: believed, counted, and handed to whoever waits for it.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -11,10 +14,11 @@ use super::{
 };
 use crate::{
     backplane::{
-        Question,
+        Announcement, Question,
         message::{Refusal, Said},
     },
     log::LogId,
+    trace::Passage,
 };
 
 /// See the module.
@@ -24,6 +28,8 @@ pub(super) struct Inward {
     pub(super) announcements: Intake,
     pub(super) questions: mpsc::Sender<Question>,
     pub(super) followed: watch::Receiver<Option<HashSet<LogId>>>,
+    /// The step of a trace that was told last, who told it, and of which log.
+    pub(super) traced: Mutex<Option<(u64, LogId, Passage)>>,
 }
 
 impl Inward {
@@ -47,16 +53,29 @@ impl Inward {
         self.shared.refuse(Refusal::Unclear { sender });
     }
 
+    fn follows(&self, log: LogId) -> bool {
+        self.followed.borrow().as_ref().is_some_and(|logs| logs.contains(&log))
+    }
+
     /// `None`: what is said does not fit together.
     fn hear(&self, sender: u64, said: Said<'_>) -> Option<()> {
         let shared = &self.shared;
         match said {
             Said::Grew(grown) => {
                 // one that was under way when the log was let go of
-                if self.followed.borrow().as_ref().is_some_and(|logs| logs.contains(&grown.log()))
-                    && !self.announcements.put(grown.announcement()?)
-                {
-                    shared.count(Count::Missed, 1);
+                if self.follows(grown.log()) {
+                    let told = self.traced.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    let told = told.filter(|(by, log, passage)| (*by, *log) == (sender, grown.log()) && grown.is_of(passage));
+                    let trace = told.map(|(_, _, passage)| Arc::new(passage));
+                    if !self.announcements.put(Announcement { trace, ..grown.announcement()? }) {
+                        shared.count(Count::Missed, 1);
+                    }
+                }
+            }
+            Said::Traced(traced) => {
+                let (log, passage) = traced.passage()?;
+                if self.follows(log) {
+                    *self.traced.lock().unwrap_or_else(PoisonError::into_inner) = Some((sender, log, passage));
                 }
             }
             Said::Gone => {

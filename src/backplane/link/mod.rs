@@ -15,7 +15,11 @@ mod peers;
 mod run;
 mod shared;
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::{
@@ -31,7 +35,7 @@ use self::{
 use super::{
     Announcement, Answers, Backplane, Inbox, Leases, Status,
     carrier::{Carrier, Channel},
-    message::{Grown, Said},
+    message::{Grown, Said, Traced},
 };
 use crate::log::LogId;
 
@@ -92,7 +96,13 @@ impl Link {
         let (follow, followed) = watch::channel(Some(HashSet::new()));
         let shared = Arc::new(Shared::new(&carrier, settings));
         let leases = carrier.leases(&shared.names);
-        let inward = inward::Inward { shared: shared.clone(), announcements: announcements.clone(), questions, followed: followed.clone() };
+        let inward = inward::Inward {
+            shared: shared.clone(),
+            announcements: announcements.clone(),
+            questions,
+            followed: followed.clone(),
+            traced: Mutex::default(),
+        };
         tokio::spawn(run::run(Box::new(carrier), shared.clone(), inward, followed));
         (Arc::new(Self { shared, leases, announcements, follow }), Inbox { announcements: announced, questions: asked })
     }
@@ -116,6 +126,11 @@ impl Backplane for Link {
     fn announce(&self, announcement: Announcement) {
         let outbox = &self.shared.outbox;
         let is_put = if outbox.is_open() {
+            if let Some(passage) = &announcement.trace {
+                // first, and no more than it deserves: what follows is complete without it
+                let content = self.shared.codec.encode(&Said::Traced(Traced::of(announcement.log, passage)));
+                outbox.put(Parcel { channel: Channel::Log(announcement.log), content, head: None });
+            }
             outbox.put(self.parcel(&announcement))
         } else {
             outbox.miss(announcement.clone_without_events());

@@ -176,7 +176,7 @@ mod tests {
 
     fn parcel(log: i32, head: u64, size: usize) -> Parcel {
         let (log, head) = (LogId::new(log), Seq::new(head));
-        let head = Announcement { log, store: None, epoch: Epoch::new(1), head, events: Vec::new() };
+        let head = Announcement { log, store: None, epoch: Epoch::new(1), head, events: Vec::new(), trace: None };
         Parcel { channel: Channel::Log(log), content: Unsigned::blank(size), head: Some(head) }
     }
 

@@ -21,6 +21,7 @@ use crate::{
         AppendRequest, Appended, EventLog, ItemStatus, LogError, LogId, Look, Page, PageRequest, Position, Retention, TenantSettings,
         Trimmed,
     },
+    trace::{Origin, Tracer},
 };
 
 /// A body that is one valid event.
@@ -99,6 +100,7 @@ impl Fakes {
             ingest: ingest::Limits { event_bytes: BATCH_BYTES, batch_events: 10, batch_bytes: BATCH_BYTES },
             unverified: Arc::new(tokio::sync::Semaphore::new(self.unverified)),
             max_selectors: 10,
+            tracer: Tracer::default(),
         }
     }
 
@@ -136,7 +138,7 @@ impl FakePublisher {
 
 #[async_trait]
 impl Publish for FakePublisher {
-    async fn publish(&self, _log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+    async fn publish(&self, _log: LogId, request: AppendRequest, _origin: Option<Origin>) -> Result<Published, PublishError> {
         self.sources.lock().expect("lock").push(request.source.to_string());
         let before = self.requests.fetch_add(1, Ordering::Relaxed);
         if let Some(outcome) = &self.outcome {

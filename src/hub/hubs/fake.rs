@@ -111,7 +111,7 @@ impl Fake {
         let envelope = format!(r#"{{"id":"{}:{epoch}-{seq}","type":"a.b","streams":["1"],"data":{{}}}}"#, log.to_column());
         let event = Event::from_row(seq, Timestamp::from_micros(0), envelope).expect("well formed");
         contents.events.push(event.clone());
-        Announcement { log, store, epoch, head: seq, events: vec![event] }
+        Announcement { log, store, epoch, head: seq, events: vec![event], trace: None }
     }
 
     /// An event that no log has.

@@ -48,7 +48,7 @@ impl Newsroom {
     }
 
     fn update(&self, before: u64, frames: Vec<Arc<Frame>>) -> Update {
-        Update { chain: self.chain.clone(), earliest: Seq::new(1), fork: None, before: Seq::new(before), frames }
+        Update { chain: self.chain.clone(), earliest: Seq::new(1), fork: None, before: Seq::new(before), frames, passages: Vec::new() }
     }
 }
 

@@ -47,7 +47,7 @@ impl Following {
     pub fn announce(&mut self, events: Vec<Event>) -> usize {
         let head = events.last().map_or(self.track.position(), |event| event.seq);
         self.head = self.head.max(head);
-        self.track.on_announcement(Announcement { log: LOG, store: Some(STORE), epoch: EPOCH, head, events }, self.now);
+        self.track.on_announcement(Announcement { log: LOG, store: Some(STORE), epoch: EPOCH, head, events, trace: None }, self.now);
         self.hand_on()
     }
 

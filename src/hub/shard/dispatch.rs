@@ -38,6 +38,8 @@ pub(super) struct Dispatch {
     targets: Vec<SubKey>,
     /// Subscriptions that follow everything, once they were asked for.
     everyone: Option<Vec<SubKey>>,
+    /// Subscriptions that it matched, and events that they took, until now.
+    counts: (u64, u64),
 }
 
 impl Dispatch {
@@ -52,6 +54,7 @@ impl Dispatch {
             followers: (Vec::new(), 0),
             targets: Vec::new(),
             everyone: None,
+            counts: (0, 0),
         }
     }
 
@@ -70,6 +73,7 @@ impl<O: Outlet> Shard<O> {
         match (group.first(), group.last()) {
             (Some(first), Some(last)) => {
                 let (first, last) = (first.seq(), last.seq());
+                self.passages.begin(first, last);
                 self.dispatch = Some(Dispatch::new(group, first, last));
             }
             // evicted before it was dispatched: cannot happen while updates are smaller than rings, but must not stall
@@ -82,6 +86,7 @@ impl<O: Outlet> Shard<O> {
         while let Some(mut dispatch) = self.dispatch.take() {
             if self.find_targets(&mut dispatch) && self.write_targets(&mut dispatch) {
                 self.settled = dispatch.last;
+                self.passages.dispatched(dispatch.first, dispatch.last, dispatch.counts, &self.settings.tracer);
                 self.start_dispatch();
             } else {
                 self.dispatch = Some(dispatch);
@@ -155,7 +160,7 @@ impl<O: Outlet> Shard<O> {
         let mut everyone = dispatch.everyone.take().unwrap_or_default();
         let mut frames: Vec<&Frame> = Vec::with_capacity(dispatch.group.len());
         let mut frames_mask = 0;
-        let mut delivered = 0;
+        let (mut matched, mut delivered) = (0, 0);
         let done = loop {
             let (key, follows_all) = match dispatch.targets.pop() {
                 Some(key) => (key, false),
@@ -172,6 +177,7 @@ impl<O: Outlet> Shard<O> {
                     frames.extend(wanted.map(|(_, frame)| &**frame));
                     frames_mask = mask;
                 }
+                matched += 1;
                 delivered += self.deliver(key, &frames, dispatch.last);
             }
             if self.budget.is_spent() {
@@ -179,6 +185,8 @@ impl<O: Outlet> Shard<O> {
             }
         };
         self.count_delivered(delivered, dispatch.group.iter().find_map(|frame| frame.committed()));
+        dispatch.counts.0 += matched;
+        dispatch.counts.1 += delivered;
         dispatch.everyone = Some(everyone);
         done
     }

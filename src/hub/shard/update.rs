@@ -6,6 +6,7 @@ use super::{Shard, Standing, sweep::Sweep};
 use crate::{
     domain::{EpochChain, Seq},
     hub::{Outlet, outlet::SharedFrame},
+    trace::Passage,
 };
 
 /// News of a log, complete in itself: a shard that missed the ones before finds a hole, and no more than that.
@@ -21,6 +22,8 @@ pub(crate) struct Update {
     pub before: Seq,
     /// Consecutive frames.
     pub frames: Vec<SharedFrame>,
+    /// Which of them are of a trace.
+    pub passages: Vec<Arc<Passage>>,
 }
 
 impl<O: Outlet> Shard<O> {
@@ -48,6 +51,10 @@ impl<O: Outlet> Shard<O> {
             if frame.seq() == self.ring.head().next() {
                 self.ring.push(frame);
             }
+        }
+        self.passages.forget_settled(self.settled);
+        if was.is_some() {
+            self.passages.add(update.passages);
         }
         if was.as_ref().is_none_or(|was| was.epoch != epoch) {
             self.runnable.extend(self.starting.drain(..));

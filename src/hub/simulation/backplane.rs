@@ -50,7 +50,7 @@ pub(super) fn forge(store: &Store, epoch: Epoch, position: Seq, rng: &mut fastra
     let count = rng.u64(1..4);
     let told = |store, epoch, events: Vec<Event>| {
         let head = events.last().map_or(next, |event| event.seq);
-        Announcement { log: LOG, store, epoch, head, events }
+        Announcement { log: LOG, store, epoch, head, events, trace: None }
     };
     match rng.u32(..7) {
         // another service's log of the same number, and by chance of the same epoch

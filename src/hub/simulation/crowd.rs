@@ -93,7 +93,14 @@ impl Crowd {
         let frames = self.model.events[before as usize..].iter().map(|event| Frame::new(event.clone(), epoch, None)).collect();
         self.told = self.model.head().get();
         let chain = Arc::new(self.model.chain());
-        self.shard.on_update(Update { chain, earliest: Seq::new(1), fork: fork.map(Seq::new), before: Seq::new(before), frames });
+        self.shard.on_update(Update {
+            chain,
+            earliest: Seq::new(1),
+            fork: fork.map(Seq::new),
+            before: Seq::new(before),
+            frames,
+            passages: Vec::new(),
+        });
     }
 
     pub(super) fn publish(&mut self, events: usize) {

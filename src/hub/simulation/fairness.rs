@@ -197,6 +197,7 @@ fn a_page_that_nobody_takes_is_let_go() {
         fork: None,
         before: Seq::new(10),
         frames: Vec::new(),
+        passages: Vec::new(),
     });
     let client = crowd.join(Filter::everything(), after(epoch, 0));
     client.borrow_mut().capacity = 3;

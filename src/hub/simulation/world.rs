@@ -141,7 +141,8 @@ impl World {
         let events = self.stores.append(store, count, &mut self.rng);
         let events = if self.rng.u32(..4) == 0 { Vec::new() } else { events };
         let (identity, position) = (self.stores.get(store).identity, self.stores.get(store).model.position());
-        let announcement = Announcement { log: LOG, store: Some(identity), epoch: position.epoch, head: position.head, events };
+        let announcement =
+            Announcement { log: LOG, store: Some(identity), epoch: position.epoch, head: position.head, events, trace: None };
         instance.inbox.push(announcement.clone());
         for to in (0..self.places.len()).filter(|to| *to != at) {
             self.wire.send(to, &announcement);

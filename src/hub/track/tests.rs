@@ -33,11 +33,11 @@ fn page(events: Vec<Event>, head: u64) -> Page {
 /// What the followed store says of its events.
 fn says(events: Vec<Event>) -> Announcement {
     let head = events.last().expect("one at least").seq;
-    Announcement { log: LOG, store: Some(ONE), epoch: EPOCH, head, events }
+    Announcement { log: LOG, store: Some(ONE), epoch: EPOCH, head, events, trace: None }
 }
 
 fn hints(head: u64) -> Announcement {
-    Announcement { log: LOG, store: Some(ONE), epoch: EPOCH, head: Seq::new(head), events: Vec::new() }
+    Announcement { log: LOG, store: Some(ONE), epoch: EPOCH, head: Seq::new(head), events: Vec::new(), trace: None }
 }
 
 /// A track, one shard, and a clock.

@@ -6,12 +6,14 @@ use super::{
     appender::Done,
     inbox::{Answer, Job, Place},
     publisher::{ConflictingId, PublishError, Published, PublishedItem},
+    span::{CommitSpan, log_commit},
     stats::{Counts, Stats},
 };
 use crate::{
     backplane::{Announcement, Backplane},
     domain::{Event, Seq},
     log::{AppendRequest, Appended, Item, ItemStatus, LogId, NewEvent, RequestOutcome},
+    trace::{Origin, Tracer},
 };
 
 /// One append.
@@ -27,6 +29,7 @@ pub(super) struct Batch {
 #[derive(Debug)]
 struct Waiter {
     answer: Answer,
+    origin: Option<Origin>,
     /// Given back with the answer.
     place: Place,
 }
@@ -39,10 +42,10 @@ impl Batch {
     /// Jobs sorted by log, in their order within it.
     pub(super) fn by_log(jobs: Vec<Job>) -> Vec<Self> {
         let mut batches = BTreeMap::new();
-        for Job { log, request, place, answer } in jobs {
+        for Job { log, request, place, answer, origin } in jobs {
             let batch = batches.entry(log).or_insert_with(|| Self::new(log));
             batch.requests.push(request);
-            batch.waiters.push(Waiter { answer, place });
+            batch.waiters.push(Waiter { answer, origin, place });
         }
         batches.into_values().collect()
     }
@@ -53,6 +56,23 @@ impl Batch {
         each.map(|(request, waiter)| Self { log: self.log, requests: vec![request], waiters: vec![waiter] }).collect()
     }
 
+    fn origins(&self) -> impl Iterator<Item = &Origin> + Clone {
+        self.waiters.iter().filter_map(|waiter| waiter.origin.as_ref())
+    }
+
+    /// The step that its commit is, if any of its requests is sampled.
+    pub(super) fn begin_span(&self) -> Option<CommitSpan> {
+        CommitSpan::begin(self.origins(), self.waiters.len())
+    }
+
+    /// Tells of a commit that failed.
+    pub(super) fn finish_failed(&self, span: Option<CommitSpan>, tracer: &Tracer) {
+        log_commit(self.origins(), self.log, self.waiters.len(), 0, None);
+        if let Some(span) = span {
+            span.finish(self.log, 0, true, tracer);
+        }
+    }
+
     /// Tells everyone that it failed.
     pub(super) fn fail(self, error: impl Fn() -> PublishError) {
         for waiter in self.waiters {
@@ -61,9 +81,10 @@ impl Batch {
     }
 
     /// Announces what was stored, then tells everyone what became of theirs.
-    pub(super) fn settle(self, done: Done, backplane: &dyn Backplane, stats: &Stats) {
+    pub(super) fn settle(self, done: Done, backplane: &dyn Backplane, stats: &Stats, mut span: Option<CommitSpan>, tracer: &Tracer) {
         let Done { appended, ours_after } = done;
         let Appended { outcomes, epoch, before, head, received_at, store } = appended;
+        log_commit(self.origins(), self.log, self.waiters.len(), head.since(before), Some(head));
         let mut counts = Counts { commits: 1, ..Counts::default() };
         let mut stored = Vec::new();
         let mut answers = Vec::with_capacity(outcomes.len());
@@ -106,7 +127,11 @@ impl Batch {
                 tracing::error!(%before, %head, events = stored.len(), "the log stored other seqs than it says; announcing the head alone");
                 stored.clear();
             }
-            backplane.announce(Announcement { log: self.log, store, epoch, head, events: stored });
+            let trace = span.as_mut().map(|span| span.passage(ours_after.unwrap_or(before), head));
+            backplane.announce(Announcement { log: self.log, store, epoch, head, events: stored, trace });
+        }
+        if let Some(span) = span {
+            span.finish(self.log, counts.published, false, tracer);
         }
         for (waiter, answer) in self.waiters.into_iter().zip(answers) {
             waiter.tell(answer);

@@ -43,7 +43,7 @@ impl Bench {
     }
 
     pub(super) async fn publish(&self, request: AppendRequest) -> Answer {
-        timeout(PATIENCE, self.publisher.publish(LOG, request)).await.expect("answered")
+        timeout(PATIENCE, self.publisher.publish(LOG, request, None)).await.expect("answered")
     }
 
     /// Publishes without waiting for the answer, though until it is queued.
@@ -54,7 +54,7 @@ impl Bench {
     pub(super) async fn queue_in(&self, log: LogId, request: AppendRequest) -> JoinHandle<Answer> {
         let queued = self.publisher.queued().requests;
         let publisher = self.publisher.clone();
-        let handle = tokio::spawn(async move { publisher.publish(log, request).await });
+        let handle = tokio::spawn(async move { publisher.publish(log, request, None).await });
         until(|| self.publisher.queued().requests > queued).await;
         handle
     }

@@ -18,7 +18,10 @@ use super::{
     publisher::{PublishError, Published, Publisher},
     stats::Stats,
 };
-use crate::log::{AppendRequest, LogId, NewEvent};
+use crate::{
+    log::{AppendRequest, LogId, NewEvent},
+    trace::Origin,
+};
 
 /// How a publisher gets its answer.
 pub(super) type Answer = oneshot::Sender<Result<Published, PublishError>>;
@@ -30,6 +33,7 @@ pub(super) struct Job {
     pub(super) request: AppendRequest,
     pub(super) place: Place,
     pub(super) answer: Answer,
+    pub(super) origin: Option<Origin>,
 }
 
 /// What waits for an answer.

@@ -15,6 +15,7 @@ mod appender;
 mod batch;
 mod inbox;
 mod publisher;
+mod span;
 mod stats;
 
 #[cfg(test)]
@@ -38,6 +39,7 @@ use self::{appender::Appender, batch::Batch, inbox::Inbox};
 use crate::{
     backplane::Backplane,
     log::{EventLog, LogError},
+    trace::Tracer,
 };
 
 pub use self::{
@@ -84,6 +86,7 @@ pub struct Committer {
     inbox: Inbox,
     appender: Appender,
     backplane: Arc<dyn Backplane>,
+    tracer: Tracer,
 }
 
 impl Committer {
@@ -91,7 +94,13 @@ impl Committer {
     #[must_use]
     pub fn new(log: Arc<dyn EventLog>, backplane: Arc<dyn Backplane>, settings: Settings) -> (Publisher, Self) {
         let (publisher, inbox) = inbox::open(&settings);
-        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane })
+        (publisher, Self { inbox, appender: Appender::new(log, settings), backplane, tracer: Tracer::default() })
+    }
+
+    /// Tells of commits through `tracer`.
+    #[must_use]
+    pub fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Commits until all publishers are gone or `shutdown` completes, and then what is still queued.
@@ -133,15 +142,21 @@ impl Committer {
     }
 
     async fn commit_batch(&mut self, batch: Batch) -> Step {
+        let mut span = batch.begin_span();
         let began = Instant::now();
-        let error = match self.appender.append(batch.log, &batch.requests).await {
+        let outcome = self.appender.append(batch.log, &batch.requests).await;
+        if let Some(span) = &mut span {
+            span.answered();
+        }
+        let error = match outcome {
             Ok(done) => {
                 self.inbox.stats().commit.record(began.elapsed(), 1);
-                batch.settle(done, &*self.backplane, self.inbox.stats());
+                batch.settle(done, &*self.backplane, self.inbox.stats(), span, &self.tracer);
                 return Step::Done;
             }
             Err(error) => error,
         };
+        batch.finish_failed(span, &self.tracer);
         match error {
             LogError::Content(_) if batch.requests.len() > 1 => return Step::Retry(batch.split()),
             LogError::Content(detail) => batch.fail(|| PublishError::Refused(detail.clone())),

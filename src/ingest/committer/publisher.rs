@@ -12,6 +12,7 @@ use crate::{
     domain::{Epoch, EventId, Seq},
     histogram::Tally,
     log::{AppendRequest, ItemStatus, LogId},
+    trace::Origin,
 };
 
 /// A publisher's batch is in the log.
@@ -84,22 +85,22 @@ impl Publisher {
         Self { jobs, places, stats }
     }
 
-    /// Queues `request`, and waits until it is durable or known not to be.
+    /// Queues `request`, and waits until it is durable or known not to be. What it was caused by is told of the commit.
     ///
     /// Dropping the future once it was polled cancels the waiting, not the write.
     ///
     /// # Errors
     /// [`PublishError`] says of each case whether anything was stored.
-    pub async fn publish(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
-        self.queue(log, request).await.inspect_err(|error| self.stats.fail(error))
+    pub async fn publish(&self, log: LogId, request: AppendRequest, origin: Option<Origin>) -> Result<Published, PublishError> {
+        self.queue(log, request, origin).await.inspect_err(|error| self.stats.fail(error))
     }
 
-    async fn queue(&self, log: LogId, request: AppendRequest) -> Result<Published, PublishError> {
+    async fn queue(&self, log: LogId, request: AppendRequest, origin: Option<Origin>) -> Result<Published, PublishError> {
         let Some(place) = self.places.take(&request) else {
             return Err(PublishError::Overloaded);
         };
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { log, request, place, answer }).map_err(|_| PublishError::Stopping)?;
+        self.jobs.send(Job { log, request, place, answer, origin }).map_err(|_| PublishError::Stopping)?;
         // the committer dropped the job without an answer: it panicked, or the runtime ends
         answered.await.unwrap_or(Err(PublishError::OutcomeUnknown))
     }

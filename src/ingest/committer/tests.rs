@@ -40,7 +40,7 @@ async fn many_publishers_share_few_commits_and_each_event_has_its_own_seq() {
         tokio::spawn(async move {
             let mut seqs = Vec::new();
             for n in 0..20 {
-                seqs.extend(items(publisher.publish(LOG, ids(&[&format!("{p}/{n}")])).await));
+                seqs.extend(items(publisher.publish(LOG, ids(&[&format!("{p}/{n}")]), None).await));
             }
             assert!(seqs.is_sorted_by_key(|(seq, _)| *seq), "a publisher that waits is numbered in its order");
             seqs
@@ -250,7 +250,7 @@ async fn stopping_commits_what_is_queued_and_takes_nothing_more() {
         answer(handle).await.expect("published");
     }
     timeout(PATIENCE, bench.task).await.expect("ends").expect("no panic");
-    assert_eq!(bench.publisher.publish(LOG, ids(&["b"])).await, Err(PublishError::Stopping));
+    assert_eq!(bench.publisher.publish(LOG, ids(&["b"]), None).await, Err(PublishError::Stopping));
     assert_eq!(bench.publisher.queued(), Queued::default());
 }
 

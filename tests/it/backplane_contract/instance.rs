@@ -33,7 +33,7 @@ pub(super) fn events(seqs: std::ops::RangeInclusive<u64>, size: usize) -> Vec<Ev
 /// That `log` has these events.
 pub(super) fn grown(log: i32, events: Vec<Event>) -> Announcement {
     let head = events.last().expect("events").seq;
-    Announcement { log: LogId::new(log), store: Some(STORE), epoch: EPOCH, head, events }
+    Announcement { log: LogId::new(log), store: Some(STORE), epoch: EPOCH, head, events, trace: None }
 }
 
 /// See the module.
@@ -81,7 +81,7 @@ impl Instance {
     pub(super) async fn reaches(&self, other: &mut Self, log: i32) {
         let head = Seq::new(fastrand::u64(1..1 << 40));
         eventually("heard", async || {
-            self.announce(Announcement { log: LogId::new(log), store: None, epoch: PROBE, head, events: Vec::new() });
+            self.announce(Announcement { log: LogId::new(log), store: None, epoch: PROBE, head, events: Vec::new(), trace: None });
             while let Ok(heard) = other.inbox.announcements.try_recv() {
                 if heard.head == head {
                     return Ok(());

@@ -37,7 +37,7 @@ pub(super) async fn what_is_announced_arrives_at_every_follower_once_and_in_orde
     }
     let mut heard = [Vec::new(), Vec::new()];
     while heard.iter().map(Vec::len).sum::<usize>() < 2 * EACH as usize {
-        let Announcement { log, store, epoch, head, events: told } = three.hears().await;
+        let Announcement { log, store, epoch, head, events: told, trace: _ } = three.hears().await;
         assert_eq!((log, store, epoch), (LogId::new(1), Some(STORE), EPOCH));
         let of_two = head >= Seq::new(5000);
         let first = if of_two { head } else { head.before() };

@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 pub(crate) mod chunked;
+pub(crate) mod collector;
 pub(crate) mod fault_proxy;
 pub(crate) mod http;
 pub(crate) mod lossy_redis;

@@ -108,7 +108,7 @@ impl Connection for FakeConnection {
 }
 
 fn grown(log: i32) -> Announcement {
-    Announcement { log: LogId::new(log), store: None, epoch: Epoch::new(1), head: Seq::new(1), events: Vec::new() }
+    Announcement { log: LogId::new(log), store: None, epoch: Epoch::new(1), head: Seq::new(1), events: Vec::new(), trace: None }
 }
 
 fn start(scene: Scene) -> (Arc<Link>, Inbox, Arc<Scene>) {

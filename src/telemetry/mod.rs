@@ -1,12 +1,19 @@
-//! What the service says about itself: one line an occurrence, to standard error, for people or for machines.
+//! What the service says about itself: one line an occurrence, to standard error, for people or for machines; and spans, to a collector of traces,
+//! if one is set ([`otlp`]).
 //!
 //! Standard output is left to commands that print a result. What may never be logged (tokens, ids, topics, addresses) is for every caller to
-//! leave out; nothing here can tell.
+//! leave out; nothing here can tell. What nobody can do is forge a line: control characters are escaped, whatever was logged
+//! (`nothing_that_is_logged_forges_a_line`).
+
+mod json;
+pub mod otlp;
+mod pretty;
 
 use std::io::IsTerminal as _;
 
-use tracing_subscriber::{EnvFilter, filter::ParseError, util::TryInitError};
+use tracing_subscriber::{EnvFilter, filter::ParseError, fmt::format::JsonFields, util::TryInitError};
 
+use self::json::FlatJson;
 use crate::config::{LogFormat, Telemetry};
 
 /// Why nothing can be logged.
@@ -30,8 +37,8 @@ pub fn init(settings: &Telemetry) -> Result<(), TelemetryError> {
     let filter = EnvFilter::builder().parse(&settings.log)?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match settings.log_format {
-        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
-        LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
+        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).fmt_fields(pretty::fields()).finish().try_init()?,
+        LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(FlatJson).finish().try_init()?,
     }
     Ok(())
 }
