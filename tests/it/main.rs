@@ -13,6 +13,7 @@ mod backplane_redis;
 mod bad_input;
 mod bad_input_sockets;
 mod cluster_facts;
+mod commands;
 mod deployment;
 mod drain;
 mod durability;
