@@ -118,7 +118,8 @@ fn seqs(lines: &[String]) -> Vec<u64> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_shows_each_event_once_through_restarts_and_says_where_it_stopped() {
-    let mut service = Service::start(Settings::on(&Store::sqlite())).await;
+    let store = Store::sqlite();
+    let mut service = Service::start(Settings::on(&store)).await;
     let (url, http, mut maker) = (to(&service), Http::new(service.addr()), EventMaker::new("tail"));
     http.publish_ok(&Value::from(maker.events(10))).await;
     let mut tail = Running::start(command(("CHAINCAST_URL", &url), &["tail", "--from", "earliest", "--json"]));
@@ -142,7 +143,8 @@ async fn a_tail_shows_each_event_once_through_restarts_and_says_where_it_stopped
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_with_a_cursor_file_goes_on_where_the_last_one_stopped() {
-    let service = Service::start(Settings::on(&Store::sqlite())).await;
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store)).await;
     let (url, http, home) = (to(&service), Http::new(service.addr()), TempDir::new().expect("a directory"));
     http.publish_ok(&Value::from(EventMaker::new("file").events(10))).await;
     let file = home.path().join("cursor").display().to_string();
@@ -158,7 +160,8 @@ async fn a_tail_with_a_cursor_file_goes_on_where_the_last_one_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tail_tells_of_a_gap_and_of_a_refusal() {
-    let service = Service::start(Settings::on(&Store::sqlite())).await;
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store)).await;
     let url = to(&service);
     let url = ("CHAINCAST_URL", url.as_str());
     let foreign = ["tail", "--quiet", "--until-live", "--from", "0badcafe-7"];
@@ -173,7 +176,8 @@ async fn a_tail_tells_of_a_gap_and_of_a_refusal() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_that_was_killed_and_is_run_again_stores_each_event_once() {
     const EVENTS: usize = 2000;
-    let service = Service::start(Settings::on(&Store::sqlite())).await;
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store)).await;
     let (url, http, home) = (to(&service), Http::new(service.addr()), TempDir::new().expect("a directory"));
     let file = home.path().join("events.ndjson").display().to_string();
     // without ids: their lines make them
@@ -232,7 +236,8 @@ async fn a_publish_waits_for_a_service_and_for_its_database() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_stops_before_a_faulty_line_or_puts_it_aside() {
-    let service = Service::start(Settings::on(&Store::sqlite()).with("CHAINCAST_EVENT_BYTES", 1000)).await;
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store).with("CHAINCAST_EVENT_BYTES", 1000)).await;
     let (url, http, home) = (to(&service), Http::new(service.addr()), TempDir::new().expect("a directory"));
     let url = ("CHAINCAST_URL", url.as_str());
     let good = |id: &str| json!({"id": id, "type": "a.b", "data": null});
