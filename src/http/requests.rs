@@ -15,7 +15,7 @@ use super::routes::PREFIX;
 use crate::histogram::{Histogram, Spread};
 
 /// What has series of its own. HEAD counts as GET.
-const SERVED: [(&str, &str); 26] = [
+const SERVED: [(&str, &str); 28] = [
     ("/", "GET"),
     ("/admin/audit", "GET"),
     ("/admin/keys", "GET"),
@@ -27,6 +27,7 @@ const SERVED: [(&str, &str); 26] = [
     ("/admin/revocations/{id}", "DELETE"),
     ("/admin/tenants", "GET"),
     ("/admin/tenants/{name}", "PUT"),
+    ("/asyncapi.json", "GET"),
     ("/docs", "GET"),
     ("/docs/{file}", "GET"),
     ("/events", "GET"),
@@ -41,6 +42,7 @@ const SERVED: [(&str, &str); 26] = [
     ("/health/ready", "GET"),
     ("/metrics", "GET"),
     ("/openapi.json", "GET"),
+    ("/page/{file}", "GET"),
     // what is not found, not allowed, or failed before it was known what was asked for
     ("other", "other"),
 ];

@@ -25,7 +25,7 @@ use prometheus_client::{
 
 use self::sheet::Sheet;
 use super::{Console, InFlight, Overall, State, Statistics, admin::Caller, code::Code, problem::Problem, requests::Answered};
-use crate::log::SessionCounts;
+use crate::{log::SessionCounts, trace::SpanCounts};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,6 +43,7 @@ struct Scrape {
     refused: Vec<(&'static str, u64)>,
     /// Whether the connections of a subject are counted on all instances.
     shared: bool,
+    spans: SpanCounts,
 }
 
 /// Numbers of the instance for Prometheus.
@@ -65,6 +66,7 @@ pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>, conso
         limited: console.scrutiny.limits.refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
         refused: console.scrutiny.refused.counts().collect(),
         shared: console.scrutiny.limits.are_shared() == Some(true),
+        spans: state.tracer.counts().unwrap_or_default(),
     };
     let body = scrape.into_text().map_err(|error| Problem::new(Code::Internal).caused_by(&error))?;
     Ok(if wants_classic(request.headers()) {
@@ -101,7 +103,13 @@ impl Collector for Scrape {
         let help = "Whether the connections of a subject are counted on all instances; otherwise on this one alone";
         sheet.gauge("limits_shared", help, None, u64::from(self.shared))?;
         sheet.counters("limited", "Requests and connections refused by a limit of the client's own", "limit", &self.limited)?;
-        sheet.counters("credentials_refused", "Credentials that were not taken, or not presented", "reason", &self.refused)
+        sheet.counters("credentials_refused", "Credentials that were not taken, or not presented", "reason", &self.refused)?;
+        sheet.counter("spans_exported", "Spans that a collector of traces took", self.spans.exported)?;
+        sheet.counter(
+            "spans_dropped",
+            "Spans that were lost, because too many waited or the collector did not take them",
+            self.spans.dropped,
+        )
     }
 }
 

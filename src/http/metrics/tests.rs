@@ -14,6 +14,7 @@ use crate::{
     hub::{GapMoment, GapsTold},
     ingest::Publishing,
     log::{Disk, Retention},
+    trace::SpanCounts,
 };
 
 /// Names that all programs share.
@@ -70,6 +71,7 @@ fn scrape_with_disk(disk: bool) -> String {
         limited: Limits::new(LimitSettings::default()).refusals().map(|(limit, count)| (limit.as_str(), count)).collect(),
         refused: refused.counts().collect(),
         shared: true,
+        spans: SpanCounts { exported: 11, dropped: 12 },
     }
     .into_text()
     .expect("text")
@@ -106,6 +108,7 @@ fn numbers_come_under_names_that_say_their_unit() {
         "chaincast_log_filesystem_free_bytes 8",
         "chaincast_retention_max_age_seconds 3600",
         "chaincast_limits_shared 1",
+        "chaincast_spans_dropped_total 12",
         "chaincast_limited_total{limit=\"publish_rate\"} 0",
         "chaincast_credentials_refused_total{reason=\"invalid\"} 1",
     ] {
