@@ -1,7 +1,7 @@
 //! The command line: what to do, and every setting as a flag where it is of use.
 //!
-//! Which command takes and shows which settings stands in [`definition`], their layers are [`crate::config`]'s. Each command's long help ends with
-//! something to paste ([`examples`]).
+//! Which command takes and shows which settings stands in `definition`, their layers are [`crate::config`]'s. Each command's long help ends with
+//! something to paste (`examples`).
 
 mod definition;
 mod examples;

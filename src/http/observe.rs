@@ -2,7 +2,7 @@
 //!
 //! At `debug`, one line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
 //! ids end up there. **What failed inside is logged once**, here, with the id that the client was told. Every line that is
-//! said about a request while it is handled has its id and its trace's ([`Traced`]).
+//! said about a request while it is handled has its id and its trace's (`Traced`).
 
 use std::time::Instant;
 
