@@ -178,6 +178,7 @@ documents_run! {
     the_commands_about_the_interface_run = "docs/api.md";
     the_commands_about_moving_from_polling_run = "docs/moving-from-polling-or-socketio.md";
     the_commands_about_moving_to_postgres_run = "docs/moving-to-postgres.md";
+    the_commands_about_monitoring_run = "docs/monitoring.md";
     the_commands_for_typescript_run = "examples/typescript/README.md";
 }
 
