@@ -6,7 +6,7 @@ use chaincast::{
     app::{self, App},
     cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand, TokenCommand},
     commands,
-    config::{Config, DatabaseUrl, Layers, default_file},
+    config::{Config, DatabaseUrl, Layers, Secret, default_file},
     http::{asyncapi, openapi},
     shutdown::Signals,
     telemetry,
@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
         Command::Config { command } => settings(&cli.layers, command),
         Command::Completions { shell } => completions(shell),
         Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.and_then(|token| print(&(token + "\n"))),
-        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
+        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token.as_ref()),
         Command::Migrate { check } => migrate(cli.config, check).await,
         Command::Keys { command } => keys(cli.config, command).await,
         Command::Tail(tail) => return commands::tail(*tail).await,
@@ -109,8 +109,8 @@ async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_token(token: Option<String>) -> anyhow::Result<()> {
-    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), Ok)?;
+fn show_token(token: Option<&Secret>) -> anyhow::Result<()> {
+    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), |token| Ok(token.expose().to_owned()))?;
     println!("{}", app::show_token(&token)?);
     Ok(())
 }

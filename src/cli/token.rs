@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
+use crate::config::Secret;
+
 /// The longest that a token may hold: it cannot be taken back by itself.
 const MAX_SECONDS: u64 = 366 * 86_400;
 
@@ -13,7 +15,7 @@ pub enum TokenCommand {
     /// Needs no secret. A token in an argument stays in the shell's history: without one it is read from standard input.
     Show {
         /// The token; without it, standard input
-        token: Option<String>,
+        token: Option<Secret>,
     },
 }
 

@@ -27,8 +27,7 @@ pub struct FileFault {
     pub what: String,
 }
 
-/// The values of one setting.
-#[derive(Debug, PartialEq, Eq)]
+/// The values of one setting; not `Debug`, since they may be secrets.
 pub(super) struct Entry {
     /// The setting's id.
     pub(super) id: String,

@@ -87,7 +87,7 @@ pub enum Fault {
 }
 
 /// A setting as it was said.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Said {
     /// The setting.
     pub setting: Setting,
