@@ -4,6 +4,7 @@
 //! something to paste (`examples`).
 
 mod definition;
+mod duration;
 mod examples;
 mod keys;
 mod log;
@@ -119,13 +120,13 @@ pub enum Command {
     ///
     /// Shows events as they happen, or from any place in the log, and goes on by itself where it was when the connection is lost or the service
     /// restarts: each event is shown once. What of it can be chosen by streams, users, topics and types, as for any subscription.
-    #[command(after_long_help = tail::EXAMPLES)]
+    #[command(after_long_help = examples::TAIL)]
     Tail(Box<Tail>),
     /// Publish events from a file or another program
     ///
     /// Reads events one by one, so that a file may be larger than memory, and sends them in batches, in order. Every event needs an id: the service
     /// knows by it what it has already, so that the same command can be run again after any interruption.
-    #[command(after_long_help = publish::EXAMPLES)]
+    #[command(after_long_help = examples::PUBLISH)]
     Publish(Box<Publish>),
     /// Look after the log
     #[command(after_long_help = examples::LOG)]
@@ -177,15 +178,15 @@ pub enum LogCommand {
     /// Write the events of a log to standard output, one a line
     ///
     /// Reads the store that DATABASE_URL names, page by page, while the service runs or not. Each line is an event as clients see it.
-    #[command(after_long_help = log::EXPORT_EXAMPLES)]
+    #[command(after_long_help = examples::LOG_EXPORT)]
     Export(Export),
     /// Take in events that `log export` has written
     ///
     /// Writes into the store that DATABASE_URL names, while the service runs or not; whoever follows it sees the events as new ones.
-    #[command(after_long_help = log::IMPORT_EXAMPLES)]
+    #[command(after_long_help = examples::LOG_IMPORT)]
     Import(Import),
     /// Say what is in the logs: numbers, times, sizes
-    #[command(after_long_help = log::STATS_EXAMPLES)]
+    #[command(after_long_help = examples::LOG_STATS)]
     Stats(Stats),
 }
 

@@ -64,7 +64,9 @@ fn faulty(noted: &[Noted], migrator: &Migrator) -> Option<String> {
         migrator.iter().any(|migration| migration.version == *version && migration.checksum.as_ref() != checksum.as_slice())
     };
     if let Some((version, ..)) = noted.iter().find(is_other) {
-        return Some(format!("migration {version:04} is another than the one that this version knows: use the version that made this store"));
+        return Some(format!(
+            "migration {version:04} is another than the one that this version knows: use the version that made this store"
+        ));
     }
     let newer: Vec<String> = noted.iter().filter(|(version, ..)| *version > known(migrator)).map(|(_, name, ..)| name.clone()).collect();
     refusal(known(migrator), &newer)
