@@ -190,6 +190,14 @@ pub enum LogCommand {
     Stats(Stats),
 }
 
+impl Command {
+    /// Whether it works on the store itself, so that it has occurrences to tell of: that it waits for the store, for one.
+    #[must_use]
+    pub fn opens_the_store(&self) -> bool {
+        matches!(self, Self::Serve | Self::Keys { .. } | Self::Migrate { .. } | Self::Log { .. })
+    }
+}
+
 impl Cli {
     /// The definition: every command with the settings that it takes.
     #[must_use]
