@@ -103,6 +103,13 @@ fn every_command_has_examples_that_are_understood() {
             continue;
         };
         assert!(text.starts_with("Examples:\n"), "{path}");
+        // help is broken at a hundred columns
+        let (lines, prose): (Vec<_>, Vec<_>) = text.lines().skip(1).partition(|line| line.starts_with("  "));
+        assert!(lines.iter().all(|line| line.chars().count() <= 100), "{path}: {lines:#?}");
+        assert!(
+            !prose.windows(2).any(|two| !two[0].is_empty() && !two[1].is_empty()),
+            "{path} has a paragraph with ends of lines: {prose:#?}"
+        );
         let mut of_its_own = 0;
         for (line, words) in text.lines().map(|line| (line, example(line))).filter(|(_, words)| !words.is_empty()) {
             of_its_own += usize::from(format!("{} ", words.join(" ")).starts_with(&format!("{path} ")));
