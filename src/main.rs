@@ -6,7 +6,7 @@ use chaincast::{
     app::{self, App},
     cli::{Cli, Command, ConfigCommand, KeysCommand, LogCommand, TokenCommand},
     commands,
-    config::{Config, DatabaseUrl, Layers, default_file},
+    config::{Config, Layers, Secret, default_file},
     http::{asyncapi, openapi},
     shutdown::Signals,
     telemetry,
@@ -14,29 +14,8 @@ use chaincast::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::from_process();
-    let outcome = match cli.command_or_serve() {
-        Command::Serve => serve(cli.config, &cli.layers).await,
-        // ends with a newline of its own
-        Command::Openapi => print(&openapi::to_json()),
-        Command::Asyncapi => print(&asyncapi::to_json()),
-        Command::Healthcheck { live } => app::healthcheck(&cli.config, live).map(|status| println!("{status}")),
-        Command::Config { command } => settings(&cli.layers, command),
-        Command::Completions { shell } => completions(shell),
-        Command::Token { command: None, wanted } => app::token(&cli.config, &wanted).await.and_then(|token| print(&(token + "\n"))),
-        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token),
-        Command::Migrate { check } => migrate(cli.config, check).await,
-        Command::Keys { command } => keys(cli.config, command).await,
-        Command::Tail(tail) => return commands::tail(*tail).await,
-        Command::Publish(publish) => return commands::publish(*publish).await,
-        Command::Log { command: LogCommand::Export(order) } => return commands::end(app::export(&cli.config, &order).await),
-        Command::Log { command: LogCommand::Import(order) } => return commands::end(app::import(&cli.config, &order).await),
-        Command::Log { command: LogCommand::Stats(order) } => app::stats(&cli.config, order).await.map(|text| print!("{text}")),
-        Command::Log { command: LogCommand::NewEpoch { cause } } => new_epoch(cli.config, &cause).await,
-        Command::Log { command: LogCommand::Copy { to } } => copy(cli.config, &to).await,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Cli::from_process()).await {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("chaincast: {error:#}");
             ExitCode::FAILURE
@@ -44,8 +23,38 @@ async fn main() -> ExitCode {
     }
 }
 
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { config, layers, .. } = &cli;
+    let command = cli.command_or_serve();
+    if command.opens_the_store() {
+        telemetry::init(&config.telemetry)?;
+    }
+    match command {
+        Command::Serve => serve(cli.config, &cli.layers).await?,
+        // ends with a newline of its own
+        Command::Openapi => print(&openapi::to_json())?,
+        Command::Asyncapi => print(&asyncapi::to_json())?,
+        Command::Healthcheck { live } => println!("{}", app::healthcheck(config, live)?),
+        Command::Config { command } => settings(layers, command)?,
+        Command::Completions { shell } => completions(shell)?,
+        Command::Token { command: None, wanted } => print(&(app::token(config, &wanted).await? + "\n"))?,
+        Command::Token { command: Some(TokenCommand::Show { token }), .. } => show_token(token.as_ref())?,
+        Command::Migrate { check } => println!("{}", app::migrate(config, check).await?),
+        Command::Keys { command } => keys(config, command).await?,
+        Command::Tail(tail) => return Ok(commands::tail(*tail).await),
+        Command::Publish(publish) => return Ok(commands::publish(*publish).await),
+        Command::Log { command: LogCommand::Export(order) } => return Ok(commands::end(app::export(config, &order).await)),
+        Command::Log { command: LogCommand::Import(order) } => return Ok(commands::end(app::import(config, &order).await)),
+        Command::Log { command: LogCommand::Stats(order) } => print!("{}", app::stats(config, order).await?),
+        Command::Log { command: LogCommand::NewEpoch { cause } } => println!("{}", app::new_epoch(config, &cause).await?),
+        Command::Log { command: LogCommand::Copy { to } } => {
+            println!("{}", app::copy(config, &to, |progress| eprintln!("{progress}")).await?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn serve(config: Config, layers: &Layers) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry)?;
     if let Some(file) = &layers.file {
         tracing::info!(file = %file.display(), "settings were read from a file");
     }
@@ -97,9 +106,8 @@ fn settings(layers: &Layers, command: ConfigCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry)?;
-    let said = app::keys(&config, command, &user()).await?;
+async fn keys(config: &Config, command: KeysCommand) -> anyhow::Result<()> {
+    let said = app::keys(config, command, &user()).await?;
     if let Some(text) = said.err {
         eprintln!("{text}");
     }
@@ -109,15 +117,9 @@ async fn keys(config: Config, command: KeysCommand) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_token(token: Option<String>) -> anyhow::Result<()> {
-    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), Ok)?;
+fn show_token(token: Option<&Secret>) -> anyhow::Result<()> {
+    let token = token.map_or_else(|| std::io::read_to_string(std::io::stdin()), |token| Ok(token.expose().to_owned()))?;
     println!("{}", app::show_token(&token)?);
-    Ok(())
-}
-
-async fn migrate(config: Config, check: bool) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry)?;
-    println!("{}", app::migrate(&config, check).await?);
     Ok(())
 }
 
@@ -127,16 +129,4 @@ fn user() -> String {
 
     let uid = || std::fs::metadata("/proc/self").map_or_else(|_| "unknown".to_owned(), |process| process.uid().to_string());
     std::env::var("USER").ok().filter(|user| !user.is_empty()).unwrap_or_else(uid)
-}
-
-async fn new_epoch(config: Config, cause: &str) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry)?;
-    println!("{}", app::new_epoch(&config, cause).await?);
-    Ok(())
-}
-
-async fn copy(config: Config, to: &DatabaseUrl) -> anyhow::Result<()> {
-    telemetry::init(&config.telemetry)?;
-    println!("{}", app::copy(&config, to, |progress| eprintln!("{progress}")).await?);
-    Ok(())
 }

@@ -35,6 +35,7 @@ pub async fn keys(config: &Config, command: KeysCommand, user: &str) -> anyhow::
     // the first key may well be made before the service has ever run
     let store = match command {
         KeysCommand::Create(_) => store::open(&config.log).await?,
+        KeysCommand::List { .. } => store::open_to_read(&config.log).await?,
         _ => store::open_existing(&config.log).await?,
     };
     let (access, _) = access::start(store.clone(), config).await?;

@@ -47,7 +47,7 @@ struct TypeCount {
 /// # Errors
 /// When the store can't be opened or read.
 pub async fn stats(config: &Config, order: Stats) -> anyhow::Result<String> {
-    let store = store::open_existing(&config.log).await?;
+    let store = store::open_to_read(&config.log).await?;
     let look = store.look().await?;
     let mut logs = Vec::new();
     for position in &look.positions {

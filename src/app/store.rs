@@ -17,12 +17,40 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Opens a store that must be there: who looks after a log does not want to make one by mistake.
 pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
-    if let Database::Sqlite(path) = settings.database()?
+    existing(settings).await?;
+    open(settings).await
+}
+
+/// Opens a store to look at it, which must not change it: not its schema either.
+pub(super) async fn open_to_read(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
+    let (database, schema) = existing(settings).await?;
+    anyhow::ensure!(
+        schema.pending.is_empty(),
+        "{database} has {}, and this version reads {}: run `chaincast migrate` first, or look with the version that made it",
+        at(schema.at),
+        at(Some(schema.known))
+    );
+    open(settings).await
+}
+
+/// How far the schema of a store is that must have one.
+async fn existing(settings: &config::Log) -> anyhow::Result<(Database, Schema)> {
+    const WHERE: &str = "run this where the service runs, or set DATABASE_URL";
+    let database = settings.database()?;
+    if let Database::Sqlite(path) = &database
         && !path.exists()
     {
-        anyhow::bail!("there is no log at {}: run this where the service runs, or set DATABASE_URL", path.display());
+        anyhow::bail!("there is no log at {}: {WHERE}", path.display());
     }
-    open(settings).await
+    let schema = patiently(&database, async || schema(&database, settings.database_deadline()).await).await?;
+    refuse(&database, &schema)?;
+    anyhow::ensure!(schema.at.is_some(), "there is no log in {database}, which has no schema: {WHERE}; `chaincast migrate` makes one");
+    Ok((database, schema))
+}
+
+/// A store that this version would not start on.
+fn refuse(database: &Database, schema: &Schema) -> anyhow::Result<()> {
+    schema.refused.as_ref().map_or(Ok(()), |why| Err(anyhow::anyhow!("cannot open the log in {database}: {why}")))
 }
 
 /// Opens the store and brings its schema up to date.
@@ -52,11 +80,12 @@ async fn patiently<T>(database: &Database, attempt: impl AsyncFn() -> Result<T, 
 /// Brings the schema of the store up to date, or with `check` only finds out whether it is. Says what it did.
 ///
 /// # Errors
-/// The store cannot be reached or changed; with `check`, that there is something to do.
+/// The store cannot be reached or changed, or this version would not start on it; with `check`, that there is something to do.
 pub async fn migrate(config: &config::Config, check: bool) -> anyhow::Result<String> {
     let settings = &config.log;
     let database = settings.database()?;
     let before = patiently(&database, async || schema(&database, settings.database_deadline()).await).await?;
+    refuse(&database, &before)?;
     let pending = before.pending.join(", ");
     anyhow::ensure!(!check || before.pending.is_empty(), "{database} has {}; to be applied: {pending}", at(before.at));
     if !check {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     auth::{Rights, WantedToken, claims_unverified},
     cli::NewToken,
+    commands::visible,
     config::Config,
     domain::Timestamp,
 };
@@ -32,7 +33,9 @@ pub async fn token(config: &Config, wanted: &NewToken) -> anyhow::Result<String>
 /// It is no token. Says nothing of its text.
 pub fn show_token(token: &str) -> anyhow::Result<String> {
     let claims = claims_unverified(token).context("this is no JSON Web Token: three parts with dots between are wanted")?;
-    Ok(serde_json::to_string_pretty(&claims)?)
+    // only the ends of lines are JSON's own; what else a terminal would obey came with the token
+    let shown: Vec<_> = serde_json::to_string_pretty(&claims)?.split('\n').map(|line| visible(line).into_owned()).collect();
+    Ok(shown.join("\n"))
 }
 
 /// What the flags grant; nothing when they say nothing.
@@ -61,4 +64,20 @@ fn rights(wanted: &NewToken) -> anyhow::Result<Option<Value>> {
         rights["role"] = json!(role);
     }
     Ok(Some(rights).filter(|rights| rights.as_object().is_some_and(|members| !members.is_empty())))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::*;
+
+    #[test]
+    fn what_a_strangers_token_says_is_shown_and_not_obeyed() {
+        let said = json!({"sub": "a\u{9b}2J\u{202e}b\n\u{7f}", "\u{2028}": 1});
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let shown = show_token(&format!("{}.{}.{}", part(&json!({"alg": "HS256"})), part(&said), "c2ln")).expect("a token");
+        assert!(shown.lines().count() > 3 && !shown.contains(|c: char| (c.is_control() && c != '\n') || c > '~'), "{shown:?}");
+        assert!(shown.contains(r"a\u009b2J\u202eb\n\u007f"), "{shown}");
+    }
 }

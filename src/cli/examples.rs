@@ -2,14 +2,14 @@
 
 pub(super) const ROOT: &str = "\
 Examples:
-  chaincast                                          serve on 127.0.0.1:3001, the log in data/chaincast.db
+  chaincast                                          serve on 127.0.0.1:3001; log: data/chaincast.db
   curl -N 'localhost:3001/events/subscribe?all=true' follow every event
   chaincast config default > chaincast.toml          every setting, documented, in a file to change
   chaincast config check                             what is wrong with the settings, if anything
   chaincast COMMAND --help                           what a command does, with examples
 
-Settings are flags, variables and keys of a TOML file (--config, or chaincast.toml where the process stands): a flag wins over a variable, a variable
-over the file, the file over the default.";
+Settings are flags, variables and keys of a TOML file (--config, or chaincast.toml where the process stands): a flag wins over a \
+variable, a variable over the file, the file over the default.";
 
 pub(super) const SERVE: &str = "\
 Examples:
@@ -46,6 +46,33 @@ Examples:
   chaincast log new-epoch --cause 'restored the backup of Monday'
   CHAINCAST_COPY_TO=postgres://chaincast:secret@db/chaincast chaincast log copy";
 
+pub(super) const LOG_EXPORT: &str = "\
+Examples:
+  chaincast log export > events.ndjson
+  chaincast log export --tenant acme --from 7c1f9a02-17 | zstd > since.ndjson.zst
+  chaincast log export | jq -c 'select(.type == \"stream.created\")'
+  chaincast log export | DATABASE_URL=postgres://… chaincast log import -
+
+The service may run meanwhile. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.";
+
+pub(super) const LOG_IMPORT: &str = "\
+Examples:
+  chaincast log import events.ndjson
+  zstdcat since.ndjson.zst | chaincast log import --tenant acme -
+
+Events get new numbers, and the time of the import as receivedAt. Ids and sources are kept: what is in the log already is left out, so \
+that an import that was interrupted is simply run again. To move a log with its numbers, so that clients go on where they are, use \
+`chaincast log copy`.
+
+Ends with 0 when every event is in the log, with 1 when it stopped before the end, with 2 when some ids were known with other content \
+and were left as they are stored.";
+
+pub(super) const LOG_STATS: &str = "\
+Examples:
+  chaincast log stats
+  chaincast log stats --types 10           and its ten most frequent types; reads all events
+  chaincast log stats --json | jq '.logs[] | {name, events}'";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   chaincast config default > chaincast.toml
@@ -72,3 +99,36 @@ Examples:
   chaincast completions bash > ~/.local/share/bash-completion/completions/chaincast
   chaincast completions zsh > ~/.zfunc/_chaincast              # a directory of $fpath
   chaincast completions fish > ~/.config/fish/completions/chaincast.fish";
+
+pub(super) const TAIL: &str = "\
+Examples:
+  chaincast tail                                        everything, from now on
+  chaincast tail --topic 'market.**' --from earliest    the whole history of a topic, then live
+  chaincast tail --stream 1,2 --type 'stream.*'         some streams, and of them some types
+  chaincast tail --user GABC… --from '10m ago'          what happened to an account just now
+  chaincast tail --json | jq -r .data.amount            one envelope a line, for programs
+  chaincast tail --from earliest --until-live --json    all there is, then the end
+  chaincast tail --json --cursor-file indexer.cursor    goes on where the last run stopped
+
+What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output.
+
+Ends with 0 when it has shown what was asked for or its reader has gone, with 1 when the service refuses it or its credential has ended, \
+and with 130 when it is interrupted: then it says where it stopped. Anything that may pass, a restart of the service for one, is waited \
+for.";
+
+pub(super) const PUBLISH: &str = "\
+Examples:
+  chaincast publish events.ndjson                           a file; run again, nothing doubles
+  indexer | chaincast publish                               what another program writes, as it comes
+  chaincast publish --dry-run events.ndjson                 would the service take it?
+  chaincast publish --id-prefix backfill-7: events.ndjson   number its lines as ids: backfill-7:1, …
+  chaincast publish --skip-invalid rejects.ndjson FILE      put aside what is not taken, and go on
+  echo '{\"id\":\"1\",\"type\":\"note.taken\",\"data\":{\"n\":1}}' | chaincast publish
+
+Events are published in the order of the input and acknowledged when they are durable. When the service is away or busy it waits, as \
+long as it takes or as --give-up-after says. What `chaincast log export` or `tail --json` has written can be published too: seq, \
+receivedAt, cursor and source are the new log's own.
+
+Ends with 0 when every event is in the log, with 1 when it stopped before the end (everything before the line that it names is stored, \
+so correct it and run the same command again), and with 2 when it came to the end and some events are not in the log: conflicts that \
+--on-conflict keep left as they were, or rejects of --skip-invalid.";

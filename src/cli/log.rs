@@ -6,35 +6,6 @@ use clap::Args;
 
 use super::tail::From;
 
-/// What stands behind the flags in the long help of `export`.
-pub(super) const EXPORT_EXAMPLES: &str = "\
-Examples:
-  chaincast log export > events.ndjson
-  chaincast log export --tenant acme --from 7c1f9a02-17 | zstd > since.ndjson.zst
-  chaincast log export | jq -c 'select(.type == \"stream.created\")'
-  chaincast log export | DATABASE_URL=postgres://… chaincast log import -
-
-The service may run meanwhile. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.";
-
-/// What stands behind the flags in the long help of `import`.
-pub(super) const IMPORT_EXAMPLES: &str = "\
-Examples:
-  chaincast log import events.ndjson
-  zstdcat since.ndjson.zst | chaincast log import --tenant acme -
-
-Events get new numbers, and the time of the import as receivedAt. Ids and sources are kept: what is in the log already is left out, so that an import that
-was interrupted is simply run again. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.
-
-Ends with 0 when every event is in the log, with 1 when it stopped before the end, with 2 when some ids were known with other content and were left as they
-are stored.";
-
-/// What stands behind the flags in the long help of `stats`.
-pub(super) const STATS_EXAMPLES: &str = "\
-Examples:
-  chaincast log stats
-  chaincast log stats --types 10           and the ten most frequent types of each log; reads all events
-  chaincast log stats --json | jq '.logs[] | {name, events}'";
-
 /// A log to write out.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Export {

@@ -6,24 +6,6 @@ use clap::{Args, ValueEnum};
 
 use super::service::Service;
 
-/// What stands behind the flags in the long help.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  chaincast publish events.ndjson                           a file; run it again after an interruption, nothing doubles
-  indexer | chaincast publish                               what another program writes, as it comes
-  chaincast publish --dry-run events.ndjson                 only look whether the service would take it
-  chaincast publish --id-prefix backfill-7: events.ndjson   events without ids get backfill-7:1, backfill-7:2, … by their lines
-  chaincast publish --skip-invalid rejects.ndjson FILE      put aside what is not taken, publish the rest
-  echo '{\"id\":\"1\",\"type\":\"note.taken\",\"data\":{\"n\":1}}' | chaincast publish
-
-Events are published in the order of the input and acknowledged when they are durable. When the service is away or busy it waits, as long as it
-takes or as --give-up-after says. What `chaincast log export` or `tail --json` has written can be published too: seq, receivedAt, cursor and source are
-the new log's own.
-
-Ends with 0 when every event is in the log, with 1 when it stopped before the end (everything before the line that it names is stored, so correct it and
-run the same command again), and with 2 when it came to the end and some events are not in the log: conflicts that --on-conflict keep left as they
-were, or rejects of --skip-invalid.";
-
 /// What to publish.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Publish {

@@ -4,24 +4,8 @@ use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, ValueEnum};
 
-use super::service::Service;
+use super::{duration, service::Service};
 use crate::domain::{Start, Timestamp};
-
-/// What stands behind the flags in the long help.
-pub(super) const EXAMPLES: &str = "\
-Examples:
-  chaincast tail                                        everything, from now on
-  chaincast tail --topic 'market.**' --from earliest    the whole history of a topic, then live
-  chaincast tail --stream 1,2 --type 'stream.*'         some streams, and of them some types
-  chaincast tail --user GABC… --from '10m ago'          what happened to an account just now
-  chaincast tail --json | jq -r .data.amount            one envelope a line, for programs
-  chaincast tail --from earliest --until-live --json    all there is, then the end
-  chaincast tail --json --cursor-file indexer.cursor    goes on where the last run stopped
-
-What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output.
-
-Ends with 0 when it has shown what was asked for or its reader has gone, with 1 when the service refuses it or its credential has ended, and with
-130 when it is interrupted: then it says where it stopped. Anything that may pass, a restart of the service for one, is waited for.";
 
 /// What to follow.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -154,20 +138,7 @@ impl fmt::Display for From {
 
 /// `10m` or `10m ago`.
 fn age(s: &str) -> Option<Duration> {
-    let s = s.strip_suffix("ago").map_or(s, str::trim_end);
-    let unit = s.chars().last()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number = s[..s.len() - 1].trim_end();
-    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+    duration::parse(s.strip_suffix("ago").map_or(s, str::trim_end))
 }
 
 #[cfg(test)]

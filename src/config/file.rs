@@ -1,7 +1,7 @@
 //! The settings file: TOML with a table for each concern, read into texts that flags could have had.
 //!
-//! Nothing is ignored: a key that is no setting is a fault with the line where it stands and what was probably meant. Values are shown in no fault,
-//! since any of them may have been put where a secret belongs.
+//! Nothing is ignored: a key that is no setting is a fault with the line where it stands and what was probably meant. Of values, faults show what the
+//! setting's own definition does: **never a secret** (`no_fault_shows_a_secret_and_others_say_what_is_wrong`), and which item of a list is wrong.
 
 use std::path::{Path, PathBuf};
 
@@ -27,8 +27,7 @@ pub struct FileFault {
     pub what: String,
 }
 
-/// The values of one setting.
-#[derive(Debug, PartialEq, Eq)]
+/// The values of one setting; not `Debug`, since they may be secrets.
 pub(super) struct Entry {
     /// The setting's id.
     pub(super) id: String,
@@ -105,7 +104,7 @@ impl Reading<'_> {
                         None => self.entries.push(Entry { id: setting.id().to_owned(), line: self.line(at), values }),
                     }
                 }
-                Err(wanted) => self.fault(at, format!("{table_name}.{key}: must be {wanted}, not {}", type_of(value.get_ref()))),
+                Err(why) => self.fault(at, format!("{table_name}.{key}: {why}")),
             }
         }
     }
@@ -131,25 +130,31 @@ impl Reading<'_> {
     }
 }
 
-/// A value as flags would have it, or what it must be instead.
-fn texts(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<String>, &'static str> {
+/// A value as flags would have it, or why it is none.
+fn texts(setting: &Setting, value: &DeValue<'_>) -> Result<Vec<String>, String> {
     let one = |text: &str| Ok(vec![text.to_owned()]);
+    let wanted = |wanted: &str| format!("must be {wanted}, not {}", type_of(value));
     match (setting.kind(), value) {
         (Kind::Boolean, DeValue::Boolean(value)) => one(&value.to_string()),
-        (Kind::Boolean, _) => Err("true or false"),
+        (Kind::Boolean, _) => Err(wanted("true or false")),
         (Kind::Number, DeValue::Integer(number)) => {
-            number_text(number.as_str(), number.radix()).map(|text| vec![text]).ok_or("a smaller whole number")
+            number_text(number.as_str(), number.radix()).map(|text| vec![text]).ok_or_else(|| wanted("a smaller whole number"))
         }
-        (Kind::Number, _) => Err("a whole number"),
+        (Kind::Number, _) => Err(wanted("a whole number")),
         (Kind::List, DeValue::Array(items)) => {
             let texts = items.iter().map(|item| item.get_ref().as_str().map(str::to_owned));
-            texts.collect::<Option<Vec<_>>>().ok_or("a list of texts")
+            let texts = texts.collect::<Option<Vec<_>>>().ok_or_else(|| wanted("a list of texts"))?;
+            // flags and variables separate items by it, so it would be two
+            match texts.iter().any(|text| text.contains(',')) {
+                true => Err("must have no comma within a text: give each item quotes of its own".to_owned()),
+                false => Ok(texts),
+            }
         }
-        (Kind::List, _) => Err("a list of texts"),
-        (Kind::Json, DeValue::Table(_)) => one(&json(value).ok_or("JSON, without dates")?.to_string()),
+        (Kind::List, _) => Err(wanted("a list of texts")),
+        (Kind::Json, DeValue::Table(_)) => one(&json(value).ok_or_else(|| wanted("JSON, without dates"))?.to_string()),
         (Kind::Json | Kind::Text, DeValue::String(text)) => one(text),
-        (Kind::Json, _) => Err("a text with JSON, or a table"),
-        (Kind::Text, _) => Err("a text in quotes"),
+        (Kind::Json, _) => Err(wanted("a text with JSON, or a table")),
+        (Kind::Text, _) => Err(wanted("a text in quotes")),
     }
 }
 
@@ -238,12 +243,14 @@ mod tests {
         assert_eq!(fault("[server]\nlisten = 3001"), "c.toml:2: server.listen: must be a text in quotes, not a whole number");
         assert_eq!(fault("[access]\nallowed_hosts = \"a\""), "c.toml:2: access.allowed_hosts: must be a list of texts, not a text");
         assert_eq!(fault("[access]\nallowed_hosts = [1]"), "c.toml:2: access.allowed_hosts: must be a list of texts, not such a list");
+        let split = fault("[access]\nallowed_hosts = [\"a, b\"]");
+        assert_eq!(split, "c.toml:2: access.allowed_hosts: must have no comma within a text: give each item quotes of its own");
         assert_eq!(fault("[access]\ninsecure_open = 1"), "c.toml:2: access.insecure_open: must be true or false, not a whole number");
         assert!(fault("[telemetry]\nlog_format = \"jsn\"").ends_with("did you mean json?"));
     }
 
     #[test]
-    fn every_fault_is_told_and_none_shows_a_value() {
+    fn every_fault_is_told_and_what_is_no_setting_is_not_repeated() {
         let (_, faults) = read("[credentials]\nsecret = 5550100\n[hub]\nring_events = \"5550100\"\n[jwt]\nsecrte = \"5550100\"");
         assert_eq!(faults.len(), 3, "{faults:?}");
         let (_, broken) = read("[credentials]\nsecret = 'unclosed-5550100\n[hub]\n");

@@ -18,8 +18,8 @@ pub struct Jwt {
     #[arg(long, env = "CHAINCAST_JWT_PUBLIC_KEYS", value_name = "PATH,…", value_delimiter = ',')]
     pub jwt_public_keys: Vec<String>,
     /// Where an issuer publishes its keys, an https URL; needs an issuer and an audience
-    #[arg(long, env = "CHAINCAST_JWKS_URL", value_name = "URL", hide_env_values = true, value_parser = NotEmpty::new())]
-    pub jwks_url: Option<String>,
+    #[arg(long, env = "CHAINCAST_JWKS_URL", value_name = "URL", hide_env_values = true, value_parser = jwks_url)]
+    pub jwks_url: Option<Secret>,
     /// How often these keys are fetched
     #[arg(long, env = "CHAINCAST_JWKS_REFRESH_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(10..=86_400), default_value_t = Jwt::default().jwks_refresh_seconds)]
@@ -80,10 +80,10 @@ impl Jwt {
     /// What tokens are checked with and against.
     #[must_use]
     pub fn settings(&self) -> JwtSettings {
-        let jwks = |url: &String| JwksSettings {
+        let jwks = |url: &Secret| JwksSettings {
             refresh: Duration::from_secs(self.jwks_refresh_seconds),
             stale: Duration::from_secs(self.jwks_stale_seconds),
-            ..JwksSettings::new(url)
+            ..JwksSettings::new(url.expose())
         };
         JwtSettings {
             secret: self.jwt_secret.as_ref().map(Secret::to_secrecy),
@@ -98,6 +98,11 @@ impl Jwt {
             default_rights: self.jwt_default_rights.clone(),
         }
     }
+}
+
+/// A URL, which some issuers have a key in.
+fn jwks_url(text: &str) -> Result<Secret, String> {
+    if text.is_empty() { Err("must not be empty (URL is wanted)".to_owned()) } else { Ok(Secret::from(text)) }
 }
 
 #[cfg(test)]
@@ -130,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_issuers_keys_need_an_issuer_and_an_audience() {
-        let url = |url: &str| Jwt { jwks_url: Some(url.to_owned()), ..Jwt::default() };
+        let url = |url: &str| Jwt { jwks_url: Some(url.into()), ..Jwt::default() };
         let text = refusal(url("https://issuer.example/jwks.json"));
         assert!(text.contains("CHAINCAST_JWT_ISSUER and CHAINCAST_JWT_AUDIENCE"), "{text}");
         for bad in

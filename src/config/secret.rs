@@ -22,12 +22,18 @@ impl Secret {
     }
 }
 
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
 impl FromStr for Secret {
     // an error would be printed together with the text
     type Err = Infallible;
 
     fn from_str(s: &str) -> Result<Self, Infallible> {
-        Ok(Self(s.into()))
+        Ok(s.into())
     }
 }
 

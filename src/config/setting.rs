@@ -5,6 +5,7 @@ use std::{
     any::TypeId,
     error::Error as _,
     ffi::{OsStr, OsString},
+    fmt,
 };
 
 use clap::{
@@ -16,7 +17,7 @@ use clap::{
 use super::Config;
 
 /// One setting.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Setting {
     arg: Arg,
     table: String,
@@ -206,6 +207,13 @@ impl Setting {
     }
 }
 
+impl fmt::Debug for Setting {
+    // a definition has read its variable, and would show what that says
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.table, self.key)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -226,6 +234,14 @@ mod tests {
         for setting in &all {
             assert!(!setting.variable().is_empty() && !setting.documentation().is_empty() && !setting.flag().is_empty(), "{setting:?}");
         }
+    }
+
+    #[test]
+    fn what_its_variable_says_is_not_shown_with_a_setting() {
+        let path = std::env::var("PATH").expect("set wherever tests run");
+        let setting = Setting::new(&Arg::new("some").long("some").env("PATH"), "of");
+        assert!(format!("{:?}", setting.arg()).contains(&path), "the definition does show it");
+        assert_eq!(format!("{setting:?}"), "of.some");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is in force, and where it comes from, as a settings file without its secrets.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use super::{
     document::toml,
@@ -52,6 +52,12 @@ impl Said {
     /// Whether something of it is not shown.
     pub(super) fn is_masked(&self) -> bool {
         self.setting.is_secret() && self.shown().iter().zip(&self.texts).any(|(shown, text)| shown.as_str() != text.as_os_str())
+    }
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Said").field("setting", &self.setting).field("texts", &self.shown()).field("source", &self.source).finish()
     }
 }
 

@@ -22,20 +22,20 @@ const DEFAULT_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.
 const MARK: &str = "SECRETMARK";
 
 /// The binary in a directory and an environment of its own.
-fn binary(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Command {
+pub(crate) fn binary(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chaincast"));
     command.current_dir(home).env_clear().envs(variables.iter().copied()).args(words).stdin(Stdio::null());
     command
 }
 
 /// The code that it ends with, what it prints, and what it says besides.
-fn run(mut command: Command) -> (i32, String, String) {
+pub(crate) fn run(mut command: Command) -> (i32, String, String) {
     let Output { status, stdout, stderr } = command.output().expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (status.code().expect("no signal"), text(stdout), text(stderr))
 }
 
-fn home() -> TempDir {
+pub(crate) fn home() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 

@@ -14,6 +14,7 @@ mod bad_input;
 mod bad_input_sockets;
 mod cluster_facts;
 mod command_line;
+mod command_line_store;
 mod commands;
 mod deployment;
 mod documented;

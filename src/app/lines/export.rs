@@ -26,7 +26,7 @@ const PAGE: (usize, usize) = (1000, 1024 * 1024);
 /// # Errors
 /// What is wrong with the store, or that nobody reads any more.
 pub async fn export(config: &Config, order: &Export) -> anyhow::Result<ExitCode> {
-    let store = store::open_existing(&config.log).await?;
+    let store = store::open_to_read(&config.log).await?;
     let exported = write_all(&*store, order).await;
     store.close().await;
     exported

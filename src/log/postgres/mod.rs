@@ -90,11 +90,14 @@ impl PostgresLog {
         let asked = async {
             let mut connection = options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?;
             let there = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut connection);
-            let applied = match there.await.map_err(Failure::of)? {
-                true => sqlx::query_scalar(schema::APPLIED).fetch_all(&mut connection).await.map_err(Failure::of)?,
+            let noted: Vec<schema::Noted> = match there.await.map_err(Failure::of)? {
+                true => sqlx::query_as(schema::NOTED).fetch_all(&mut connection).await.map_err(Failure::of)?,
                 false => Vec::new(),
             };
-            Ok::<_, Failure>(schema::Schema::of(&applied, &MIGRATIONS))
+            let copied_to = sqlx::query_scalar("SELECT to_regclass('unfinished_copy') IS NOT NULL").fetch_one(&mut connection);
+            let unfinished = copied_to.await.map_err(Failure::of)?
+                && sqlx::query_scalar(schema::UNFINISHED).fetch_one(&mut connection).await.map_err(Failure::of)?;
+            Ok::<_, Failure>(schema::Schema::of(&noted, &MIGRATIONS).or_unfinished(unfinished))
         };
         let asked = timeout(settings.connect_timeout + settings.statement_timeout, asked).await;
         asked.unwrap_or(Err(Failure::TimedOut)).map_err(error::of_read)

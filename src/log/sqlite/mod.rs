@@ -88,13 +88,18 @@ impl SqliteLog {
         let mut session = reader.acquire().await.map_err(error::of_read)?;
         let asked = timeout(session.deadline(), async {
             let connection = session.connection();
-            let there = sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_master WHERE name = '_sqlx_migrations'");
-            let there: bool = there.fetch_one(&mut *connection).await?;
-            if there { sqlx::query_scalar(schema::APPLIED).fetch_all(connection).await } else { Ok(Vec::new()) }
+            let there = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name IN ('_sqlx_migrations', 'unfinished_copy')");
+            let there: Vec<String> = there.fetch_all(&mut *connection).await?;
+            let is_there = |table: &str| there.iter().any(|name| name == table);
+            let noted: Vec<schema::Noted> = match is_there("_sqlx_migrations") {
+                true => sqlx::query_as(schema::NOTED).fetch_all(&mut *connection).await?,
+                false => Vec::new(),
+            };
+            let unfinished = is_there("unfinished_copy") && sqlx::query_scalar(schema::UNFINISHED).fetch_one(connection).await?;
+            Ok(schema::Schema::of(&noted, &MIGRATIONS).or_unfinished(unfinished))
         });
         let asked = asked.await;
-        let applied: Vec<i64> = session.settle(asked).map_err(error::of_read)?;
-        Ok(schema::Schema::of(&applied, &MIGRATIONS))
+        session.settle(asked).map_err(error::of_read)
     }
 
     /// The connection that writes.

@@ -58,6 +58,15 @@ pub fn start(settings: &Telemetry) -> Result<Exporting, EndpointError> {
     Ok(Exporting { tracer, running: Some((stop, ends)) })
 }
 
+/// Why [`start`] would not, whatever of it can be told without a collector's help; looks, and starts nothing.
+#[must_use]
+pub fn faults(settings: &Telemetry) -> Vec<EndpointError> {
+    match Target::of(settings) {
+        Ok(None) => Vec::new(),
+        target => target.err().into_iter().chain(Resource::of(settings).err()).collect(),
+    }
+}
+
 impl Exporting {
     /// What takes spans.
     #[must_use]
