@@ -71,7 +71,7 @@ impl<'a> Sender<'a> {
         progress: Progress,
         read: (Arc<AtomicU64>, Option<u64>),
     ) -> anyhow::Result<Self> {
-        let rejects = order.skip_invalid.as_deref().map(Rejects::create).transpose()?;
+        let rejects = order.skip_invalid.as_deref().map(|path| Rejects::new(path, &order.file)).transpose()?;
         let keep = order.on_conflict == OnConflict::Keep;
         Ok(Self { client, keep, patience: order.patience(), rejects, progress, read, tally: Tally::default() })
     }
@@ -199,7 +199,8 @@ impl<'a> Sender<'a> {
     pub(super) fn stopped(&mut self, error: anyhow::Error) -> anyhow::Error {
         self.progress.clear();
         println!("{}", self.summary());
-        error.context("stopped: everything before this is stored; run the same command again to go on")
+        let other = if self.rejects.as_ref().is_some_and(Rejects::is_begun) { ", with another file for --skip-invalid," } else { "" };
+        error.context(format!("stopped: everything before this is stored; run the same command again{other} to go on"))
     }
 
     fn summary(&self) -> String {
