@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use super::{existing, name};
 use crate::{
     app::store,
-    cli::{Export, From},
+    cli::{Beginning, Export},
     commands::{Progress, count, say},
     config::Config,
     domain::{Filter, Resolved, Seq, Start},
@@ -47,7 +47,7 @@ async fn write_all(store: &dyn EventLog, order: &Export) -> anyhow::Result<ExitC
         anyhow::ensure!(page.position.epoch == position.epoch, "the log was numbered anew meanwhile: run this again");
         // retention may take what was not read yet
         let first = page.position.earliest.before();
-        if first > request.after && !(written == 0 && matches!(order.from, From::Place(ref place) if place == "earliest")) {
+        if first > request.after && !(written == 0 && matches!(order.from, Beginning::Place(ref place) if place == "earliest")) {
             lost += first.get() - request.after.get();
         }
         for event in page.events.iter().filter(|event| event.seq <= head) {
@@ -70,11 +70,11 @@ async fn write_all(store: &dyn EventLog, order: &Export) -> anyhow::Result<ExitC
 }
 
 /// Behind which event it begins.
-async fn begin(store: &dyn EventLog, log: LogId, from: &From) -> anyhow::Result<Seq> {
+async fn begin(store: &dyn EventLog, log: LogId, from: &Beginning) -> anyhow::Result<Seq> {
     let place = match from {
-        From::Place(place) => Start::parse(place).context("--from")?,
-        From::Since(at) => Start::Since(*at),
-        From::Now => anyhow::bail!("--from now: there is nothing behind it; `chaincast tail` shows what comes"),
+        Beginning::Place(place) => Start::parse(place).context("--from")?,
+        Beginning::Since(at) => Start::Since(*at),
+        Beginning::Now => anyhow::bail!("--from now: there is nothing behind it; `chaincast tail` shows what comes"),
     };
     let position = store.position(log).await?;
     Ok(match place {
