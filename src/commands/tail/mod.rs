@@ -11,7 +11,7 @@ mod words;
 use std::{
     ops::ControlFlow,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
@@ -22,7 +22,7 @@ use tokio::{signal::unix::SignalKind, task::spawn_blocking};
 use self::{cursor_file::CursorFile, sink::Sink};
 use super::{end, say, visible};
 use crate::{
-    cli::{From, Selection, Tail},
+    cli::{Beginning, Selection, Tail},
     client::{Client, Follow, News, Query, Settings},
 };
 
@@ -44,8 +44,8 @@ pub async fn tail(order: Tail) -> ExitCode {
     tokio::select! {
         followed = following => end(followed.context("following ended").and_then(|followed| followed).map(|()| ExitCode::SUCCESS)),
         () = interrupted => {
-            stopped_at(&sink);
-            // the thread that blocks on the stream does not hear of it
+            // held to the end: the thread that blocks on the stream does not hear of it, and must write nothing behind the cursor that was told
+            let _held = stopped_at(&sink);
             std::process::exit(INTERRUPTED.into())
         }
     }
@@ -65,22 +65,21 @@ async fn interrupted() {
     }
 }
 
-/// Says where it stopped, once the event that is being written is whole.
-fn stopped_at(sink: &Mutex<Sink>) {
+/// Says where it stopped, once the event that is being written is whole. Nothing more is written while what it returns is held.
+fn stopped_at(sink: &Mutex<Sink>) -> Option<MutexGuard<'_, Sink>> {
     let deadline = Instant::now() + PATIENCE;
-    let sink = loop {
+    loop {
         match sink.try_lock() {
-            Ok(sink) => break sink,
+            Ok(mut sink) => {
+                say(&format!("chaincast: {}", visible(&sink.stop())));
+                return Some(sink);
+            }
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-            Err(_) => return say("chaincast: stopped while an event was being written, whose reader does not read"),
+            Err(_) => {
+                say("chaincast: stopped while an event was being written, whose reader does not read");
+                return None;
+            }
         }
-    };
-    match sink.cursor() {
-        Some(cursor) if sink.is_kept() => {
-            say(&format!("chaincast: stopped at {cursor}; the next run with the same --cursor-file goes on there"))
-        }
-        Some(cursor) => say(&format!("chaincast: stopped at {cursor}; go on there with --from {cursor}")),
-        None => say("chaincast: stopped before anything came"),
     }
 }
 
@@ -91,7 +90,7 @@ struct Prepared {
 }
 
 fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
-    let (target, token) = (order.service.url.clone(), order.service.token.as_ref());
+    let (target, token) = (order.service.target()?, order.service.token.as_ref());
     if token.is_some() && !target.is_secure() && !target.is_loopback() {
         say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
     }
@@ -109,9 +108,9 @@ impl Prepared {
     fn follow(self, order: &Tail) -> anyhow::Result<()> {
         let Self { client, sink, cursor } = self;
         let start = match &order.from {
-            From::Place(place) => Some(("last_event_id", place.clone())),
-            From::Since(at) => Some(("since", at.to_string())),
-            From::Now => None,
+            Beginning::Place(place) => Some(("last_event_id", place.clone())),
+            Beginning::Since(at) => Some(("since", at.to_string())),
+            Beginning::Now => None,
         };
         let mut follow = Follow::new(cursor);
         let mut failed = None;
