@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Backoff, Item, Message, Refusal};
+use super::{Backoff, Item, Message, Refusal, refusal::MOST_ASKED};
 
 /// How long to wait before the next connection until the server says otherwise.
 const RETRY: Duration = Duration::from_secs(2);
 /// The longest wait that backoff makes of it.
 const MOST: Duration = Duration::from_secs(30);
-/// The longest wait that is taken from the other side.
-const MOST_ASKED: Duration = Duration::from_secs(600);
 
 /// What a stream tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -262,6 +260,9 @@ mod tests {
         assert_eq!(after(follow.ended(cut(), 0.0)), 90_000, "longer than backoff, because it was asked for");
         follow.hear(Item::Retry(u64::MAX));
         assert_eq!(after(follow.ended(cut(), 0.0)), MOST_ASKED.as_millis());
+        follow.hear(message("hub.open", "{}", "e-2"));
+        follow.hear(Item::Retry(0));
+        assert_eq!(after(follow.ended(cut(), 0.0)), 100, "nobody is asked without end and without a pause");
     }
 
     #[test]
