@@ -14,7 +14,8 @@ Examples:
   chaincast log export | jq -c 'select(.type == \"stream.created\")'
   chaincast log export | DATABASE_URL=postgres://… chaincast log import -
 
-The service may run meanwhile. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.";
+The service may run meanwhile. contentDigest is that of what the publisher sent: an import keeps it, so that what is sent again there is known as a
+repetition. Take it out of events that you change. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.";
 
 /// What stands behind the flags in the long help of `import`.
 pub(super) const IMPORT_EXAMPLES: &str = "\
