@@ -77,6 +77,8 @@ pub enum Ended {
     Silent(Duration),
     /// It was answered by something else than a stream.
     Refused(Box<Refusal>),
+    /// It could not be made, nor could it ever.
+    Hopeless(String),
 }
 
 /// What to do after the end of a connection.
@@ -99,6 +101,9 @@ pub enum Stop {
     /// The service will not have it.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// There is no such service.
+    #[error("no connection ({0})")]
+    Hopeless(String),
     /// The credential has ended.
     #[error("the credential has expired: connect again with a new one")]
     Expired,
@@ -199,6 +204,7 @@ impl Follow {
                 let asked = refusal.retry_after;
                 self.wait(refusal.to_string(), asked, random)
             }
+            Ended::Hopeless(why) => Next::Stop(Stop::Hopeless(why)),
             Ended::Cut(why) => self.wait(format!("the connection ended ({why})"), None, random),
             Ended::Unreached(why) => self.wait(format!("no connection ({why})"), None, random),
             Ended::Silent(long) => self.wait(format!("nothing was heard for {} s", long.as_secs()), None, random),
@@ -281,6 +287,8 @@ mod tests {
             let next = Follow::new(None).ended(Ended::Refused(refusal.clone()), 0.0);
             assert_eq!(next, Next::Stop(Stop::Refused(refusal)), "{status}");
         }
+        let next = Follow::new(None).ended(Ended::Hopeless("x".into()), 0.0);
+        assert_eq!(next, Next::Stop(Stop::Hopeless("x".into())));
         for (reason, stop) in [("expired", Stop::Expired), ("revoked", Stop::Revoked), ("superseded", Stop::Superseded)] {
             let mut follow = Follow::new(None);
             follow.hear(message("hub.closing", &format!(r#"{{"reason":"{reason}"}}"#), ""));

@@ -10,7 +10,10 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::{AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, Store, Trimmed};
+use super::{
+    AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, Store,
+    Trimmed,
+};
 use crate::domain::{Epoch, EpochChain, EventId, LogName, Seq, Source, Timestamp};
 
 /// A log whose every call runs on one runtime.

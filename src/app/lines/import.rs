@@ -26,7 +26,7 @@ use crate::{
     config::Config,
     domain::{EventId, Source},
     ingest::{self, BodyForm, Limits},
-    log::{AppendRequest, EventLog, NewEvent, ItemStatus, LogError, LogId, OnConflict, RequestOutcome},
+    log::{AppendRequest, EventLog, ItemStatus, LogError, LogId, NewEvent, OnConflict, RequestOutcome},
 };
 
 /// What is stored at once.
@@ -173,7 +173,8 @@ fn of_line(document: &Document) -> anyhow::Result<(Source, NewEvent, usize)> {
     }
     let mut event = draft.into_event(&source);
     if let Some(digest) = members.digest {
-        event.digest = from_hex(&digest).ok_or_else(|| at(format!("/{DIGEST} is not 64 hexadecimal digits; without it the event is new content")))?;
+        event.digest =
+            from_hex(&digest).ok_or_else(|| at(format!("/{DIGEST} is not 64 hexadecimal digits; without it the event is new content")))?;
     }
     Ok((source, event, document.bytes.len()))
 }

@@ -36,8 +36,8 @@ pub use settings::PostgresSettings;
 
 use self::answering::Answering;
 use super::{
-    AccessVersion, AppendRequest, Appended, ContentDigest, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, StoreIdentity,
-    Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    AccessVersion, AppendRequest, Appended, ContentDigest, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
+    StoreIdentity, Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, EventId, LogName, Seq, Source, Timestamp};
 

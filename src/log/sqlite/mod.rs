@@ -37,8 +37,8 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AccessVersion, AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
-    StoreIdentity, Trimmed, page, schema,
+    AccessVersion, AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention,
+    SessionCounts, StoreIdentity, Trimmed, page, schema,
     sessions::{Session, Sessions},
     statements, transfer as copying,
 };
