@@ -11,7 +11,10 @@ mod words;
 use std::{
     ops::ControlFlow,
     process::ExitCode,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -37,13 +40,14 @@ pub async fn tail(order: Tail) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return end(Err(error)),
     };
-    let sink = Arc::clone(&prepared.sink);
+    let (sink, stopping) = (Arc::clone(&prepared.sink), Arc::clone(&prepared.stopping));
     // the listeners stand before the first event, so that none is cut in two
     let interrupted = interrupted();
     let following = spawn_blocking(move || prepared.follow(&order));
     tokio::select! {
         followed = following => end(followed.context("following ended").and_then(|followed| followed).map(|()| ExitCode::SUCCESS)),
         () = interrupted => {
+            stopping.store(true, Ordering::Relaxed);
             // held to the end: the thread that blocks on the stream does not hear of it, and must write nothing behind the cursor that was told
             let _held = stopped_at(&sink);
             std::process::exit(INTERRUPTED.into())
@@ -86,6 +90,8 @@ fn stopped_at(sink: &Mutex<Sink>) -> Option<MutexGuard<'_, Sink>> {
 struct Prepared {
     client: Client,
     sink: Arc<Mutex<Sink>>,
+    /// It was interrupted: nothing more is to be written.
+    stopping: Arc<AtomicBool>,
     cursor: Option<String>,
 }
 
@@ -101,12 +107,12 @@ fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
         say(&format!("going on at {cursor}, as {} says", path.display()));
     }
     let sink = Sink::new(order, file, cursor.clone());
-    Ok(Prepared { client, sink: Arc::new(Mutex::new(sink)), cursor })
+    Ok(Prepared { client, sink: Arc::new(Mutex::new(sink)), stopping: Arc::default(), cursor })
 }
 
 impl Prepared {
     fn follow(self, order: &Tail) -> anyhow::Result<()> {
-        let Self { client, sink, cursor } = self;
+        let Self { client, sink, stopping, cursor } = self;
         let start = match &order.from {
             Beginning::Place(place) => Some(("last_event_id", place.clone())),
             Beginning::Since(at) => Some(("since", at.to_string())),
@@ -115,6 +121,10 @@ impl Prepared {
         let mut follow = Follow::new(cursor);
         let mut failed = None;
         let take = |news: News| {
+            // otherwise the lock would be taken again before whoever interrupts gets it
+            if stopping.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
             // a panic within would have ended the process
             let taken = sink.lock().unwrap_or_else(PoisonError::into_inner).take(news);
             taken.unwrap_or_else(|error| {
