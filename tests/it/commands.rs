@@ -390,7 +390,8 @@ for_each_store! {
         }).collect();
         let import = async |input: &str| run(("DATABASE_URL", &into), &["log", "import", "-"], input).await;
         // one that was interrupted
-        let cut = &input[..input.len() / 2];
+        let half = (0..input.len() / 2).rfind(|at| input.is_char_boundary(*at)).expect("not empty");
+        let cut = &input[..half];
         let first = import(&format!("{cut}\n")).await;
         assert!(first.status.code() == Some(1) && text(&first.stderr).contains("line "), "{first:?}");
         let whole = import(&input).await;
