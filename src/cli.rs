@@ -27,7 +27,7 @@ pub use self::{
     log::{Export, Import, Stats},
     publish::{OnConflict, Publish},
     service::Service,
-    tail::{Color, From, Selection, Tail},
+    tail::{Beginning, Color, Selection, Tail},
     token::{NewToken, TokenCommand},
 };
 use crate::config::{Config, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
@@ -112,7 +112,7 @@ pub enum Refusal {
     Settings(Vec<Fault>),
 }
 
-impl std::convert::From<clap::Error> for Refusal {
+impl From<clap::Error> for Refusal {
     fn from(error: clap::Error) -> Self {
         Self::Words(Box::new(error))
     }

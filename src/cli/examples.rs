@@ -53,7 +53,9 @@ Examples:
   chaincast log export | jq -c 'select(.type == \"stream.created\")'
   chaincast log export | DATABASE_URL=postgres://… chaincast log import -
 
-The service may run meanwhile. To move a log with its numbers, so that clients go on where they are, use `chaincast log copy`.";
+The service may run meanwhile. contentDigest is that of what the publisher sent: an import keeps it, so that what is sent again there is \
+known as a repetition. Take it out of events that you change. To move a log with its numbers, so that clients go on where they are, use \
+`chaincast log copy`.";
 
 pub(super) const LOG_IMPORT: &str = "\
 Examples:

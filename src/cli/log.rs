@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::tail::From;
+use super::tail::Beginning;
 
 /// A log to write out.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Export {
     pub tenant: String,
     /// Where to begin: `earliest`, a cursor such as 7c1f9a02-17 (events behind it), a time, or an age such as 10m
     #[arg(long, value_name = "PLACE", default_value = "earliest")]
-    pub from: From,
+    pub from: Beginning,
     /// Say nothing on the way
     #[arg(long, short)]
     pub quiet: bool,

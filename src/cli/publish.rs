@@ -24,7 +24,8 @@ pub struct Publish {
     /// Send what there is after so many milliseconds, also when a batch is not full
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 100)]
     pub linger_ms: u32,
-    /// Give each event without an id this text and the number of its line as id: the same file has the same ids each time
+    /// Give each event without an id this text and the number of its line as id (and .2, .3 and so on behind it where several events share a line): the
+    /// same file has the same ids each time
     #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new(), conflicts_with = "allow_missing_ids")]
     pub id_prefix: Option<String>,
     /// Publish events without an id under one that is made up here: run again, the same input is published twice
@@ -33,7 +34,7 @@ pub struct Publish {
     /// What to do when an id is known with other content: stop before it, or keep what is stored and go on
     #[arg(long, value_name = "WHAT", default_value = "refuse")]
     pub on_conflict: OnConflict,
-    /// Write what is not taken to this file, and go on; without it, stop before it
+    /// Write what is not taken to this new file, and go on; without it, stop before it
     #[arg(long, value_name = "FILE")]
     pub skip_invalid: Option<PathBuf>,
     /// End when the service has taken nothing for so many seconds; without it, wait for it

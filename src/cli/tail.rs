@@ -18,7 +18,7 @@ pub struct Tail {
     pub filter: Selection,
     /// Where to begin: `earliest`, `now`, a cursor such as 7c1f9a02-17 (events behind it), a time such as 2026-02-22T10:00:00Z, or an age such as 10m
     #[arg(long, value_name = "PLACE", default_value = "now")]
-    pub from: From,
+    pub from: Beginning,
     /// Keep the cursor in this file, and go on there the next time; --from counts only while there is no such file
     ///
     /// The file is replaced in one step once what stands before the cursor has been written out. Whoever kills this command between the two sees
@@ -94,7 +94,7 @@ pub enum Color {
 
 /// Where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum Beginning {
     /// A cursor, a seq, or `earliest`.
     Place(String),
     /// With the first event received then or later.
@@ -108,12 +108,12 @@ pub enum From {
 #[error(
     "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d"
 )]
-pub struct FromError;
+pub struct BeginningError;
 
-impl FromStr for From {
-    type Err = FromError;
+impl FromStr for Beginning {
+    type Err = BeginningError;
 
-    fn from_str(s: &str) -> Result<Self, FromError> {
+    fn from_str(s: &str) -> Result<Self, BeginningError> {
         match Start::parse(s) {
             Ok(Start::Now) => return Ok(Self::Now),
             Ok(_) => return Ok(Self::Place(s.to_owned())),
@@ -122,11 +122,11 @@ impl FromStr for From {
         if let Ok(at) = Timestamp::parse(s) {
             return Ok(Self::Since(at));
         }
-        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(FromError)
+        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(BeginningError)
     }
 }
 
-impl fmt::Display for From {
+impl fmt::Display for Beginning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Place(place) => f.write_str(place),
@@ -148,16 +148,16 @@ mod tests {
     #[test]
     fn a_place_is_a_cursor_a_time_or_an_age() {
         for place in ["earliest", "7c1f9a02-17", "17"] {
-            assert_eq!(place.parse(), Ok(From::Place(place.to_owned())));
+            assert_eq!(place.parse(), Ok(Beginning::Place(place.to_owned())));
         }
-        assert_eq!("now".parse(), Ok(From::Now));
-        assert_eq!("1970-01-01T01:00:01+01:00".parse(), Ok(From::Since(Timestamp::from_micros(1_000_000))));
+        assert_eq!("now".parse(), Ok(Beginning::Now));
+        assert_eq!("1970-01-01T01:00:01+01:00".parse(), Ok(Beginning::Since(Timestamp::from_micros(1_000_000))));
         for (text, seconds) in [("90s", 90), ("10m ago", 600), ("2h", 7200), ("7d ago", 604_800), ("5 m ago", 300)] {
             assert_eq!(age(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for bad in ["", "ago", "m", "-1m", "10", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
             if bad != "10" {
-                assert_eq!(bad.parse::<From>(), Err(FromError), "{bad}");
+                assert_eq!(bad.parse::<Beginning>(), Err(BeginningError), "{bad}");
             }
             assert_eq!(age(bad), None, "{bad}");
         }

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The shortest wait, whatever was asked for: what fails at once would be tried thousands of times a second.
+const LEAST: Duration = Duration::from_millis(100);
+
 /// Waits that grow until something works.
 #[derive(Clone, Debug)]
 pub struct Backoff {
@@ -14,12 +17,12 @@ impl Backoff {
     /// Begins with `first`, and never waits longer than `most`.
     #[must_use]
     pub fn new(first: Duration, most: Duration) -> Self {
-        Self { first: first.min(most), most, failures: 0 }
+        Self { first: first.min(most).max(LEAST), most: most.max(LEAST), failures: 0 }
     }
 
     /// Another first wait, as the other side asked for.
     pub fn begin_with(&mut self, first: Duration) {
-        self.first = first.min(self.most);
+        self.first = first.clamp(LEAST, self.most);
     }
 
     /// Something worked.
@@ -68,6 +71,9 @@ mod tests {
             assert!(backoff.after_failure(0.999) <= SECOND * 30);
         }
         backoff.begin_with(Duration::ZERO);
-        assert_eq!(backoff.after_failure(0.5), Duration::ZERO);
+        backoff.reset();
+        for _ in 0..3 {
+            assert!(backoff.after_failure(0.0) >= LEAST);
+        }
     }
 }

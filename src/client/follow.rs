@@ -7,14 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Backoff, Item, Message, Refusal};
+use super::{Backoff, Item, Message, Refusal, refusal::MOST_ASKED};
 
 /// How long to wait before the next connection until the server says otherwise.
 const RETRY: Duration = Duration::from_secs(2);
 /// The longest wait that backoff makes of it.
 const MOST: Duration = Duration::from_secs(30);
-/// The longest wait that is taken from the other side.
-const MOST_ASKED: Duration = Duration::from_secs(600);
 
 /// What a stream tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +77,8 @@ pub enum Ended {
     Silent(Duration),
     /// It was answered by something else than a stream.
     Refused(Box<Refusal>),
+    /// It could not be made, nor could it ever.
+    Hopeless(String),
 }
 
 /// What to do after the end of a connection.
@@ -101,6 +101,9 @@ pub enum Stop {
     /// The service will not have it.
     #[error("{0}")]
     Refused(Box<Refusal>),
+    /// There is no such service.
+    #[error("no connection ({0})")]
+    Hopeless(String),
     /// The credential has ended.
     #[error("the credential has expired: connect again with a new one")]
     Expired,
@@ -201,6 +204,7 @@ impl Follow {
                 let asked = refusal.retry_after;
                 self.wait(refusal.to_string(), asked, random)
             }
+            Ended::Hopeless(why) => Next::Stop(Stop::Hopeless(why)),
             Ended::Cut(why) => self.wait(format!("the connection ended ({why})"), None, random),
             Ended::Unreached(why) => self.wait(format!("no connection ({why})"), None, random),
             Ended::Silent(long) => self.wait(format!("nothing was heard for {} s", long.as_secs()), None, random),
@@ -262,6 +266,9 @@ mod tests {
         assert_eq!(after(follow.ended(cut(), 0.0)), 90_000, "longer than backoff, because it was asked for");
         follow.hear(Item::Retry(u64::MAX));
         assert_eq!(after(follow.ended(cut(), 0.0)), MOST_ASKED.as_millis());
+        follow.hear(message("hub.open", "{}", "e-2"));
+        follow.hear(Item::Retry(0));
+        assert_eq!(after(follow.ended(cut(), 0.0)), 100, "nobody is asked without end and without a pause");
     }
 
     #[test]
@@ -280,6 +287,8 @@ mod tests {
             let next = Follow::new(None).ended(Ended::Refused(refusal.clone()), 0.0);
             assert_eq!(next, Next::Stop(Stop::Refused(refusal)), "{status}");
         }
+        let next = Follow::new(None).ended(Ended::Hopeless("x".into()), 0.0);
+        assert_eq!(next, Next::Stop(Stop::Hopeless("x".into())));
         for (reason, stop) in [("expired", Stop::Expired), ("revoked", Stop::Revoked), ("superseded", Stop::Superseded)] {
             let mut follow = Follow::new(None);
             follow.hear(message("hub.closing", &format!(r#"{{"reason":"{reason}"}}"#), ""));

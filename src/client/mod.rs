@@ -9,6 +9,7 @@
 
 mod backoff;
 mod follow;
+mod hopeless;
 mod parser;
 mod refusal;
 mod target;

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use serde::Deserialize;
 
+/// The longest wait that is taken from the other side.
+pub(super) const MOST_ASKED: Duration = Duration::from_secs(600);
 /// The longest text of an answer that is repeated, in characters.
 const MAX_TEXT: usize = 500;
 
@@ -26,7 +28,7 @@ pub struct Refusal {
     pub errors: Vec<Fault>,
     /// Every id that is known with other content.
     pub conflicts: Vec<Conflict>,
-    /// When to try again.
+    /// When to try again, as far as a wait is taken from the other side.
     pub retry_after: Option<Duration>,
 }
 
@@ -78,7 +80,7 @@ impl Refusal {
             request_id: short(problem.request_id),
             errors: problem.errors,
             conflicts: problem.conflicts,
-            retry_after: retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs),
+            retry_after: retry_after.and_then(|text| text.trim().parse().ok()).map(|seconds| Duration::from_secs(seconds).min(MOST_ASKED)),
         }
     }
 
@@ -133,6 +135,13 @@ mod tests {
         let refusal = Refusal::of(503, Some("7"), b"<html>");
         assert_eq!(refusal.to_string(), "refused, and not by a chaincast service as it seems [status 503]");
         assert_eq!((refusal.retry_after, refusal.will_pass()), (Some(Duration::from_secs(7)), true));
+    }
+
+    #[test]
+    fn no_wait_that_is_asked_for_is_longer_than_anyone_waits() {
+        for (asked, taken) in [("600", Some(600)), ("601", Some(600)), ("18446744073709551615", Some(600)), ("-1", None), ("soon", None)] {
+            assert_eq!(Refusal::of(503, Some(asked), b"").retry_after, taken.map(Duration::from_secs), "{asked}");
+        }
     }
 
     #[test]

@@ -3,9 +3,12 @@
 use std::{
     io::{self, Read as _},
     ops::ControlFlow,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -16,11 +19,11 @@ use ureq::{
     tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use super::{Ended, Follow, News, Next, Parser, Query, Refusal, Stop, Target};
+use super::{Ended, Follow, News, Next, Parser, Query, Refusal, Stop, Target, hopeless::why_hopeless};
 
-/// How long a connection may take to be made.
+/// How long a connection may take to be made, and before that the address of its host to be found.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long an answer to a publication is waited for: longer than the service takes to say that it does not know.
+/// How long an answer that is no stream may take, its body counted apart: longer than the service takes to say that it does not know.
 const ANSWER: Duration = Duration::from_secs(60);
 /// The largest answer that is read to its end.
 const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
@@ -83,6 +86,9 @@ pub enum PublishFailure {
     /// There was no answer, or none that could be read. It may have been stored.
     #[error("no answer ({0})")]
     Unreached(String),
+    /// There is no such service: the next try would end like this one.
+    #[error("no connection ({0})")]
+    Hopeless(String),
 }
 
 #[derive(Deserialize)]
@@ -95,6 +101,9 @@ pub struct Client {
     agent: Agent,
     settings: Settings,
     authorization: Option<SecretString>,
+    answer: Duration,
+    /// Whether there ever was an answer, whatever it said.
+    answered: AtomicBool,
 }
 
 impl Client {
@@ -108,6 +117,7 @@ impl Client {
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
+            .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .user_agent(concat!("chaincast/", env!("CARGO_PKG_VERSION")));
         if settings.target.is_loopback() {
@@ -123,7 +133,7 @@ impl Client {
             Some(_) => return Err(SetupError::Token),
             None => None,
         };
-        Ok(Self { agent: config.build().new_agent(), settings, authorization })
+        Ok(Self { agent: config.build().new_agent(), settings, authorization, answer: ANSWER, answered: AtomicBool::new(false) })
     }
 
     /// Follows until `take` breaks, or it is over for good. `retrying` hears why and after how long it connects again.
@@ -174,13 +184,19 @@ impl Client {
             request = request.header("authorization", authorization.expose_secret());
         }
         let idle = self.settings.idle;
-        let mut response = match request.config().timeout_per_read(Some(idle)).build().call() {
+        let mut response = match request.config().timeout_per_read(Some(idle)).timeout_recv_response(Some(idle)).build().call() {
             Ok(response) => response,
-            Err(ureq::Error::Timeout(ureq::Timeout::PerRead)) => return ControlFlow::Continue(Ended::Silent(idle)),
-            Err(error) => return ControlFlow::Continue(Ended::Unreached(error.to_string())),
+            Err(ureq::Error::Timeout(ureq::Timeout::PerRead | ureq::Timeout::RecvResponse)) => {
+                return ControlFlow::Continue(Ended::Silent(idle));
+            }
+            Err(error) => {
+                let hopeless = self.why_hopeless(&error);
+                return ControlFlow::Continue(hopeless.map_or_else(|| Ended::Unreached(error.to_string()), Ended::Hopeless));
+            }
         };
+        self.answered.store(true, Ordering::Relaxed);
         if response.status() != 200 || response.body().mime_type() != Some("text/event-stream") {
-            return ControlFlow::Continue(Ended::Refused(Box::new(refusal(&mut response))));
+            return ControlFlow::Continue(Ended::Refused(Box::new(refusal(&mut response, self.answer))));
         }
         let mut body = response.into_body().into_reader();
         let (mut parser, mut buffer) = (Parser::default(), vec![0; READ_BYTES]);
@@ -207,20 +223,31 @@ impl Client {
         }
     }
 
-    /// Publishes events, one a line; all of them or none. With `keep`, events whose id is known with other content are left as they are stored.
+    /// What to tell of an error that will not pass: one from before the first answer.
+    fn why_hopeless(&self, error: &ureq::Error) -> Option<String> {
+        why_hopeless(error).filter(|_| !self.answered.load(Ordering::Relaxed))
+    }
+
+    /// Publishes events, one a line; all of them or none. With `keep`, events whose id is known with other content are left as they are stored. All of
+    /// it takes no longer than `within`, if that is given.
     ///
     /// # Errors
     /// [`PublishFailure`]. One that will pass may have stored the events all the same: the same ids tell.
-    pub fn publish(&self, ndjson: &[u8], keep: bool) -> Result<Vec<Published>, PublishFailure> {
+    pub fn publish(&self, ndjson: &[u8], keep: bool, within: Option<Duration>) -> Result<Vec<Published>, PublishFailure> {
         let query = if keep { Query::default().with("on_conflict", "keep") } else { Query::default() };
         let mut request = self.agent.post(self.settings.target.at("/events", &query)).header("content-type", "application/x-ndjson");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization.expose_secret());
         }
-        let request = request.config().timeout_per_read(Some(ANSWER)).timeout_per_write(Some(ANSWER)).build();
-        let mut response = request.send(ndjson).map_err(|error| PublishFailure::Unreached(error.to_string()))?;
+        let answer = Some(self.answer);
+        let request =
+            request.config().timeout_per_write(answer).timeout_recv_response(answer).timeout_recv_body(answer).timeout_global(within);
+        let mut response = request.build().send(ndjson).map_err(|error| {
+            self.why_hopeless(&error).map_or_else(|| PublishFailure::Unreached(error.to_string()), PublishFailure::Hopeless)
+        })?;
+        self.answered.store(true, Ordering::Relaxed);
         if !matches!(response.status().as_u16(), 200 | 201) {
-            return Err(PublishFailure::Refused(Box::new(refusal(&mut response))));
+            return Err(PublishFailure::Refused(Box::new(refusal(&mut response, self.answer))));
         }
         let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec();
         let body = body.map_err(|error| PublishFailure::Unreached(error.to_string()))?;
@@ -242,11 +269,20 @@ fn how_it_ended(error: io::Error, idle: Duration) -> Ended {
     }
 }
 
-fn refusal(response: &mut Response<Body>) -> Refusal {
+/// What an answer says that is no success, as far as it comes within this time and one more read.
+fn refusal(response: &mut Response<Body>, within: Duration) -> Refusal {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (status, retry_after, location) = (response.status().as_u16(), header("retry-after"), header("location"));
-    // a refusal that cannot be read is a refusal
-    let body = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
+    let (began, mut body, mut buffer) = (Instant::now(), Vec::new(), vec![0; READ_BYTES]);
+    let mut reader = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).reader();
+    while began.elapsed() < within {
+        match reader.read(&mut buffer) {
+            Ok(read) if read > 0 => body.extend_from_slice(&buffer[..read]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // a refusal that cannot be read is a refusal
+            _ => break,
+        }
+    }
     let mut refusal = Refusal::of(status, retry_after.as_deref(), &body);
     if let Some(location) = location.filter(|_| (300..400).contains(&status)) {
         refusal.detail = Some(format!("it says that it has moved to {location}: give that address if you trust it"));
@@ -262,4 +298,81 @@ fn tls() -> Result<TlsConfig, SetupError> {
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(TlsConfig::builder().root_certs(RootCerts::from(roots)).unversioned_rustls_crypto_provider(provider).build())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Write as _, net::TcpListener};
+
+    use super::*;
+
+    /// Long enough for a busy machine, and far less than anyone would wait for a test that hangs.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
+    /// Answers each request with these bytes, and then with one more every now and then, for ever.
+    fn answering(bytes: &'static [u8]) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let target = format!("http://{}", listener.local_addr().expect("an address")).parse().expect("a service");
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                let mut socket = socket.expect("a connection");
+                thread::spawn(move || {
+                    let _ = socket.read(&mut [0; 4096]);
+                    let mut went = socket.write_all(bytes);
+                    while went.is_ok() && !bytes.is_empty() {
+                        thread::sleep(Duration::from_millis(2));
+                        went = socket.write_all(b"x");
+                    }
+                    // silent until the other side goes
+                    let _ = socket.read(&mut [0; 1]);
+                });
+            }
+        });
+        let client = Client::new(Settings { target, token: None, idle: PATIENCE }).expect("a client");
+        Client { answer: PATIENCE, ..client }
+    }
+
+    fn ended(client: &Client) -> Ended {
+        match client.follow_once(&Query::default(), None, &mut Follow::new(None), &mut |_| ControlFlow::Continue(())) {
+            ControlFlow::Continue(ended) => ended,
+            ControlFlow::Break(()) => panic!("nobody had enough"),
+        }
+    }
+
+    #[test]
+    fn an_answer_that_trickles_for_ever_is_not_read_for_ever() {
+        let headers = answering(b"HTTP/1.1 200 OK\r\nx-more: ");
+        assert_eq!(headers.publish(b"{}", false, None), Err(PublishFailure::Unreached("timeout: receive response".into())));
+        assert_eq!(ended(&headers), Ended::Silent(PATIENCE));
+        let success = answering(b"HTTP/1.1 200 OK\r\n\r\n");
+        assert_eq!(success.publish(b"{}", false, None), Err(PublishFailure::Unreached("timeout: receive body".into())));
+        let refusal = answering(b"HTTP/1.1 503 No\r\n\r\n");
+        let status = |refused: &Refusal| assert_eq!(refused.status, 503);
+        match (refusal.publish(b"{}", false, None), ended(&refusal)) {
+            (Err(PublishFailure::Refused(one)), Ended::Refused(other)) => [one, other].iter().for_each(|refused| status(refused)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_publication_takes_no_longer_than_it_may() {
+        let silent = Client { answer: Duration::from_secs(600), ..answering(b"") };
+        let failed = silent.publish(b"{}", false, Some(Duration::from_millis(100)));
+        assert_eq!(failed, Err(PublishFailure::Unreached("timeout: global".into())));
+    }
+
+    #[test]
+    fn what_is_no_service_is_left_at_once_unless_there_was_one() {
+        let alert = answering(b"\x15\x03\x01\0\x02\x02\x46");
+        let says = |text: &str| assert!(text.contains("does not speak HTTP") && text.contains("try https://"), "{text}");
+        match (alert.publish(b"{}", false, None), ended(&alert)) {
+            (Err(PublishFailure::Hopeless(one)), Ended::Hopeless(other)) => [one, other].iter().for_each(|text| says(text)),
+            other => panic!("{other:?}"),
+        }
+        alert.answered.store(true, Ordering::Relaxed);
+        match (alert.publish(b"{}", false, None), ended(&alert)) {
+            (Err(PublishFailure::Unreached(_)), Ended::Unreached(_)) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }

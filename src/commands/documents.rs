@@ -1,15 +1,21 @@
 //! Events in a file, one by one: a file of any size takes the memory of one event.
 //!
 //! Three forms are told apart by how the input begins: an array; one value a line; values that go over several lines. Only where events begin and end
-//! is looked for: what is wrong within one is found by whoever reads it, and in lines the next one is read all the same.
+//! is looked for: what is wrong within one is found by whoever reads it, and in lines the next one is read all the same. A first line that is cut off
+//! is told from a value that goes over several lines by what stands behind it, where no such value could go on.
 
-use std::io::{self, BufRead};
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead},
+};
 
 /// One event's bytes, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     /// The line on which it begins, from 1.
     pub line: u64,
+    /// Which of the events that begin on this line it is, from 1.
+    pub nth: u64,
     /// What stands there; nothing when it was too long to be kept.
     pub bytes: Vec<u8>,
     /// It has more than this many bytes.
@@ -51,15 +57,27 @@ pub struct Documents<R> {
     form: Option<Form>,
     line: u64,
     max_bytes: usize,
+    /// What was looked at and is still to be read.
+    ahead: VecDeque<u8>,
+    /// Where the last event began, and how many did there.
+    last: (u64, u64),
 }
 
 impl<R: BufRead> Documents<R> {
     /// Those of `reader`, each of at most so many bytes.
     pub fn new(reader: R, max_bytes: usize) -> Self {
-        Self { reader, form: None, line: 1, max_bytes }
+        Self { reader, form: None, line: 1, max_bytes, ahead: VecDeque::new(), last: (0, 0) }
     }
 
     fn peek(&mut self) -> Result<Option<u8>, ReadError> {
+        match self.ahead.front() {
+            Some(byte) => Ok(Some(*byte)),
+            None => self.peek_behind(),
+        }
+    }
+
+    /// The next byte that was not looked at.
+    fn peek_behind(&mut self) -> Result<Option<u8>, ReadError> {
         loop {
             match self.reader.fill_buf() {
                 Ok(buffer) => return Ok(buffer.first().copied()),
@@ -70,7 +88,9 @@ impl<R: BufRead> Documents<R> {
     }
 
     fn step(&mut self, byte: u8) {
-        self.reader.consume(1);
+        if self.ahead.pop_front().is_none() {
+            self.reader.consume(1);
+        }
         self.line += u64::from(byte == b'\n');
     }
 
@@ -91,6 +111,13 @@ impl<R: BufRead> Documents<R> {
     /// [`ReadError`], behind which there is nothing to be found.
     #[expect(clippy::should_implement_trait, reason = "an iterator of results would go on behind an error")]
     pub fn next(&mut self) -> Result<Option<Document>, ReadError> {
+        let Some(document) = self.find()? else { return Ok(None) };
+        let nth = if self.last.0 == document.line { self.last.1 + 1 } else { 1 };
+        self.last = (document.line, nth);
+        Ok(Some(Document { nth, ..document }))
+    }
+
+    fn find(&mut self) -> Result<Option<Document>, ReadError> {
         let form = match self.form {
             Some(form) => form,
             None => self.begin()?,
@@ -130,6 +157,10 @@ impl<R: BufRead> Documents<R> {
                 self.step(byte);
                 break;
             }
+            if byte == b'\n' && self.is_cut_off(extent)? {
+                self.step(byte);
+                break;
+            }
             if byte == b'\n' {
                 // the first value goes on behind its line: so will the others
                 self.form = Some(Form::Values);
@@ -146,7 +177,32 @@ impl<R: BufRead> Documents<R> {
             bytes.pop();
         }
         let longer_than = (length > self.max_bytes).then_some(self.max_bytes);
-        Ok(Some(Document { line, bytes: if longer_than.is_some() { Vec::new() } else { bytes }, longer_than }))
+        Ok(Some(Document { line, nth: 1, bytes: if longer_than.is_some() { Vec::new() } else { bytes }, longer_than }))
+    }
+
+    /// Whether a first line that ended within a value was meant to be all of it, at its line break: strings do not go over lines, and behind an
+    /// object that has a line to itself only a comma or the end of what it lies in may follow.
+    fn is_cut_off(&mut self, first: Extent) -> Result<bool, ReadError> {
+        if first.in_string {
+            return Ok(true);
+        }
+        let mut extent = Extent::default();
+        while self.ahead.len() < self.max_bytes {
+            let Some(byte) = self.peek_behind()? else { return Ok(extent.is_closed()) };
+            let is_next = match byte {
+                _ if byte.is_ascii_whitespace() => extent.nested && extent.is_open() && byte == b'\n',
+                _ if extent.is_closed() => return Ok(!matches!(byte, b',' | b']' | b'}')),
+                b'{' => false,
+                _ => !extent.nested,
+            };
+            if is_next {
+                return Ok(false);
+            }
+            self.reader.consume(1);
+            self.ahead.push_back(byte);
+            extent.step(byte);
+        }
+        Ok(false)
     }
 
     fn element(&mut self, first: bool) -> Result<Option<Document>, ReadError> {
@@ -185,7 +241,7 @@ impl<R: BufRead> Documents<R> {
         while let Some(byte) = self.peek()? {
             let ends_here = extent.is_bare() && (byte.is_ascii_whitespace() || matches!(byte, b',' | b']' | b'[' | b'{'));
             if ends_here && !bytes.is_empty() {
-                return Ok(Document { line, bytes, longer_than: None });
+                return Ok(Document { line, nth: 1, bytes, longer_than: None });
             }
             if bytes.len() >= self.max_bytes {
                 return Err(ReadError::Broken { line, what: "an event that is longer than any service takes" });
@@ -194,13 +250,13 @@ impl<R: BufRead> Documents<R> {
             extent.step(byte);
             bytes.push(byte);
             if extent.is_closed() {
-                return Ok(Document { line, bytes, longer_than: None });
+                return Ok(Document { line, nth: 1, bytes, longer_than: None });
             }
         }
         if extent.is_open() {
             return Err(ReadError::Broken { line, what: "the event that begins here has no end" });
         }
-        Ok(Document { line, bytes, longer_than: None })
+        Ok(Document { line, nth: 1, bytes, longer_than: None })
     }
 }
 
@@ -292,6 +348,32 @@ mod tests {
         ] {
             let error = read(bad).expect_err(bad);
             assert!(error.contains(why), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_that_is_cut_off_costs_no_other() {
+        for first in ["{\"c\":", "{\"c", "{\"c\":[", "{\"c\":1", "{\"c\":\"x"] {
+            let text = format!("{first}\n\n{{\"a\":{{}}}} \n{{\"b\":\n{{\"d\":2}}\n");
+            assert_eq!(read(&text), found(&[(1, first), (3, "{\"a\":{}}"), (4, "{\"b\":"), (5, "{\"d\":2}")]), "{first}");
+        }
+        assert_eq!(read("{\"c\":\n{\"a\":1}"), found(&[(1, "{\"c\":"), (2, "{\"a\":1}")]));
+        for whole in ["{\"c\":\n{\"a\":1}\n}", "{\"c\":[\n{\"a\":1},\n{\"a\":2}\n]}", "{\"c\":\n{\n\"a\":1}}", "{\n\"c\":{}}"] {
+            assert_eq!(read(whole), found(&[(1, whole)]), "{whole}");
+        }
+        let beyond = format!("{{\"c\":\n{{\"a\":\"{}\"}}", "x".repeat(200));
+        assert!(read(&beyond).expect_err("bounded").contains("longer than any"));
+    }
+
+    #[test]
+    fn events_that_begin_on_one_line_are_told_apart() {
+        for text in ["[{},{}\n,{},{}]", "{\n}{}{}\n{}{}", "{}\n{}", "{\n}\n\n{}"] {
+            let mut documents = Documents::new(text.as_bytes(), 100);
+            let mut places = Vec::new();
+            while let Some(document) = documents.next().expect("readable") {
+                places.push((document.line, document.nth));
+            }
+            assert!(places.is_sorted() && places.windows(2).all(|pair| pair[0] != pair[1]), "{text}: {places:?}");
         }
     }
 

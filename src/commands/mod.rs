@@ -28,7 +28,7 @@ pub use self::{
     documents::{Document, Documents, ReadError},
     progress::{Progress, count},
     publish::publish,
-    stored::{Members, without_the_logs_own},
+    stored::{DIGEST, Members, without_the_logs_own},
     tail::tail,
     visible::visible,
 };

@@ -345,6 +345,12 @@ pub trait EventLog: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// What each of these ids was stored with, in their order: the digests by which a repetition is known; `None` for an id that is not known, and
+    /// where the store cannot tell.
+    async fn digests(&self, _log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+        Ok(vec![None; ids.len()])
+    }
+
     /// Bytes on disk of all logs together, with what is kept of access, for statistics.
     async fn size_bytes(&self) -> Result<u64, LogError>;
 

@@ -10,8 +10,11 @@ use std::{future::Future, sync::Arc};
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 
-use super::{AppendRequest, Appended, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, Store, Trimmed};
-use crate::domain::{Epoch, EpochChain, LogName, Seq, Timestamp};
+use super::{
+    AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, Store,
+    Trimmed,
+};
+use crate::domain::{Epoch, EpochChain, EventId, LogName, Seq, Source, Timestamp};
 
 /// A log whose every call runs on one runtime.
 pub struct OnRuntime {
@@ -85,6 +88,11 @@ impl EventLog for OnRuntime {
 
     async fn ids(&self, log: LogId) -> Result<Option<u64>, LogError> {
         self.run(|inner| async move { inner.ids(log).await }).await
+    }
+
+    async fn digests(&self, log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+        let ids = ids.to_vec();
+        self.run(|inner| async move { inner.digests(log, &ids).await }).await
     }
 
     async fn size_bytes(&self) -> Result<u64, LogError> {

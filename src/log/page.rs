@@ -5,7 +5,7 @@
 
 use crate::domain::{Epoch, Event, Seq, Timestamp};
 
-use super::{LogError, LogId, Page, PageRequest, Position};
+use super::{ContentDigest, LogError, LogId, Page, PageRequest, Position};
 
 /// What to look through for a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,17 @@ impl Plan {
 /// A count or a size as a database column.
 pub(super) fn column(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// Puts digests to the ids that were asked for, from rows of an index and the digest there.
+pub(super) fn digests(asked: usize, rows: impl Iterator<Item = (i64, Vec<u8>)>) -> Result<Vec<Option<ContentDigest>>, LogError> {
+    let mut digests = vec![None; asked];
+    for (at, digest) in rows {
+        let digest = ContentDigest::try_from(digest).map_err(|_| LogError::Internal("a digest is not 32 bytes long".into()))?;
+        let place = usize::try_from(at).ok().and_then(|at| digests.get_mut(at));
+        *place.ok_or_else(|| LogError::Internal("a digest that was not asked for".into()))? = Some(digest);
+    }
+    Ok(digests)
 }
 
 /// One event as stored.

@@ -9,6 +9,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
@@ -265,6 +266,64 @@ async fn a_publish_stops_before_a_faulty_line_or_puts_it_aside() {
     assert!(nameless.status.code() == Some(1) && text(&nameless.stderr).contains("--id-prefix"), "{nameless:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_that_is_interrupted_in_a_page_goes_on_behind_the_last_event_that_it_wrote() {
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store)).await;
+    let (url, http, home) = (to(&service), Http::new(service.addr()), TempDir::new().expect("a directory"));
+    let mut maker = EventMaker::new("page");
+    for _ in 0..10 {
+        http.publish_ok(&Value::from(maker.events(1000))).await;
+    }
+    let file = home.path().join("cursor");
+    let args = ["tail", "--json", "--from", "earliest", "--cursor-file", &file.display().to_string()];
+    let mut all = Vec::new();
+    for round in 1..=3 {
+        let mut tail = command(("CHAINCAST_URL", &url), &args).spawn().expect("the binary starts");
+        let (lines, said) = spawn_blocking(move || {
+            let mut out = BufReader::new(tail.stdout.take().expect("piped")).lines();
+            let mut line = || out.next().map(|line| line.expect("readable"));
+            // and no further: a pipe soon holds no more, and the tail waits in the middle of a page
+            let mut lines: Vec<String> = (0..300).map_while(|_| line()).collect();
+            kill_process(Pid::from_child(&tail), Signal::INT).expect("own child");
+            lines.extend(std::iter::from_fn(line));
+            let mut said = String::new();
+            tail.stderr.take().expect("piped").read_to_string(&mut said).expect("readable");
+            assert_eq!(tail.wait().expect("own child").code(), Some(130), "{said}");
+            (lines, said)
+        })
+        .await
+        .expect("no panic");
+        let kept = std::fs::read_to_string(&file).expect("a cursor").trim_end().to_owned();
+        assert!(said.contains(&format!("stopped at {kept};")), "{kept} is kept: {said}");
+        assert!(lines.last().expect("some").contains(&format!("\"cursor\":\"{kept}\",")), "{kept} is kept: {:?}", lines.last());
+        all.extend(seqs(&lines));
+        assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>(), "each once, in order, up to round {round}");
+    }
+    assert!(all.len() < 10_000, "it was interrupted on the way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_import_whose_store_fails_ends_though_its_input_stays_open() {
+    let store = Store::sqlite();
+    let made = run(("DATABASE_URL", &store.url()), &["migrate"], "").await;
+    assert!(made.status.success(), "{made:?}");
+    let mut connection = SqliteConnection::connect(&store.url()).await.expect("connects");
+    let fails = "CREATE TRIGGER fails BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no more room'); END";
+    sqlx::raw_sql(fails).execute(&mut connection).await.expect("made");
+    connection.close().await.expect("closed");
+    let mut import = command(("DATABASE_URL", &store.url()), &["log", "import", "-"]);
+    import.stdin(Stdio::piped());
+    let mut import = Running::start(import);
+    let mut stdin = import.child.stdin.take().expect("piped");
+    // more than one batch, so that one is stored while more is waited for
+    let input = ndjson(&EventMaker::new("open").events(1100));
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    assert_eq!(import.ended().await, Some(1));
+    import.said("stopped: everything before this is stored").await;
+    drop(stdin);
+}
+
 /// What a line says that is not its store's.
 fn of_its_own(mut line: Value) -> Value {
     let members = line.as_object_mut().expect("an object");
@@ -273,6 +332,40 @@ fn of_its_own(mut line: Value) -> Value {
 }
 
 for_each_store! {
+    async fn what_a_publisher_sends_again_is_known_where_it_was_imported(store: Store) {
+        let mut service = Service::start(Settings::on(&store)).await;
+        // not as the log writes it: in another order, without data, with what a parser would write otherwise
+        let sent = r#"[{"type":"a.b","id":"one"},{"id":"two","data":{"n":1e400,"\u0061":1},"streams":[],"type":"a.b"}]"#;
+        let send = async |service: &Service| {
+            let answer = Http::new(service.addr()).post("application/json", sent).await.json();
+            let statuses: Vec<_> = answer["events"].as_array().expect("events").iter().map(|item| item["status"].clone()).collect();
+            statuses
+        };
+        assert_eq!(send(&service).await, ["stored", "stored"]);
+        assert!(service.terminate().await.success());
+        let from = store.url();
+        let exported = run(("DATABASE_URL", &from), &["log", "export"], "").await;
+        let input = text(&exported.stdout);
+        let own = run(("DATABASE_URL", &from), &["log", "import", "-"], input).await;
+        assert!(own.status.success() && text(&own.stdout).contains("0 stored, 2 duplicates, 0 conflicts"), "{own:?}");
+
+        let other = match &store {
+            Store::Sqlite(_) => Store::sqlite(),
+            Store::Postgres(_) => Store::postgres().await,
+        };
+        let into = other.url();
+        let imported = run(("DATABASE_URL", &into), &["log", "import", "-"], input).await;
+        assert!(imported.status.success() && text(&imported.stdout).contains("2 stored"), "{imported:?}");
+        let broken = input.replacen("\"contentDigest\":\"", "\"contentDigest\":\"x", 1);
+        let refused = run(("DATABASE_URL", &into), &["log", "import", "-"], &broken).await;
+        assert!(refused.status.code() == Some(1) && text(&refused.stderr).contains("line 1: /contentDigest"), "{refused:?}");
+        let service = Service::start(Settings::on(&other)).await;
+        assert_eq!(send(&service).await, ["duplicate", "duplicate"]);
+        // for a publisher it is no member of an event
+        let published = run(("CHAINCAST_URL", &to(&service)), &["publish", "--on-conflict", "keep"], input).await;
+        assert!(text(&published.stdout).contains("2 conflicts"), "{published:?}");
+    }
+
     async fn what_is_exported_is_imported_once_with_its_ids_and_sources(store: Store) {
         let mut service = Service::start(Settings::on(&store)).await;
         let http = Http::new(service.addr());
@@ -297,7 +390,8 @@ for_each_store! {
         }).collect();
         let import = async |input: &str| run(("DATABASE_URL", &into), &["log", "import", "-"], input).await;
         // one that was interrupted
-        let cut = &input[..input.len() / 2];
+        let half = (0..input.len() / 2).rfind(|at| input.is_char_boundary(*at)).expect("not empty");
+        let cut = &input[..half];
         let first = import(&format!("{cut}\n")).await;
         assert!(first.status.code() == Some(1) && text(&first.stderr).contains("line "), "{first:?}");
         let whole = import(&input).await;

@@ -1,21 +1,23 @@
 //! Out of a store.
 
 use std::{
+    borrow::Cow,
     io::{self, Write as _},
     process::ExitCode,
     sync::Arc,
 };
 
 use anyhow::Context as _;
+use serde::Deserialize;
 
-use super::{existing, name};
+use super::{existing, name, to_hex};
 use crate::{
     app::store,
-    cli::{Export, From},
-    commands::{Progress, count, say},
+    cli::{Beginning, Export},
+    commands::{DIGEST, Progress, count, say},
     config::Config,
-    domain::{Filter, Resolved, Seq, Start},
-    log::{EventLog, LogId, PageRequest},
+    domain::{Event, EventId, Filter, Resolved, Seq, Source, Start},
+    log::{ContentDigest, EventLog, LogId, PageRequest},
 };
 
 /// What is read at once.
@@ -47,11 +49,13 @@ async fn write_all(store: &dyn EventLog, order: &Export) -> anyhow::Result<ExitC
         anyhow::ensure!(page.position.epoch == position.epoch, "the log was numbered anew meanwhile: run this again");
         // retention may take what was not read yet
         let first = page.position.earliest.before();
-        if first > request.after && !(written == 0 && matches!(order.from, From::Place(ref place) if place == "earliest")) {
+        if first > request.after && !(written == 0 && matches!(order.from, Beginning::Place(ref place) if place == "earliest")) {
             lost += first.get() - request.after.get();
         }
-        for event in page.events.iter().filter(|event| event.seq <= head) {
-            writeln!(out, "{}", event.to_json()).context("standard output")?;
+        let events: Vec<&Event> = page.events.iter().filter(|event| event.seq <= head).collect();
+        let ids = events.iter().map(|event| id(event)).collect::<anyhow::Result<Vec<_>>>()?;
+        for (event, digest) in events.iter().zip(store.digests(log, &ids).await?) {
+            writeln!(out, "{}", line(event, digest.as_ref())).context("standard output")?;
             written += 1;
         }
         anyhow::ensure!(page.through > request.after, "the log went back meanwhile: run this again");
@@ -69,12 +73,34 @@ async fn write_all(store: &dyn EventLog, order: &Export) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
+/// Under which id, and of which source, the log knows it.
+fn id(event: &Event) -> anyhow::Result<(Source, EventId)> {
+    #[derive(Deserialize)]
+    struct Stored<'a> {
+        #[serde(borrow)]
+        source: Cow<'a, str>,
+        #[serde(borrow)]
+        id: Cow<'a, str>,
+    }
+    let stored: Stored<'_> = serde_json::from_str(event.envelope.as_str()).with_context(|| format!("event {}", event.seq))?;
+    Ok((Source::new(stored.source), EventId::new(stored.id)))
+}
+
+/// The event as clients see it, with the digest of what was received: what is exported is not what a publisher sent, to the byte.
+fn line(event: &Event, digest: Option<&ContentDigest>) -> String {
+    let json = event.to_json();
+    match (digest, json.strip_suffix('}')) {
+        (Some(digest), Some(members)) => format!("{members},\"{DIGEST}\":\"{}\"}}", to_hex(digest)),
+        _ => json,
+    }
+}
+
 /// Behind which event it begins.
-async fn begin(store: &dyn EventLog, log: LogId, from: &From) -> anyhow::Result<Seq> {
+async fn begin(store: &dyn EventLog, log: LogId, from: &Beginning) -> anyhow::Result<Seq> {
     let place = match from {
-        From::Place(place) => Start::parse(place).context("--from")?,
-        From::Since(at) => Start::Since(*at),
-        From::Now => anyhow::bail!("--from now: there is nothing behind it; `chaincast tail` shows what comes"),
+        Beginning::Place(place) => Start::parse(place).context("--from")?,
+        Beginning::Since(at) => Start::Since(*at),
+        Beginning::Now => anyhow::bail!("--from now: there is nothing behind it; `chaincast tail` shows what comes"),
     };
     let position = store.position(log).await?;
     Ok(match place {

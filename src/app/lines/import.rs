@@ -1,28 +1,32 @@
 //! Into a store, as a publisher would: ids are kept, numbers are new.
 //!
 //! An append that was lost is repeated under the same ids, and so is a whole import: what is there already is a duplicate. The lines are read and checked
-//! on a thread of their own, bounded batches ahead of the store.
+//! on a thread of their own, bounded batches ahead of the store. Nobody waits for that thread: a pipe may stay open without saying anything.
 
 use std::{
     collections::HashSet,
     path::Path,
     process::ExitCode,
     sync::atomic::Ordering,
+    thread,
     time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
-use tokio::{sync::mpsc, task::spawn_blocking, time::sleep};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 
-use super::name;
+use super::{from_hex, name};
 use crate::{
     app::store,
     cli::Import,
-    commands::{Document, Documents, Input, PARTLY, Progress, count, visible, without_the_logs_own},
+    commands::{DIGEST, Document, Documents, Input, PARTLY, Progress, count, visible, without_the_logs_own},
     config::Config,
     domain::{EventId, Source},
-    ingest::{self, BodyForm, Draft, Limits},
-    log::{AppendRequest, EventLog, ItemStatus, LogError, LogId, OnConflict, RequestOutcome},
+    ingest::{self, BodyForm, Limits},
+    log::{AppendRequest, EventLog, ItemStatus, LogError, LogId, NewEvent, OnConflict, RequestOutcome},
 };
 
 /// What is stored at once.
@@ -44,7 +48,13 @@ pub async fn import(config: &Config, order: &Import) -> anyhow::Result<ExitCode>
     let store = store::open(&config.log).await?;
     let log = store.open(&name).await?;
     let (sender, mut batches) = mpsc::channel(1);
-    let reading = spawn_blocking(move || read_batches(Documents::new(reader, MAX_EVENT_BYTES), &sender));
+    let (ended, reading) = oneshot::channel();
+    // of no pool: a runtime waits for the threads of its pool, and a thread that reads standard input may never hear that nobody listens
+    thread::spawn(move || {
+        let read = read_batches(Documents::new(reader, MAX_EVENT_BYTES), &sender);
+        // whoever went on without it has a reason of its own
+        let _ = ended.send(read);
+    });
     let (mut tally, mut progress) = (Tally::default(), Progress::new(order.quiet));
     let mut appended = Ok(());
     while let Some(batch) = batches.recv().await {
@@ -59,7 +69,6 @@ pub async fn import(config: &Config, order: &Import) -> anyhow::Result<ExitCode>
     progress.clear();
     println!("{}", tally.summary(progress.spent()));
     appended.context("stopped: everything before this is stored; run the same command again to go on")?;
-    // whoever reads standard input may never hear that nobody listens, but then it has ended
     reading.await.context("reading ended")?.with_context(|| {
         let file = if order.file == Path::new("-") { "standard input".to_owned() } else { order.file.display().to_string() };
         format!("stopped in {file}: everything before this is stored; correct it and run the same command again")
@@ -98,16 +107,15 @@ struct Batch {
 
 impl Batch {
     /// Whether this event is to be in the next one: it is full, or has the same id already, which two requests of one append must not share.
-    fn is_closed_to(&self, source: &Source, draft: &Draft) -> bool {
+    fn is_closed_to(&self, source: &Source, event: &NewEvent) -> bool {
         let full = self.events >= BATCH_EVENTS || self.bytes >= BATCH_BYTES;
-        full || self.ids.contains(&(source.clone(), draft.id().clone()))
+        full || self.ids.contains(&(source.clone(), event.id.clone()))
     }
 
-    fn add(&mut self, source: Source, draft: Draft, bytes: usize) {
+    fn add(&mut self, source: Source, event: NewEvent, bytes: usize) {
         self.events += 1;
         self.bytes += bytes;
-        self.ids.insert((source.clone(), draft.id().clone()));
-        let event = draft.into_event(&source);
+        self.ids.insert((source.clone(), event.id.clone()));
         match self.requests.last_mut() {
             Some(request) if request.source == source => request.events.push(event),
             _ => self.requests.push(AppendRequest { source, events: vec![event], on_conflict: OnConflict::Keep }),
@@ -120,18 +128,18 @@ fn read_batches(mut documents: Documents<impl std::io::BufRead>, batches: &mpsc:
     let mut batch = Batch::default();
     let ended = loop {
         let read = match documents.next() {
-            Ok(Some(document)) => event(&document),
+            Ok(Some(document)) => of_line(&document),
             Ok(None) => break Ok(()),
             Err(error) => break Err(error.into()),
         };
-        let (source, draft, bytes) = match read {
+        let (source, event, bytes) = match read {
             Ok(read) => read,
             Err(error) => break Err(error),
         };
-        if batch.is_closed_to(&source, &draft) && batches.blocking_send(std::mem::take(&mut batch)).is_err() {
+        if batch.is_closed_to(&source, &event) && batches.blocking_send(std::mem::take(&mut batch)).is_err() {
             return Ok(());
         }
-        batch.add(source, draft, bytes);
+        batch.add(source, event, bytes);
     };
     if batch.events > 0 {
         // whoever does not take it has a reason of its own
@@ -140,7 +148,7 @@ fn read_batches(mut documents: Documents<impl std::io::BufRead>, batches: &mpsc:
     ended
 }
 
-fn event(document: &Document) -> anyhow::Result<(Source, Draft, usize)> {
+fn of_line(document: &Document) -> anyhow::Result<(Source, NewEvent, usize)> {
     let at = |what: String| anyhow::anyhow!("line {}: {}", document.line, visible(&what));
     if let Some(most) = document.longer_than {
         return Err(at(format!("has more than {most} bytes")));
@@ -163,7 +171,12 @@ fn event(document: &Document) -> anyhow::Result<(Source, Draft, usize)> {
             at("/id is missing: an event of a log has one, and without it an import that is run again would store it twice".into()),
         );
     }
-    Ok((source, draft, document.bytes.len()))
+    let mut event = draft.into_event(&source);
+    if let Some(digest) = members.digest {
+        event.digest =
+            from_hex(&digest).ok_or_else(|| at(format!("/{DIGEST} is not 64 hexadecimal digits; without it the event is new content")))?;
+    }
+    Ok((source, event, document.bytes.len()))
 }
 
 /// Stores a batch; waits for a store that is away for a while.

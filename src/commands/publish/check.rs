@@ -16,7 +16,7 @@ const TOLD: u64 = 20;
 
 pub(super) fn dry_run(order: &Publish, input: Input, rules: &Rules) -> anyhow::Result<ExitCode> {
     let Input { reader, size, read } = input;
-    let mut rejects = order.skip_invalid.as_deref().map(Rejects::create).transpose()?;
+    let mut rejects = order.skip_invalid.as_deref().map(|path| Rejects::new(path, &order.file)).transpose()?;
     let mut progress = Progress::new(order.quiet);
     let mut documents = Documents::new(reader, MAX_EVENT_BYTES);
     let (mut good, mut bad) = (0, 0);

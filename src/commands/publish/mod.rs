@@ -39,7 +39,7 @@ fn run(order: &Publish) -> anyhow::Result<ExitCode> {
     if order.dry_run {
         return check::dry_run(order, input, &rules);
     }
-    let (target, token) = (order.service.url.clone(), order.service.token.as_ref().map(|token| token.to_secrecy()));
+    let (target, token) = (order.service.target()?, order.service.token.as_ref().map(|token| token.to_secrecy()));
     let client = Client::new(Settings { target, token, idle: MAX_SILENCE })?;
     let Input { reader, size, read } = input;
     let mut sender = Sender::new(&client, order, Progress::new(order.quiet), (read, size))?;

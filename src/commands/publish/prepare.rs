@@ -53,7 +53,7 @@ impl Rules {
     pub(super) fn new(order: &Publish) -> anyhow::Result<Self> {
         let missing = match &order.id_prefix {
             Some(prefix) => {
-                let longest = EventId::parse(&format!("{prefix}{}", u64::MAX));
+                let longest = EventId::parse(&numbered(prefix, u64::MAX, u64::MAX));
                 longest.map_err(|error| anyhow::anyhow!("--id-prefix does not make ids: {error}"))?;
                 Missing::Numbered(prefix.clone())
             }
@@ -85,7 +85,7 @@ impl Rules {
         let mut json = without_the_logs_own(&text).event.into_owned();
         let has_id = pairs(&json).is_ok_and(|pairs| pairs.iter().any(|(name, value)| name == "id" && *value != "null"));
         if !has_id && json.starts_with('{') {
-            json = self.with_id(&json, document.line)?;
+            json = self.with_id(&json, document)?;
         }
         let parsed = ingest::parse(BodyForm::Ndjson, json.as_bytes(), &self.limits);
         parsed.map(|_| json).map_err(|error| match error {
@@ -96,14 +96,14 @@ impl Rules {
         })
     }
 
-    fn with_id(&self, json: &str, line: u64) -> Result<String, Vec<Why>> {
+    fn with_id(&self, json: &str, at: &Document) -> Result<String, Vec<Why>> {
         let id = match &self.missing {
             Missing::Refused => {
                 let detail = "is missing: without an id an event that is sent again is stored again. Give each event one, or have them made from the \
                               numbers of lines with --id-prefix, or take the risk with --allow-missing-ids";
                 return Err(vec![Why { pointer: "/id".into(), detail: detail.into() }]);
             }
-            Missing::Numbered(prefix) => format!("{prefix}{line}"),
+            Missing::Numbered(prefix) => numbered(prefix, at.line, at.nth),
             Missing::Made => Uuid::now_v7().to_string(),
         };
         let id = serde_json::Value::from(id);
@@ -118,6 +118,11 @@ impl Rules {
         let rest = if members.is_empty() { String::new() } else { format!(",{}", members.join(",")) };
         Ok(format!("{{\"id\":{id}{rest}}}"))
     }
+}
+
+/// The id of an event that has none: no two places make the same one.
+fn numbered(prefix: &str, line: u64, nth: u64) -> String {
+    if nth == 1 { format!("{prefix}{line}") } else { format!("{prefix}{line}.{nth}") }
 }
 
 /// Reads to the end, or until nobody takes it.
@@ -141,7 +146,7 @@ mod tests {
 
     fn prepare(missing: Missing, json: &str) -> Result<String, String> {
         let rules = Rules { missing, limits: Limits::default() };
-        let document = Document { line: 7, bytes: json.as_bytes().to_vec(), longer_than: None };
+        let document = Document { line: 7, nth: 1, bytes: json.as_bytes().to_vec(), longer_than: None };
         rules.prepare(document).map(|ready| ready.json).map_err(|reject| reject.to_string())
     }
 
@@ -159,6 +164,25 @@ mod tests {
         assert!(refused.contains("line 7: /id is missing") && refused.contains("--id-prefix"), "{refused}");
         assert_eq!(prepare(Missing::Numbered("p:".into()), json).as_deref(), Ok(r#"{"id":"p:7","type":"a.b","data":1}"#));
         assert!(prepare(Missing::Made, json).expect("made").len() > json.len());
+    }
+
+    #[test]
+    fn no_two_events_get_the_same_id() {
+        let rules = Rules { missing: Missing::Numbered("p:".into()), limits: Limits::default() };
+        let event = r#"{"type":"a.b"}"#;
+        let ids = |text: String| {
+            let mut documents = Documents::new(text.as_bytes(), 1000);
+            let mut ids = Vec::new();
+            while let Some(document) = documents.next().expect("readable") {
+                let ready = rules.prepare(document).expect("an event");
+                let event: serde_json::Value = serde_json::from_str(&ready.json).expect("JSON");
+                ids.push(event["id"].as_str().expect("an id").to_owned());
+            }
+            ids
+        };
+        assert_eq!(ids(format!("[{event},{event},\n{event}]")), ["p:1", "p:1.2", "p:2"]);
+        assert_eq!(ids(format!("{{\n\"type\":\"a.b\"}} {event}\n{event}{event}")), ["p:1", "p:2", "p:3", "p:3.2"]);
+        assert_eq!(ids(format!("{event}\n\n{event}")), ["p:1", "p:3"]);
     }
 
     #[test]

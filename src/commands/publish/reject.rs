@@ -1,8 +1,12 @@
 //! An event that is not taken, and why.
 
-use std::{fmt, path::Path};
-
-use std::{fs::File, io::Write as _};
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{ErrorKind, Write as _},
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -57,17 +61,100 @@ impl fmt::Display for Reject {
     }
 }
 
-/// Where rejects are kept for whoever corrects them: one a line, with its line and the reasons.
-pub(super) struct Rejects(File);
+/// Where rejects are kept for whoever corrects them: one a line, with its line and the reasons. The file is made for the first of them, and nothing that
+/// is there already is lost.
+pub(super) struct Rejects {
+    path: PathBuf,
+    file: Option<File>,
+}
 
 impl Rejects {
-    pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        Ok(Self(File::create(path).with_context(|| format!("--skip-invalid: {}", path.display()))?))
+    /// Those of events that are read from `input`.
+    pub(super) fn new(path: &Path, input: &Path) -> anyhow::Result<Self> {
+        let named = || format!("--skip-invalid: {}", path.display());
+        match fs::metadata(path) {
+            Ok(there) => {
+                let is_input = fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (there.dev(), there.ino()));
+                anyhow::ensure!(!is_input, "{} is what is published: name another file", named());
+                anyhow::ensure!(!there.is_dir(), "{} is a directory", named());
+                anyhow::ensure!(
+                    !there.is_file() || there.len() == 0,
+                    "{} is there and not empty: name another file, or remove it",
+                    named()
+                );
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty()).unwrap_or(Path::new("."));
+                anyhow::ensure!(directory.is_dir(), "{}: {} is no directory", named(), directory.display());
+            }
+            Err(error) => return Err(error).with_context(named),
+        }
+        Ok(Self { path: path.to_owned(), file: None })
+    }
+
+    fn file(&mut self) -> anyhow::Result<&mut File> {
+        let Self { path, file } = self;
+        Ok(match file {
+            Some(file) => file,
+            None => {
+                let named = || format!("--skip-invalid: {}", path.display());
+                let opened = OpenOptions::new().append(true).create(true).open(&*path).with_context(named)?;
+                let about = opened.metadata().with_context(named)?;
+                // looked at again: another run may have begun to write to it
+                anyhow::ensure!(!about.is_file() || about.len() == 0, "{} is not empty any more: name another file", named());
+                file.insert(opened)
+            }
+        })
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_begun(&self) -> bool {
+        self.file.is_some()
     }
 
     pub(super) fn add(&mut self, reject: &Reject) -> anyhow::Result<()> {
         let errors: Vec<_> = reject.whys.iter().map(|why| json!({"pointer": why.pointer, "detail": why.detail})).collect();
         let line = json!({"line": reject.line, "errors": errors, "event": reject.json});
-        writeln!(self.0, "{line}").context("--skip-invalid")
+        writeln!(self.file()?, "{line}").context("--skip-invalid")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejects_take_no_file_that_holds_something() {
+        let home = tempfile::TempDir::new().expect("a directory");
+        let at = |name: &str| home.path().join(name);
+        let (input, earlier, nowhere) = (at("input"), at("earlier"), at("no/where"));
+        fs::write(&input, "{}\n").expect("written");
+        fs::write(&earlier, "{\"line\":1}\n").expect("written");
+        fs::hard_link(&input, at("link")).expect("linked");
+        for (path, says) in [
+            (&input, "is what is published"),
+            (&at("link"), "is what is published"),
+            (&earlier, "is there and not empty"),
+            (&nowhere, "no directory"),
+        ] {
+            let refused = Rejects::new(path, &input).err().expect("refused").to_string();
+            assert!(refused.contains(says), "{refused}");
+        }
+        assert_eq!(fs::read_to_string(&input).expect("there"), "{}\n");
+        assert_eq!(fs::read_to_string(&earlier).expect("there"), "{\"line\":1}\n");
+    }
+
+    #[test]
+    fn a_file_for_rejects_is_made_for_the_first_one() {
+        let home = tempfile::TempDir::new().expect("a directory");
+        let path = home.path().join("rejects");
+        let mut rejects = Rejects::new(&path, Path::new("-")).expect("a place for it");
+        assert!(!path.exists() && !rejects.is_begun());
+        let reject = Reject { line: 7, json: "{}".into(), whys: vec![Why::all("x")] };
+        let mut late = Rejects::new(&path, Path::new("-")).expect("still free");
+        rejects.add(&reject).expect("written");
+        rejects.add(&reject).expect("written");
+        assert!(late.add(&reject).expect_err("another run was first").to_string().contains("not empty any more"));
+        assert_eq!(fs::read_to_string(&path).expect("there").lines().count(), 2);
     }
 }

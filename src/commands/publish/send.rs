@@ -26,6 +26,8 @@ use crate::{
 
 /// The first wait after a failure, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// What a request gets of the time that is left, at least.
+const LEAST_TRY: Duration = Duration::from_millis(100);
 /// How many conflicts and rejects are told one by one.
 const TOLD: u64 = 20;
 
@@ -71,7 +73,7 @@ impl<'a> Sender<'a> {
         progress: Progress,
         read: (Arc<AtomicU64>, Option<u64>),
     ) -> anyhow::Result<Self> {
-        let rejects = order.skip_invalid.as_deref().map(Rejects::create).transpose()?;
+        let rejects = order.skip_invalid.as_deref().map(|path| Rejects::new(path, &order.file)).transpose()?;
         let keep = order.on_conflict == OnConflict::Keep;
         Ok(Self { client, keep, patience: order.patience(), rejects, progress, read, tally: Tally::default() })
     }
@@ -149,7 +151,9 @@ impl<'a> Sender<'a> {
         let mut backoff = Backoff::new(WAITS.0, WAITS.1);
         let began = Instant::now();
         loop {
-            let (why, asked) = match self.client.publish(body.as_bytes(), self.keep) {
+            // never nothing: a first try is made in any case
+            let left = self.patience.map(|patience| patience.saturating_sub(began.elapsed()).max(LEAST_TRY));
+            let (why, asked) = match self.client.publish(body.as_bytes(), self.keep, left) {
                 Ok(items) if items.len() == events.len() => return Ok(Outcome::Done(items)),
                 Ok(items) => {
                     anyhow::bail!("the service answered for {} events of {}: is it a chaincast service?", items.len(), events.len())
@@ -157,6 +161,7 @@ impl<'a> Sender<'a> {
                 Err(PublishFailure::Refused(refusal)) if refusal.will_pass() => (refusal.to_string(), refusal.retry_after),
                 Err(PublishFailure::Refused(refusal)) => return explain(refusal),
                 Err(error @ PublishFailure::Unreached(_)) => (error.to_string(), None),
+                Err(error @ PublishFailure::Hopeless(_)) => anyhow::bail!("{}", visible(&error.to_string())),
             };
             let why = visible(&why).into_owned();
             // all at once is how a service that comes back is taken down again, so what it asks for is spread as well
@@ -199,7 +204,8 @@ impl<'a> Sender<'a> {
     pub(super) fn stopped(&mut self, error: anyhow::Error) -> anyhow::Error {
         self.progress.clear();
         println!("{}", self.summary());
-        error.context("stopped: everything before this is stored; run the same command again to go on")
+        let other = if self.rejects.as_ref().is_some_and(Rejects::is_begun) { ", with another file for --skip-invalid," } else { "" };
+        error.context(format!("stopped: everything before this is stored; run the same command again{other} to go on"))
     }
 
     fn summary(&self) -> String {

@@ -11,7 +11,10 @@ mod words;
 use std::{
     ops::ControlFlow,
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -22,7 +25,7 @@ use tokio::{signal::unix::SignalKind, task::spawn_blocking};
 use self::{cursor_file::CursorFile, sink::Sink};
 use super::{end, say, visible};
 use crate::{
-    cli::{From, Selection, Tail},
+    cli::{Beginning, Selection, Tail},
     client::{Client, Follow, News, Query, Settings},
 };
 
@@ -37,15 +40,16 @@ pub async fn tail(order: Tail) -> ExitCode {
         Ok(prepared) => prepared,
         Err(error) => return end(Err(error)),
     };
-    let sink = Arc::clone(&prepared.sink);
+    let (sink, stopping) = (Arc::clone(&prepared.sink), Arc::clone(&prepared.stopping));
     // the listeners stand before the first event, so that none is cut in two
     let interrupted = interrupted();
     let following = spawn_blocking(move || prepared.follow(&order));
     tokio::select! {
         followed = following => end(followed.context("following ended").and_then(|followed| followed).map(|()| ExitCode::SUCCESS)),
         () = interrupted => {
-            stopped_at(&sink);
-            // the thread that blocks on the stream does not hear of it
+            stopping.store(true, Ordering::Relaxed);
+            // held to the end: the thread that blocks on the stream does not hear of it, and must write nothing behind the cursor that was told
+            let _held = stopped_at(&sink);
             std::process::exit(INTERRUPTED.into())
         }
     }
@@ -65,33 +69,34 @@ async fn interrupted() {
     }
 }
 
-/// Says where it stopped, once the event that is being written is whole.
-fn stopped_at(sink: &Mutex<Sink>) {
+/// Says where it stopped, once the event that is being written is whole. Nothing more is written while what it returns is held.
+fn stopped_at(sink: &Mutex<Sink>) -> Option<MutexGuard<'_, Sink>> {
     let deadline = Instant::now() + PATIENCE;
-    let sink = loop {
+    loop {
         match sink.try_lock() {
-            Ok(sink) => break sink,
+            Ok(mut sink) => {
+                say(&format!("chaincast: {}", visible(&sink.stop())));
+                return Some(sink);
+            }
             Err(_) if Instant::now() < deadline => thread::sleep(Duration::from_millis(10)),
-            Err(_) => return say("chaincast: stopped while an event was being written, whose reader does not read"),
+            Err(_) => {
+                say("chaincast: stopped while an event was being written, whose reader does not read");
+                return None;
+            }
         }
-    };
-    match sink.cursor() {
-        Some(cursor) if sink.is_kept() => {
-            say(&format!("chaincast: stopped at {cursor}; the next run with the same --cursor-file goes on there"))
-        }
-        Some(cursor) => say(&format!("chaincast: stopped at {cursor}; go on there with --from {cursor}")),
-        None => say("chaincast: stopped before anything came"),
     }
 }
 
 struct Prepared {
     client: Client,
     sink: Arc<Mutex<Sink>>,
+    /// It was interrupted: nothing more is to be written.
+    stopping: Arc<AtomicBool>,
     cursor: Option<String>,
 }
 
 fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
-    let (target, token) = (order.service.url.clone(), order.service.token.as_ref());
+    let (target, token) = (order.service.target()?, order.service.token.as_ref());
     if token.is_some() && !target.is_secure() && !target.is_loopback() {
         say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
     }
@@ -102,20 +107,24 @@ fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
         say(&format!("going on at {cursor}, as {} says", path.display()));
     }
     let sink = Sink::new(order, file, cursor.clone());
-    Ok(Prepared { client, sink: Arc::new(Mutex::new(sink)), cursor })
+    Ok(Prepared { client, sink: Arc::new(Mutex::new(sink)), stopping: Arc::default(), cursor })
 }
 
 impl Prepared {
     fn follow(self, order: &Tail) -> anyhow::Result<()> {
-        let Self { client, sink, cursor } = self;
+        let Self { client, sink, stopping, cursor } = self;
         let start = match &order.from {
-            From::Place(place) => Some(("last_event_id", place.clone())),
-            From::Since(at) => Some(("since", at.to_string())),
-            From::Now => None,
+            Beginning::Place(place) => Some(("last_event_id", place.clone())),
+            Beginning::Since(at) => Some(("since", at.to_string())),
+            Beginning::Now => None,
         };
         let mut follow = Follow::new(cursor);
         let mut failed = None;
         let take = |news: News| {
+            // otherwise the lock would be taken again before whoever interrupts gets it
+            if stopping.load(Ordering::Relaxed) {
+                return ControlFlow::Break(());
+            }
             // a panic within would have ended the process
             let taken = sink.lock().unwrap_or_else(PoisonError::into_inner).take(news);
             taken.unwrap_or_else(|error| {

@@ -53,9 +53,17 @@ impl Sink {
         self.cursor.as_deref()
     }
 
-    /// Whether the cursor is in a file.
-    pub(super) fn is_kept(&self) -> bool {
-        self.file.is_some()
+    /// Keeps the cursor of the last event, and says for people where it stopped: nothing may be written after this.
+    pub(super) fn stop(&mut self) -> String {
+        let kept = self.keep();
+        match (&self.cursor, kept) {
+            (Some(cursor), Ok(())) if self.file.is_some() => {
+                format!("stopped at {cursor}; the next run with the same --cursor-file goes on there")
+            }
+            (Some(cursor), Ok(())) => format!("stopped at {cursor}; go on there with --from {cursor}"),
+            (Some(cursor), Err(error)) => format!("stopped at {cursor}, which could not be kept: {error:#}"),
+            (None, _) => "stopped before anything came".to_owned(),
+        }
     }
 
     /// Takes what the stream tells; breaks when there is enough.
@@ -103,5 +111,34 @@ impl Sink {
             (Some(file), Some(cursor)) => file.keep(cursor),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interruption_between_two_events_keeps_the_cursor_that_it_tells() {
+        let home = tempfile::TempDir::new().expect("a directory");
+        let path = home.path().join("cursor");
+        let mut sink = Sink {
+            json: true,
+            quiet: true,
+            until_live: false,
+            left: None,
+            look: Look { color: false, full: false, terminal: false },
+            file: Some(CursorFile::at(&path).expect("there is a directory")),
+            cursor: None,
+        };
+        assert_eq!(sink.stop(), "stopped before anything came");
+        assert!(sink.take(News::Settled { cursor: Some("7c1f9a02-3".into()) }).expect("written").is_continue());
+        // of the same page as the next one, so nothing has settled
+        sink.cursor = Some("7c1f9a02-4".into());
+        assert!(sink.stop().starts_with("stopped at 7c1f9a02-4; the next run with"));
+        assert_eq!(std::fs::read_to_string(&path).expect("kept"), "7c1f9a02-4\n");
+        drop(home);
+        sink.cursor = Some("7c1f9a02-5".into());
+        assert!(sink.stop().starts_with("stopped at 7c1f9a02-5, which could not be kept: "));
     }
 }

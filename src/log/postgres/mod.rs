@@ -36,10 +36,10 @@ pub use settings::PostgresSettings;
 
 use self::answering::Answering;
 use super::{
-    AccessVersion, AppendRequest, Appended, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts, StoreIdentity,
-    Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    AccessVersion, AppendRequest, Appended, ContentDigest, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
+    StoreIdentity, Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
 };
-use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+use crate::domain::{Epoch, EpochChain, EpochStart, EventId, LogName, Seq, Source, Timestamp};
 
 /// Where every log stands and what it is called, the version of access, and who answers (a standby cannot say), from one snapshot. One row without
 /// a log when there is none.
@@ -254,6 +254,10 @@ impl EventLog for PostgresLog {
         let rows = self.read_rows(|| sqlx::query(statements::IDS).bind(log.to_column())).await?;
         let ids: i64 = column(first(&rows, log)?, 0)?;
         Ok(Some(ids.unsigned_abs()))
+    }
+
+    async fn digests(&self, log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+        read::digests(self, log, ids).await
     }
 
     async fn size_bytes(&self) -> Result<u64, LogError> {

@@ -2,9 +2,9 @@
 
 use super::{PostgresLog, column, first};
 use crate::{
-    domain::{Seq, Timestamp},
+    domain::{EventId, Seq, Source, Timestamp},
     log::{
-        LogError, LogId, Page, PageRequest,
+        ContentDigest, LogError, LogId, Page, PageRequest,
         page::{self, Found, Plan, Row},
     },
 };
@@ -60,6 +60,18 @@ const POSTINGS: &str = "
     FROM here CROSS JOIN extent CROSS JOIN horizon
     LEFT JOIN measured AS page ON page.running <= $3 OR page.running = octet_length(page.envelope)
     ORDER BY page.seq";
+
+/// `$1` log, `$2` sources, `$3` ids.
+const DIGESTS: &str = "
+    SELECT wanted.nth - 1, known.digest FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS wanted (source, id, nth),
+    LATERAL (SELECT i.digest FROM ids i WHERE i.log = $1 AND i.source = wanted.source AND i.id = wanted.id) AS known";
+
+pub(super) async fn digests(store: &PostgresLog, log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+    let (sources, names): (Vec<&str>, Vec<&str>) = ids.iter().map(|(source, id)| (source.as_str(), id.as_str())).unzip();
+    let rows = store.read_rows(|| sqlx::query(DIGESTS).bind(log.to_column()).bind(sources.clone()).bind(names.clone())).await?;
+    let found: Vec<(i64, Vec<u8>)> = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<_, LogError>>()?;
+    page::digests(ids.len(), found.into_iter())
+}
 
 pub(super) async fn read(store: &PostgresLog, log: LogId, request: &PageRequest) -> Result<Page, LogError> {
     let (after, bytes) = (request.after.to_column(), page::column(request.max_bytes));

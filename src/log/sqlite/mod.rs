@@ -37,12 +37,12 @@ pub use settings::SqliteSettings;
 
 use self::{acked::Acked, file::DatabaseFile};
 use super::{
-    AccessVersion, AppendRequest, Appended, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
-    StoreIdentity, Trimmed, page, schema,
+    AccessVersion, AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention,
+    SessionCounts, StoreIdentity, Trimmed, page, schema,
     sessions::{Session, Sessions},
     statements, transfer as copying,
 };
-use crate::domain::{Epoch, EpochChain, EpochStart, LogName, Seq, Timestamp};
+use crate::domain::{Epoch, EpochChain, EpochStart, EventId, LogName, Seq, Source, Timestamp};
 
 /// Where every log stands and what it is called, and the version of access, from one snapshot. One row without a log when there is none.
 const LOOK: &str = "
@@ -260,6 +260,10 @@ impl EventLog for SqliteLog {
         let rows = self.read_rows(sqlx::query(statements::IDS).bind(log.to_column())).await?;
         let ids: i64 = column(first(&rows, log)?, 0)?;
         Ok(Some(ids.unsigned_abs()))
+    }
+
+    async fn digests(&self, log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+        read::digests(self, log, ids).await
     }
 
     async fn size_bytes(&self) -> Result<u64, LogError> {

@@ -2,9 +2,9 @@
 
 use super::{SqliteLog, column, first};
 use crate::{
-    domain::{Seq, Timestamp},
+    domain::{EventId, Seq, Source, Timestamp},
     log::{
-        LogError, LogId, Page, PageRequest,
+        ContentDigest, LogError, LogId, Page, PageRequest,
         page::{self, Found, Plan, Row},
     },
 };
@@ -65,6 +65,18 @@ const POSTINGS: &str = "
     FROM here CROSS JOIN extent CROSS JOIN horizon
     LEFT JOIN measured AS page ON page.running <= $3 OR page.running = octet_length(page.envelope)
     ORDER BY page.seq";
+
+/// `$1` log, `$2` pairs of a source and an id, as JSON.
+const DIGESTS: &str = "
+    SELECT wanted.key, ids.digest FROM json_each($2) AS wanted
+    CROSS JOIN ids ON ids.log = $1 AND ids.source = json_extract(wanted.value, '$[0]') AND ids.id = json_extract(wanted.value, '$[1]')";
+
+pub(super) async fn digests(store: &SqliteLog, log: LogId, ids: &[(Source, EventId)]) -> Result<Vec<Option<ContentDigest>>, LogError> {
+    let wanted: serde_json::Value = ids.iter().map(|(source, id)| vec![source.as_str(), id.as_str()]).collect();
+    let rows = store.read_rows(sqlx::query(DIGESTS).bind(log.to_column()).bind(wanted.to_string())).await?;
+    let found: Vec<(i64, Vec<u8>)> = rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect::<Result<_, LogError>>()?;
+    page::digests(ids.len(), found.into_iter())
+}
 
 pub(super) async fn read(store: &SqliteLog, log: LogId, request: &PageRequest) -> Result<Page, LogError> {
     let (after, bytes) = (request.after.to_column(), page::column(request.max_bytes));

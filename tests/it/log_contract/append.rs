@@ -2,7 +2,7 @@
 
 use chaincast::{
     domain::{LogName, Seq, Source},
-    log::{AppendRequest, Conflict, Item, ItemStatus, OnConflict, RequestOutcome},
+    log::{AppendRequest, Conflict, Item, ItemStatus, NewEvent, OnConflict, RequestOutcome},
 };
 
 use super::place::{Place, event, everything, plain, plains, publish, request, seqs};
@@ -114,4 +114,18 @@ pub(crate) async fn a_large_batch_is_stored_whole_and_reads_back_byte_for_byte(p
     for (stored, published) in events.iter().zip(&batch) {
         assert_eq!((&stored.envelope, &stored.keys), (&published.envelope, &published.keys));
     }
+}
+
+pub(crate) async fn an_id_tells_the_digest_that_it_was_stored_with(place: Place) {
+    let (log, id) = place.open().await;
+    let (first, other) = (plain("e\"0\\", "1"), plain("e1", "2"));
+    publish(&log, id, request(vec![first.clone(), other.clone()])).await;
+    // what is kept of an id is of its first publication
+    publish(&log, id, AppendRequest { on_conflict: OnConflict::Keep, ..request(vec![plain("e1", "3")]) }).await;
+    let elsewhere = log.open(&LogName::new("elsewhere")).await.expect("opens");
+    let key = |source: &str, event: &NewEvent| (Source::new(source), event.id.clone());
+    let asked = [key("other", &other), key(Source::DEFAULT, &other), key(Source::DEFAULT, &plain("e2", "4")), key(Source::DEFAULT, &first)];
+    assert_eq!(log.digests(id, &asked).await.expect("answers"), [None, Some(other.digest), None, Some(first.digest)]);
+    assert_eq!(log.digests(elsewhere, &asked).await.expect("answers"), [None; 4]);
+    assert_eq!(log.digests(id, &[]).await.expect("answers"), []);
 }

@@ -43,6 +43,7 @@ contract! {
         with_keep_the_rest_of_the_request_is_stored,
         a_repetition_within_a_request_belongs_to_the_first,
         ids_are_scoped_by_source,
+        an_id_tells_the_digest_that_it_was_stored_with,
         an_id_shared_by_two_requests_stores_nothing,
         time_never_runs_backwards_along_seq,
         logs_are_numbered_apart,
