@@ -1,7 +1,7 @@
 //! A publish is followed from its request to its dispatch on every instance, by ids in the log and by spans at a collector; and a collector that is
 //! away is nobody's trouble.
 
-use std::net::TcpListener;
+use std::{io::ErrorKind, net::TcpListener};
 
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
@@ -113,6 +113,22 @@ async fn what_is_not_sampled_is_not_exported_and_what_is_waits_no_longer_than_th
     assert!(told.iter().all(|told| hex(&told.span.trace_id) == TRACE), "{told:?}");
     assert!(collector.heads().iter().all(|head| head.contains("api-key: hunter 2\r\n")));
     assert!(service.output().iter().all(|line| !line.contains("hunter")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_on_this_machine_is_reached_without_the_proxy_of_the_environment() {
+    let (store, collector) = (Store::sqlite(), Collector::start());
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    proxy.set_nonblocking(true).expect("can be asked");
+    let url = format!("http://{}", proxy.local_addr().expect("bound"));
+    let settings = ["http_proxy", "HTTP_PROXY", "ALL_PROXY"].into_iter().fold(settings(&store, &collector, "one"), |settings, name| {
+        settings.with(name, &url)
+    });
+    let mut service = Service::start(settings.with("NO_PROXY", "").with("CHAINCAST_TRACE_RATIO", 1)).await;
+    Http::new(service.addr()).publish_ok(&json!({"type": "a.b"})).await;
+    assert!(service.terminate().await.success());
+    assert!(!collector.told().is_empty());
+    assert_eq!(proxy.accept().expect_err("not asked").kind(), ErrorKind::WouldBlock);
 }
 
 /// A publish goes on, and an end comes, whatever the collector does.
