@@ -12,6 +12,7 @@ mod tests;
 use std::{
     collections::BTreeMap,
     future::Future,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -19,7 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime::Handle, time::interval};
+use tokio::{
+    runtime::Handle,
+    time::{MissedTickBehavior, interval, timeout},
+};
 
 use self::{
     process::Process,
@@ -44,8 +48,12 @@ use crate::{
 const SAMPLE: Duration = Duration::from_secs(1);
 /// Samples between two snapshots of latencies.
 const SNAPSHOT_EVERY: u64 = samples::WINDOW.as_secs();
-/// Samples between two looks at what takes longer: the size of the store, its file system, descriptors.
-const SIZE_EVERY: u64 = 15;
+/// How often one looks at what takes longer: the size of the store, its file system, descriptors.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// After how long a look has found out nothing.
+const LOOK_PATIENCE: Duration = Duration::from_secs(30);
+/// For how long a publish that did not find the log says that it cannot be written, if it can be read.
+const OUTAGE_LASTS: Duration = Duration::from_secs(30);
 
 /// See the module.
 pub(super) struct AppFacts {
@@ -133,23 +141,49 @@ impl AppFacts {
                     let followed = logs.into_iter().filter_map(|log| Some((log, self.hubs.running(log)?.latency())));
                     self.samples.snapshot(followed.collect(), self.publisher.latency());
                 }
-                if n % SIZE_EVERY == 0 {
-                    self.look_round().await;
+                if self.hubs.is_reachable() {
+                    self.publisher.forget_outage(OUTAGE_LASTS);
                 }
             }
         };
-        unless_stopped(sampling, stop).await;
+        // beside it: a file system that does not answer holds up nothing else
+        let looking = async {
+            let mut ticks = interval(LOOK_EVERY);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                self.look_round().await;
+            }
+        };
+        let both = async {
+            tokio::join!(sampling, looking);
+        };
+        unless_stopped(both, stop).await;
     }
 
-    /// Looks at what takes longer than memory does.
+    /// Looks at what takes longer than memory does, for as long as it takes: what hangs is not begun again beside itself.
     async fn look_round(&self) {
-        if let Ok(bytes) = self.log.size_bytes().await {
+        let store = async {
+            let mut look = pin!(self.look_at_store());
+            if timeout(LOOK_PATIENCE, &mut look).await.is_err() {
+                self.set_disk(None);
+                look.await;
+            }
+        };
+        tokio::join!(store, self.process.count_files());
+    }
+
+    async fn look_at_store(&self) {
+        let (bytes, disk) = tokio::join!(self.log.size_bytes(), self.log.disk());
+        if let Ok(bytes) = bytes {
             self.size_bytes.store(bytes, Ordering::Relaxed);
         }
         // one that cannot be asked is not full for all that is known
-        let disk = self.log.disk().await.unwrap_or_default();
+        self.set_disk(disk.unwrap_or_default());
+    }
+
+    fn set_disk(&self, disk: Option<Disk>) {
         *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = disk;
-        self.process.count_files().await;
     }
 
     fn disk(&self) -> Option<Disk> {

@@ -134,7 +134,8 @@ fn problem_of<B>(response: &HttpResponse<B>) -> Option<Problem> {
 
 /// The same answer, its headers included, with the problem as its body.
 fn present<B>(response: HttpResponse<B>, problem: &Problem, traced: &Traced) -> HttpResponse {
-    let mut response = response.set_body(BoxBody::new(problem.body(Some((traced.id.as_str(), &traced.origin.context().trace.to_string())))));
+    let mut response =
+        response.set_body(BoxBody::new(problem.body(Some((traced.id.as_str(), &traced.origin.context().trace.to_string())))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     with_common_headers(response, traced)
 }

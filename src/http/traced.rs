@@ -179,6 +179,7 @@ mod tests {
         let traced = Traced::begin(&request, RequestId::of(request.headers()), None, tracer, true);
         traced.finish(StatusCode::NOT_FOUND);
         assert!(traced.response().is_none() && spans.try_recv().is_err());
+        assert!(begin(&Tracer::default(), "/events", &[("traceparent", PARENT)]).response().is_none(), "nor of what nobody wants");
         assert_eq!(traced.origin.context().trace.to_string(), PARENT[3..35], "but the log has its id");
     }
 

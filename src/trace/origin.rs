@@ -51,9 +51,7 @@ impl Origin {
             context,
             parent: parent.map(|parent| parent.span),
             state: if asks { state() } else { None },
-            later: may_be.then(|| {
-                Arc::new(Later { tracer: tracer.clone(), is_granted: AtomicBool::new(false), commit: OnceLock::new() })
-            }),
+            later: may_be.then(|| Arc::new(Later { tracer: tracer.clone(), is_granted: AtomicBool::new(false), commit: OnceLock::new() })),
         }
     }
 

@@ -40,7 +40,8 @@ impl Fetcher {
             Authorities::Only(certificates) => Trust::Only(certificates),
         };
         let is_here = settings.url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(outbound::is_loopback));
-        let config = outbound::agent(is_here, Some(trust)).map_err(|NoAuthorities| JwtConfigError::NoAuthorities)?
+        let config = outbound::agent(is_here, Some(trust))
+            .map_err(|NoAuthorities| JwtConfigError::NoAuthorities)?
             .https_only(true)
             // a redirect could lead to where the operator did not mean to get keys from
             .max_redirects(0)

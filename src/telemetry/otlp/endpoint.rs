@@ -71,7 +71,8 @@ impl Target {
         let headers = named.into_iter().map(header).collect::<Option<_>>().ok_or(EndpointError::Headers)?;
         let trust = (uri.scheme_str() == Some("https")).then_some(Trust::Machine);
         let is_here = uri.host().is_some_and(outbound::is_loopback);
-        let config = outbound::agent(is_here, trust).map_err(|NoAuthorities| EndpointError::NoAuthorities)?
+        let config = outbound::agent(is_here, trust)
+            .map_err(|NoAuthorities| EndpointError::NoAuthorities)?
             // a redirect could lead the headers to where the operator did not mean to send them
             .max_redirects(0)
             .http_status_as_error(false)
