@@ -16,7 +16,7 @@
 //! |---|---|---|
 //! | [`domain`] | the words as types; pure | nothing |
 //! | [`log`] | the durable log: contract, Postgres, SQLite, retention, copies | `domain` |
-//! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log` |
+//! | [`auth`] | credentials, principals, rights; knows no HTTP | `domain`, `log`, `outbound` |
 //! | [`backplane`] | tells that a log grew | `domain`, `log`, `trace` |
 //! | [`ingest`] | parsing, validation, the committer | `domain`, `log`, `backplane`, `histogram`, `trace` |
 //! | [`hub`] | sequencer, shards, replay; generic over its outlet | `domain`, `log`, `backplane`, `histogram`, `trace`, `vital` |
@@ -24,8 +24,9 @@
 //! | [`vital`] | ends the process when a task that it cannot be without has panicked | nothing |
 //! | [`trace`] | steps of traces, and the spans that tell of them | nothing |
 //! | [`sse`] | frames, and the sockets that have left actix | `domain`, `hub` |
-//! | [`client`] | the service from outside: follow with resume, publish | nothing |
-//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `client`, `trace` |
+//! | [`outbound`] | what requests to others have in common: TLS and proxies | nothing |
+//! | [`client`] | the service from outside: follow with resume, publish | `outbound` |
+//! | [`config`], [`cli`], [`telemetry`], [`shutdown`] | the process | `domain`, `log`, `auth`, `ingest`, `client`, `trace`, `outbound` |
 //! | [`commands`] | `tail` and `publish`, and how lines of events are read and written | `cli`, `client`, `domain`, `ingest` |
 //! | [`http`] | routes, handlers, problems, OpenAPI | all above but adapters |
 //! | [`app`] | joins the parts, picks adapters | everything |
@@ -45,6 +46,7 @@ pub mod http;
 pub mod hub;
 pub mod ingest;
 pub mod log;
+pub mod outbound;
 pub mod shutdown;
 pub mod sse;
 pub mod telemetry;

@@ -13,13 +13,10 @@ use std::{
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use ureq::{
-    Agent, Body,
-    http::Response,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, Body, http::Response};
 
 use super::{Ended, Follow, News, Next, Parser, Query, Refusal, Stop, Target, hopeless::why_hopeless};
+use crate::outbound::{self, NoAuthorities, Trust};
 
 /// How long a connection may take to be made, and before that the address of its host to be found.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -112,7 +109,8 @@ impl Client {
     /// # Errors
     /// [`SetupError`].
     pub fn new(settings: Settings) -> Result<Self, SetupError> {
-        let mut config = Agent::config_builder()
+        let trust = settings.target.is_secure().then_some(Trust::Machine);
+        let config = outbound::agent(settings.target.is_loopback(), trust)?
             // a redirect could carry the token to where it was not meant to go; it is told instead
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -120,12 +118,6 @@ impl Client {
             .timeout_resolve(Some(CONNECT))
             .timeout_connect(Some(CONNECT))
             .user_agent(concat!("chaincast/", env!("CARGO_PKG_VERSION")));
-        if settings.target.is_loopback() {
-            config = config.proxy(None);
-        }
-        if settings.target.is_secure() {
-            config = config.tls_config(tls()?);
-        }
         let authorization = match &settings.token {
             Some(token) if token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) => {
                 Some(SecretString::from(format!("Bearer {}", token.expose_secret())))
@@ -290,14 +282,10 @@ fn refusal(response: &mut Response<Body>, within: Duration) -> Refusal {
     refusal
 }
 
-fn tls() -> Result<TlsConfig, SetupError> {
-    let found = rustls_native_certs::load_native_certs();
-    let roots: Vec<_> = found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    if roots.is_empty() {
-        return Err(SetupError::NoAuthorities);
+impl From<NoAuthorities> for SetupError {
+    fn from(NoAuthorities: NoAuthorities) -> Self {
+        Self::NoAuthorities
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots)).unversioned_rustls_crypto_provider(provider).build())
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ pub struct Telemetry {
     /// Headers for the collector of traces, such as `api-key=…,x-tenant=…`. OTEL_EXPORTER_OTLP_HEADERS counts too
     #[arg(long, env = "CHAINCAST_OTLP_HEADERS", value_name = "NAME=VALUE,…", hide_env_values = true)]
     pub otlp_headers: Option<Secret>,
-    /// Which share of new traces is sampled, from 0 to 1, where a collector is set; a request that is part of a trace does as its client says
+    /// Which share of requests gets spans, from 0 to 1, where a collector is set; 0 is none at all. A request whose `traceparent` asks for spans gets
+    /// them beside that if its credential is good (or none is needed), up to 100 a second of an instance; one that asks for none gets none
     #[arg(long, env = "CHAINCAST_TRACE_RATIO", value_name = "SHARE", default_value_t = Telemetry::default().trace_ratio)]
     pub trace_ratio: Ratio,
     /// What every service of an installation may have been told with one variable

@@ -81,8 +81,10 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     let began = Instant::now();
     let id = RequestId::of(request.headers());
     let method = request.method().clone();
-    let tracer = request.app_data::<web::Data<State>>().map(|state| state.tracer.clone()).unwrap_or_default();
-    let traced = Traced::begin(&request, id, tracer);
+    let state = request.app_data::<web::Data<State>>();
+    let tracer = state.map(|state| state.tracer.clone()).unwrap_or_default();
+    let is_trusted = state.is_some_and(|state| state.authority.is_open());
+    let traced = Traced::begin(&request, id, request.match_pattern(), tracer, is_trusted);
     request.extensions_mut().insert(traced.id.clone());
     request.extensions_mut().insert(traced.origin.clone());
     let log_span = traced.log_span();
@@ -104,7 +106,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
             }
             handled.count(route.as_deref(), &method, response.status(), began.elapsed());
             log_request(&method, route.as_deref(), response.status(), began);
-            traced.finish(route.as_deref(), response.status());
+            traced.finish(response.status());
             Ok(ServiceResponse::new(request, response))
         }
         // a middleware gave up, or a handler panicked: the request is gone, so the answer is made from the error later
@@ -113,7 +115,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
             log_failure(&problem);
             handled.count(None, &method, problem.code().status(), began.elapsed());
             log_request(&method, None, problem.code().status(), began);
-            traced.finish(None, problem.code().status());
+            traced.finish(problem.code().status());
             error.add_response_mapper(move |response| present(response, &problem, &traced));
             Err(error)
         }
@@ -132,7 +134,8 @@ fn problem_of<B>(response: &HttpResponse<B>) -> Option<Problem> {
 
 /// The same answer, its headers included, with the problem as its body.
 fn present<B>(response: HttpResponse<B>, problem: &Problem, traced: &Traced) -> HttpResponse {
-    let mut response = response.set_body(BoxBody::new(problem.body(Some((traced.id.as_str(), &traced.origin.context.trace.to_string())))));
+    let mut response =
+        response.set_body(BoxBody::new(problem.body(Some((traced.id.as_str(), &traced.origin.context().trace.to_string())))));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     with_common_headers(response, traced)
 }

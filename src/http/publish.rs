@@ -30,6 +30,7 @@ use super::{
     params::Once,
     problem::Problem,
     state::State,
+    traced,
 };
 use crate::{
     domain::Cursor,
@@ -126,13 +127,14 @@ pub(super) async fn publish(request: HttpRequest, body: web::Payload, state: web
     let sender = Sender::of(&request, &state).await?;
     let on_conflict = parse_on_conflict(request.query_string())?;
     let form = body_form(request.headers())?;
-    let _room = match sender {
-        Sender::Known(_) => None,
-        Sender::Signed(_) => Some(room_for_unverified(request.headers(), &state)?),
-    };
+    let is_signed = matches!(sender, Sender::Signed(_));
+    let _room = if is_signed { Some(room_for_unverified(request.headers(), &state)?) } else { None };
     let body = read_within(body, request.headers(), state.ingest.batch_bytes).await?;
     let client = state.scrutiny.client(&request);
     let (caller, append) = understand(Arrived { sender, client, form, body, on_conflict }, &state).await?;
+    if is_signed {
+        traced::vouch(&request);
+    }
     let log = state.log_of(caller.tenant()).await?;
     // the body may have been on its way for long
     state.authority.recheck(&caller.principal).map_err(|error| state.scrutiny.refuse(client, error))?;

@@ -10,6 +10,7 @@ use super::{
     limits::Limits,
     problem::Problem,
     refused::RefusedCredentials,
+    traced,
 };
 use crate::auth::AuthError;
 
@@ -29,7 +30,9 @@ impl Scrutiny {
     pub(super) async fn of<T>(&self, request: &HttpRequest, answer: impl Future<Output = Result<T, AuthError>>) -> Result<T, Problem> {
         let client = self.client(request);
         self.limits.hear(client)?;
-        answer.await.map_err(|error| self.refuse(client, error))
+        let known = answer.await.map_err(|error| self.refuse(client, error))?;
+        traced::vouch(request);
+        Ok(known)
     }
 
     /// Who a request is counted for.

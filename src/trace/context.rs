@@ -11,7 +11,7 @@ pub struct TraceId(NonZero<u128>);
 pub struct SpanId(NonZero<u64>);
 
 impl TraceId {
-    fn made() -> Self {
+    pub(super) fn made() -> Self {
         Self(NonZero::new(fastrand::u128(..)).unwrap_or(NonZero::<u128>::MIN))
     }
 
@@ -80,6 +80,11 @@ impl TraceContext {
     #[must_use]
     pub fn next(self) -> Self {
         Self { span: SpanId::made(), ..self }
+    }
+
+    /// The same step, of which spans are made or not.
+    pub(super) fn sampled_if(self, sampled: bool) -> Self {
+        Self { flags: self.flags & !Self::SAMPLED | if sampled { Self::SAMPLED } else { 0 }, ..self }
     }
 
     /// Whether spans are made of it.

@@ -1,7 +1,8 @@
 //! The way of one request through the service, and beyond it: W3C Trace Context, and the spans that tell of it.
 //!
 //! A request continues its client's trace, or begins one ([`Origin`]). Every line about it in the log has the trace's id; spans are made
-//! only of what is sampled, which the client decides, or the operator's [`Ratio`] where there is none. What a sampled publish causes is
+//! only of what is sampled: the operator's [`Ratio`] decides, and a client that asks for spans of its own gets them if it is vouched for, at a bounded
+//! rate. What a sampled publish causes is
 //! followed as a [`Passage`], which goes with the commit, once a batch and never once a connection. **Nothing is made, and nothing is allocated,
 //! for what is not sampled** (`what_is_not_sampled_makes_no_span`).
 //!

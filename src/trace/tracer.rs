@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +10,12 @@ use std::{
     },
 };
 
+use governor::{DefaultDirectRateLimiter, Quota};
+
 use super::{Ratio, Span, TraceId};
+
+/// How many requests a second get spans for the asking, beside those that are taken anyway.
+const GRANTED_PER_SECOND: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 
 /// Spans on their way to whoever exports them.
 pub type Spans = Receiver<Span>;
@@ -29,6 +35,7 @@ pub struct Tracer(Option<Arc<Open>>);
 
 struct Open {
     ratio: Ratio,
+    grants: DefaultDirectRateLimiter,
     queue: SyncSender<Span>,
     exported: AtomicU64,
     dropped: AtomicU64,
@@ -39,14 +46,31 @@ impl Tracer {
     #[must_use]
     pub fn new(ratio: Ratio, max_queued: usize) -> (Self, Spans) {
         let (queue, spans) = sync_channel(max_queued);
-        let open = Open { ratio, queue, exported: AtomicU64::new(0), dropped: AtomicU64::new(0) };
+        let grants = DefaultDirectRateLimiter::direct(Quota::per_second(GRANTED_PER_SECOND));
+        let open = Open { ratio, grants, queue, exported: AtomicU64::new(0), dropped: AtomicU64::new(0) };
         (Self(Some(Arc::new(open))), spans)
+    }
+
+    /// Whether any span can be wanted: somebody exports them, and the share is not nothing.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.ratio != Ratio::NONE)
     }
 
     /// Whether a new trace is sampled.
     #[must_use]
     pub fn takes(&self, trace: TraceId) -> bool {
         self.0.as_ref().is_some_and(|open| open.ratio.takes(trace))
+    }
+
+    /// The same of one that is not new, and whose id may have been chosen so that it is.
+    pub(super) fn takes_another(&self) -> bool {
+        self.takes(TraceId::made())
+    }
+
+    /// Whether one more may be sampled because its client asks.
+    pub(super) fn grants(&self) -> bool {
+        self.0.as_ref().is_some_and(|open| open.ratio != Ratio::NONE && open.grants.check().is_ok())
     }
 
     /// Takes a span, which is made only if somebody wants it; never waits.
@@ -137,20 +161,57 @@ mod tests {
         assert_eq!(off.counts(), None);
         let none = Tracer::new(Ratio::NONE, 1).0;
         for tracer in [&off, &none] {
-            assert!(!Origin::of(None, || panic!("not passed on"), || panic!("not asked"), tracer).context.is_sampled());
+            assert!(!tracer.is_on());
+            for parent in [None, Some(TraceContext::begin(|_| true))] {
+                let origin = Origin::of(parent, || panic!("not passed on"), || panic!("not asked"), tracer);
+                origin.vouch();
+                assert!(!origin.context().is_sampled(), "{tracer:?} {parent:?}");
+                origin.goes_on_in(TraceContext::begin(|_| true));
+                assert_eq!(origin.commit(), None, "nothing was allocated");
+            }
         }
         let all = Tracer::new(Ratio::ALL, 1).0;
-        assert!(Origin::of(None, || None, || true, &all).context.is_sampled());
-        assert!(!Origin::of(None, || None, || false, &all).context.is_sampled(), "a probe");
+        assert!(Origin::of(None, || None, || true, &all).context().is_sampled());
+        assert!(!Origin::of(None, || None, || false, &all).context().is_sampled(), "a probe");
+    }
+
+    /// One that takes next to nothing by itself.
+    fn few() -> Tracer {
+        Tracer::new("0.000000001".parse().expect("a share"), 1).0
     }
 
     #[test]
-    fn a_client_decides_for_its_own_trace() {
-        let (all, none) = (Tracer::new(Ratio::ALL, 1).0, Tracer::new(Ratio::NONE, 1).0);
+    fn a_client_gets_its_spans_once_somebody_vouches_for_it() {
+        let (all, few) = (Tracer::new(Ratio::ALL, 1).0, few());
         let (sampled, not) = (TraceContext::begin(|_| true), TraceContext::begin(|_| false));
         let of = |parent, tracer| Origin::of(Some(parent), || None, || true, tracer);
-        assert!(of(sampled, &none).context.is_sampled() && !of(not, &all).context.is_sampled());
+        // an id that every share takes, if it is asked
+        let greedy = TraceContext::from_parts(u128::MAX, 1, sampled.flags()).expect("not zero");
+        for parent in [sampled, greedy] {
+            let origin = of(parent, &few);
+            assert!(!origin.context().is_sampled());
+            let elsewhere = origin.clone();
+            origin.vouch();
+            assert!(elsewhere.context().is_sampled() && elsewhere.context().span == origin.context().span);
+        }
+        let unasked = of(not, &all);
+        unasked.vouch();
+        assert!(!unasked.context().is_sampled(), "it says that it wants none");
         let origin = of(sampled, &all);
-        assert_eq!((origin.context.trace, origin.parent), (sampled.trace, Some(sampled.span)));
+        assert_eq!((origin.context().trace, origin.parent), (sampled.trace, Some(sampled.span)));
+        assert!(origin.context().is_sampled(), "as any request is");
+    }
+
+    #[test]
+    fn who_asks_without_end_gets_spans_at_a_rate() {
+        let few = few();
+        let sampled = TraceContext::begin(|_| true);
+        let granted = (0..100_000).filter(|_| {
+            let origin = Origin::of(Some(sampled), || None, || true, &few);
+            origin.vouch();
+            origin.context().is_sampled()
+        });
+        let granted = granted.count();
+        assert!((100..50_000).contains(&granted), "{granted}");
     }
 }

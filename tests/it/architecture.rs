@@ -8,16 +8,16 @@ use std::{
 
 const DOMAIN: &[&str] = &[];
 const LOG: &[&str] = &["domain"];
-const AUTH: &[&str] = &["domain", "log"];
+const AUTH: &[&str] = &["domain", "log", "outbound"];
 const BACKPLANE: &[&str] = &["domain", "log", "trace"];
 const INGEST: &[&str] = &["domain", "log", "backplane", "histogram", "trace"];
 const HUB: &[&str] = &["domain", "log", "backplane", "histogram", "trace", "vital"];
 const SSE: &[&str] = &["domain", "hub"];
 const CONFIG: &[&str] = &["domain", "log", "auth", "ingest", "trace"];
-const CLIENT: &[&str] = &[];
+const CLIENT: &[&str] = &["outbound"];
 const CLI: &[&str] = &["client", "config", "domain"];
 const COMMANDS: &[&str] = &["cli", "client", "domain", "ingest"];
-const TELEMETRY: &[&str] = &["config", "trace"];
+const TELEMETRY: &[&str] = &["config", "outbound", "trace"];
 const HTTP: &[&str] = &["domain", "log", "auth", "backplane", "histogram", "ingest", "hub", "sse", "trace"];
 const APP: &[&str] = &[
     "auth",
@@ -52,6 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("telemetry", TELEMETRY),
     ("shutdown", &[]),
     ("histogram", &[]),
+    ("outbound", &[]),
     ("vital", &[]),
     ("trace", &[]),
     ("http", HTTP),
@@ -64,7 +65,9 @@ const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["backplane/redis"]),
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
-    ("ureq", &["auth", "app", "client", "telemetry"]),
+    ("ureq", &["auth", "app", "client", "outbound", "telemetry"]),
+    ("rustls", &["outbound"]),
+    ("rustls_native_certs", &["outbound"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),
     ("actix_server", &["app"]),

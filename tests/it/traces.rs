@@ -1,12 +1,13 @@
 //! A publish is followed from its request to its dispatch on every instance, by ids in the log and by spans at a collector; and a collector that is
 //! away is nobody's trouble.
 
-use std::net::TcpListener;
+use std::{io::ErrorKind, net::TcpListener};
 
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 
 use crate::support::{
+    access::Issuer,
     collector::{Collector, Told, hex},
     http::Http,
     process::{Service, Settings, free_port},
@@ -18,13 +19,15 @@ use crate::support::{
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+/// A share that takes nothing by itself.
+const RARELY: &str = "0.000000001";
 const SPAN: &str = "00f067aa0ba902b7";
 
 fn settings(store: &Store, collector: &Collector, name: &str) -> Settings {
     Settings::on(store)
         .with("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
         .with("OTEL_RESOURCE_ATTRIBUTES", format!("service.instance.id={name}"))
-        .with("CHAINCAST_TRACE_RATIO", 0)
+        .with("CHAINCAST_TRACE_RATIO", RARELY)
 }
 
 /// Headers of a request that is part of a trace.
@@ -115,6 +118,73 @@ async fn what_is_not_sampled_is_not_exported_and_what_is_waits_no_longer_than_th
     assert!(service.output().iter().all(|line| !line.contains("hunter")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_on_this_machine_is_reached_without_the_proxy_of_the_environment() {
+    let (store, collector) = (Store::sqlite(), Collector::start());
+    let proxy = TcpListener::bind("127.0.0.1:0").expect("a port");
+    proxy.set_nonblocking(true).expect("can be asked");
+    let url = format!("http://{}", proxy.local_addr().expect("bound"));
+    let settings = ["http_proxy", "HTTP_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .fold(settings(&store, &collector, "one"), |settings, name| settings.with(name, &url));
+    let mut service = Service::start(settings.with("NO_PROXY", "").with("CHAINCAST_TRACE_RATIO", 1)).await;
+    Http::new(service.addr()).publish_ok(&json!({"type": "a.b"})).await;
+    assert!(service.terminate().await.success());
+    assert!(!collector.told().is_empty());
+    assert_eq!(proxy.accept().expect_err("not asked").kind(), ErrorKind::WouldBlock);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_credential_gets_no_spans_for_the_asking_and_nothing_gets_any_where_the_share_is_none() {
+    let issuer = Issuer::new();
+    let token = issuer.rights("default", "root", &json!({"publish": {"types": ["**"]}, "source": "default"}));
+    for (ratio, routes) in [(RARELY, &["POST /events"][..]), ("0", &[])] {
+        let (store, collector) = (Store::sqlite(), Collector::start());
+        let settings = settings(&store, &collector, "one").with("CHAINCAST_TRACE_RATIO", ratio);
+        let mut service = Service::start(issuer.trusted_by(settings)).await;
+        let http = Http::new(service.addr());
+        let with = |token: &str| {
+            let mut headers = part_of(TRACE, "01");
+            headers.push(("authorization", format!("Bearer {token}")));
+            headers
+        };
+        for (path, headers, status) in [
+            ("/events", part_of(TRACE, "01"), 401),
+            ("/events", with("no-token"), 401),
+            ("/nothing", with("no-token"), 404),
+            ("/nothing", with(&token), 404),
+            ("/events", with(&token), 201),
+        ] {
+            let answer = http.post_with(path, &headers, r#"{"type":"a.b"}"#).await;
+            assert_eq!(answer.status, status, "{path} {answer:?}");
+        }
+        assert!(service.terminate().await.success());
+        let told = collector.told();
+        let requests: Vec<_> = told.iter().map(|told| &told.span.name[..]).filter(|name| name.contains('/')).collect();
+        assert_eq!(requests, routes, "{ratio}: {told:?}");
+        assert_eq!(told.is_empty(), routes.is_empty(), "{told:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_without_a_collector_makes_nothing_of_a_trace_but_its_id_in_lines() {
+    let (store, collector) = (Store::postgres().await, Collector::start());
+    let alone = Settings::on(&store).with("CHAINCAST_BACKPLANE", "postgres").with("CHAINCAST_LOG", "debug,sqlx=warn");
+    let with = settings(&store, &collector, "two").with("CHAINCAST_BACKPLANE", "postgres");
+    let (one, mut two) = (Service::start(alone).await, Service::start(with).await);
+    let http = Http::new(one.addr());
+    http.until_stat("/backplane/peers", |peers| peers == 1).await;
+    let mut client = SseClient::live(two.addr(), "all=true").await;
+    let sent = http.stat("/backplane/sent").await;
+    let answer = http.post_with("/events", &part_of(TRACE, "01"), r#"{"type":"a.b"}"#).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    client.next_event().await;
+    let messages = http.until_stat("/backplane/sent", |now| now > sent).await - sent;
+    assert!(two.terminate().await.success());
+    assert_eq!((messages, collector.told().len()), (1, 0));
+    assert!(one.output().iter().any(|line| line.contains("\"committed\"") && line.contains(TRACE)));
+}
+
 /// A publish goes on, and an end comes, whatever the collector does.
 async fn goes_on_without(endpoint: &str) -> Vec<String> {
     let store = Store::sqlite();
@@ -150,7 +220,8 @@ async fn a_collector_that_never_answers_delays_no_more_than_the_last_moment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lines_about_a_request_have_its_id_and_its_traces_and_cannot_be_forged() {
     let store = Store::sqlite();
-    let service = Service::start(Settings::on(&store).with("CHAINCAST_LOG", "debug")).await;
+    let collector = Collector::start();
+    let service = Service::start(settings(&store, &collector, "one").with("CHAINCAST_LOG", "debug,sqlx=warn,ureq=warn")).await;
     let mut client = SseClient::live(service.addr(), "all=true").await;
     let http = Http::new(service.addr());
     let mut headers = part_of(TRACE, "01");

@@ -10,7 +10,10 @@ impl AppFacts {
         let part = |status, detail: Option<&str>| ServiceHealth { status, detail: detail.map(str::to_owned) };
         let log = match (self.hubs.is_reachable(), self.publisher.is_log_reachable()) {
             (true, true) => part(HealthStatus::Healthy, None),
-            (true, false) => part(HealthStatus::Degraded, Some("can be read but not written: the last publish was refused")),
+            (true, false) => part(
+                HealthStatus::Degraded,
+                Some("can be read, but within the last half minute a publish was refused and none was stored after it"),
+            ),
             (false, _) => part(HealthStatus::Degraded, Some("out of reach: publishing is refused, live streams and recent replay go on")),
         };
         let admission = self.hubs.admission();

@@ -3,7 +3,7 @@ use crate::{
     backplane::Local,
     domain::{LogName, Source},
     hub,
-    ingest::{BodyForm, Committer, Limits, parse},
+    ingest::{self, BodyForm, Committer, Limits, parse},
     log::{OnConflict, SqliteLog, SqliteSettings},
 };
 

@@ -1,14 +1,9 @@
 //! Fetches a set of keys: one GET of one https URL, with an end to its time and size. All that the service ever fetches.
 
-use std::sync::Arc;
-
-use ureq::{
-    Agent,
-    http::Uri,
-    tls::{Certificate, RootCerts, TlsConfig},
-};
+use ureq::{Agent, http::Uri};
 
 use super::{Authorities, JwksSettings, JwtConfigError, key_set::KeySet};
+use crate::outbound::{self, NoAuthorities, Trust};
 
 /// The largest set, in bytes.
 const MAX_BYTES: u64 = 64 * 1024;
@@ -40,30 +35,18 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     pub(super) fn new(settings: &JwksSettings) -> Result<Self, JwtConfigError> {
-        let roots = match &settings.authorities {
-            Authorities::Machine => {
-                let found = rustls_native_certs::load_native_certs();
-                for error in found.errors {
-                    tracing::debug!(%error, "some authorities of this machine could not be read");
-                }
-                found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect()
-            }
-            Authorities::Only(certificates) => certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect::<Vec<_>>(),
+        let trust = match &settings.authorities {
+            Authorities::Machine => Trust::Machine,
+            Authorities::Only(certificates) => Trust::Only(certificates),
         };
-        if roots.is_empty() {
-            return Err(JwtConfigError::NoAuthorities);
-        }
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::from(roots))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let config = Agent::config_builder()
+        let is_here = settings.url.parse::<Uri>().is_ok_and(|uri| uri.host().is_some_and(outbound::is_loopback));
+        let config = outbound::agent(is_here, Some(trust))
+            .map_err(|NoAuthorities| JwtConfigError::NoAuthorities)?
             .https_only(true)
             // a redirect could lead to where the operator did not mean to get keys from
             .max_redirects(0)
             .http_status_as_error(false)
             .timeout_global(Some(settings.deadline))
-            .tls_config(tls)
             .max_idle_connections(0)
             .user_agent("chaincast")
             .accept("application/jwk-set+json, application/json")

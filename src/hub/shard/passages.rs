@@ -33,6 +33,11 @@ impl Passages {
         }
     }
 
+    /// The log was rewound: their seqs are others' now.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// What the shard passed over, since it was told of it too late, is not dispatched.
     pub(super) fn forget_settled(&mut self, settled: Seq) {
         self.0.retain(|underway| underway.passage.last > settled.get());

@@ -39,6 +39,8 @@ impl<O: Outlet> Shard<O> {
             sweep.gone = self.ring.truncate(fork);
             sweep.fork = Some(fork);
             self.rewinds = self.rewinds.wrapping_add(1);
+            // what comes has the same numbers and is something else
+            self.passages.clear();
             self.settled = self.settled.min(fork);
         }
         if was.is_none() || update.before > self.ring.head() {
@@ -53,7 +55,7 @@ impl<O: Outlet> Shard<O> {
             }
         }
         self.passages.forget_settled(self.settled);
-        if was.is_some() {
+        if was.is_some() && self.settings.tracer.is_on() {
             self.passages.add(update.passages);
         }
         if was.as_ref().is_none_or(|was| was.epoch != epoch) {

@@ -18,6 +18,7 @@ mod crowd;
 mod fairness;
 mod instance;
 mod model;
+mod passages;
 mod rest;
 mod terms;
 mod visits;

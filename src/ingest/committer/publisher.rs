@@ -1,6 +1,6 @@
 //! The handle through which handlers publish.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -117,7 +117,15 @@ impl Publisher {
         self.places.max()
     }
 
-    /// Whether the last append found the log; an idle service does not try.
+    /// The log can be read: an append that did not find it so long ago says no more about it. Only another can tell whether it can be written, and
+    /// where nobody publishes any more none would.
+    pub fn forget_outage(&self, patience: Duration) {
+        if self.stats.forget_outage(patience) {
+            tracing::info!("the log can be read, and no publish has failed for a while: it is taken to be back");
+        }
+    }
+
+    /// Whether the last append found the log, as far as it is remembered; an idle service does not try.
     #[must_use]
     pub fn is_log_reachable(&self) -> bool {
         !self.stats.is_outage()

@@ -30,11 +30,11 @@ pub(super) struct CommitSpan {
 impl CommitSpan {
     /// Begins when one of these is sampled.
     pub(super) fn begin<'a>(origins: impl Iterator<Item = &'a Origin> + Clone, requests: usize) -> Option<Self> {
-        let mut sampled = origins.filter(|origin| origin.context.is_sampled());
-        let first = sampled.clone().next()?;
-        let (context, parent, state) = (first.context.next(), first.context.span, first.state.clone());
-        sampled.clone().for_each(|origin| origin.goes_on_in(context));
-        let links = sampled.by_ref().take(MOST).map(|origin| origin.context).collect();
+        let mut sampled = origins.map(|origin| (origin, origin.context())).filter(|(_, context)| context.is_sampled());
+        let (first, step) = sampled.clone().next()?;
+        let (context, parent, state) = (step.next(), step.span, first.state.clone());
+        sampled.clone().for_each(|(origin, _)| origin.goes_on_in(context));
+        let links = sampled.by_ref().take(MOST).map(|(_, step)| step).collect();
         Some(Self { context, parent, state, links, requests, began: SystemTime::now(), answered: None, announced: None })
     }
 
@@ -95,7 +95,7 @@ pub(super) fn log_commit<'a>(origins: impl Iterator<Item = &'a Origin>, log: Log
         if !trace_ids.is_empty() {
             trace_ids.push(' ');
         }
-        trace_ids.push_str(&origin.context.trace.to_string());
+        trace_ids.push_str(&origin.context().trace.to_string());
     }
     let (log, head) = (log.to_column(), head.map(Seq::get));
     match head {
@@ -112,7 +112,7 @@ mod tests {
     const LOG: LogId = LogId::new(1);
 
     fn origin(sampled: bool) -> Origin {
-        Origin::of(Some(TraceContext::begin(|_| sampled)), || None, || true, &Tracer::default())
+        Origin::of(Some(TraceContext::begin(|_| sampled)), || None, || true, &Tracer::new(Ratio::ALL, 1).0)
     }
 
     #[test]
@@ -126,9 +126,9 @@ mod tests {
         span.finish(LOG, 2, false, &tracer);
         let [append, commit] = &spans.try_iter().collect::<Vec<_>>()[..] else { panic!("two spans") };
         assert_eq!((&*append.name, append.parent), ("append", Some(commit.context.span)));
-        assert_eq!((commit.context, commit.parent), (passage.context, Some(origins[1].context.span)));
-        assert_eq!(commit.context.trace, origins[1].context.trace);
-        assert_eq!(commit.links, [origins[1].context, origins[2].context]);
+        assert_eq!((commit.context, commit.parent), (passage.context, Some(origins[1].context().span)));
+        assert_eq!(commit.context.trace, origins[1].context().trace);
+        assert_eq!(commit.links, [origins[1].context(), origins[2].context()]);
         assert_eq!(origins.each_ref().map(Origin::commit), [None, Some(commit.context), Some(commit.context)]);
     }
 

@@ -5,8 +5,9 @@ use std::{
     ops::AddAssign,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use super::PublishError;
@@ -53,8 +54,8 @@ impl AddAssign for Counts {
 #[derive(Debug, Default)]
 pub(super) struct Stats {
     logs: Mutex<HashMap<LogId, Counts>>,
-    /// The last append did not find the log.
-    outage: AtomicBool,
+    /// When an append last did not find the log, if none has since.
+    outage: Mutex<Option<Instant>>,
     /// From when a request was queued until the log had answered for it, of all logs.
     pub(super) publishing: Histogram,
     /// Appends that the log answered.
@@ -83,11 +84,21 @@ pub struct Publishing {
 impl Stats {
     /// Notes whether the log answers; whether that is news.
     pub(super) fn set_outage(&self, outage: bool) -> bool {
-        self.outage.swap(outage, Relaxed) != outage
+        let was = std::mem::replace(&mut *self.outage(), outage.then(Instant::now));
+        was.is_some() != outage
     }
 
     pub(super) fn is_outage(&self) -> bool {
-        self.outage.load(Relaxed)
+        self.outage().is_some()
+    }
+
+    /// Forgets an outage that no append has felt for so long; whether there was one.
+    pub(super) fn forget_outage(&self, patience: Duration) -> bool {
+        self.outage().take_if(|felt| felt.elapsed() >= patience).is_some()
+    }
+
+    fn outage(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn fail(&self, error: &PublishError) {

@@ -183,6 +183,19 @@ async fn an_outage_answers_everything_that_waits() {
 }
 
 #[tokio::test]
+async fn an_outage_that_no_append_feels_any_more_is_forgotten_after_a_while_and_the_next_is_news() {
+    let bench = Bench::start(Fake::open([]));
+    for _ in 0..2 {
+        bench.fake.turns([unavailable(), unavailable()]);
+        assert_eq!(bench.publish(ids(&["a"])).await, Err(PublishError::Unavailable));
+        bench.publisher.forget_outage(Duration::from_secs(3600));
+        assert!(!bench.publisher.is_log_reachable(), "it was felt just now");
+        bench.publisher.forget_outage(Duration::ZERO);
+        assert!(bench.publisher.is_log_reachable());
+    }
+}
+
+#[tokio::test]
 async fn a_single_failed_connection_is_not_an_outage() {
     let bench = Bench::start(Fake::open([unavailable()]));
     assert_eq!(items(bench.publish(ids(&["a"])).await), [(1, Stored)]);

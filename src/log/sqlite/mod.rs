@@ -267,10 +267,15 @@ impl EventLog for SqliteLog {
     }
 
     async fn size_bytes(&self) -> Result<u64, LogError> {
-        // the write-ahead log is part of the log
-        let wal = std::fs::metadata(format!("{}-wal", self.path.display())).map_or(0, |file| file.len());
-        let file = std::fs::metadata(&self.path).map_err(|error| LogError::Unavailable(format!("{}: {error}", self.path.display())))?;
-        Ok(file.len() + wal)
+        let path = self.path.clone();
+        // a file system that does not answer must not hold the runtime's own thread
+        let asked = tokio::task::spawn_blocking(move || {
+            // the write-ahead log is part of the log
+            let wal = std::fs::metadata(format!("{}-wal", path.display())).map_or(0, |file| file.len());
+            let file = std::fs::metadata(&path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
+            Ok(file.len() + wal)
+        });
+        asked.await.map_err(|error| LogError::Unavailable(error.to_string()))?
     }
 
     async fn disk(&self) -> Result<Option<Disk>, LogError> {

@@ -1,14 +1,16 @@
 //! Where spans are sent, and with which headers.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use ureq::{
     Agent,
     http::{HeaderName, HeaderValue, Uri},
-    tls::{Certificate, RootCerts, TlsConfig},
 };
 
-use crate::config::Telemetry;
+use crate::{
+    config::Telemetry,
+    outbound::{self, NoAuthorities, Trust},
+};
 
 /// Where collectors take traces, below the address that is set.
 const PATH: &str = "/v1/traces";
@@ -67,14 +69,16 @@ impl Target {
         let named = pairs(settings.otlp_headers().unwrap_or_default()).ok_or(EndpointError::Headers)?;
         let header = |(name, value): (String, String)| Some((name.parse().ok()?, value.parse().ok()?));
         let headers = named.into_iter().map(header).collect::<Option<_>>().ok_or(EndpointError::Headers)?;
-        let config = Agent::config_builder()
+        let trust = (uri.scheme_str() == Some("https")).then_some(Trust::Machine);
+        let is_here = uri.host().is_some_and(outbound::is_loopback);
+        let config = outbound::agent(is_here, trust)
+            .map_err(|NoAuthorities| EndpointError::NoAuthorities)?
             // a redirect could lead the headers to where the operator did not mean to send them
             .max_redirects(0)
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_idle_connections(1)
             .user_agent(concat!("chaincast/", env!("CARGO_PKG_VERSION")));
-        let config = if uri.scheme_str() == Some("https") { config.tls_config(tls()?) } else { config };
         Ok(Some(Self { agent: config.build().new_agent(), uri, headers }))
     }
 
@@ -106,16 +110,6 @@ impl Target {
             status => Said::Refused(format!("it answered with status {status}")),
         }
     }
-}
-
-fn tls() -> Result<TlsConfig, EndpointError> {
-    let found = rustls_native_certs::load_native_certs();
-    let roots: Vec<_> = found.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    if roots.is_empty() {
-        return Err(EndpointError::NoAuthorities);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots)).unversioned_rustls_crypto_provider(provider).build())
 }
 
 /// `name=value,other=value`, as OpenTelemetry has it: values may be percent-encoded.

@@ -75,12 +75,42 @@ impl Exporting {
     }
 
     /// Sends what waits, and ends; no later than after [`FLUSH_ENDS_WITHIN`]. Blocks.
-    pub fn finish(self) {
-        let Some((stop, ends)) = self.running else { return };
+    pub fn finish(mut self) {
+        let Some((stop, ends)) = self.running.take() else { return };
         stop.ask();
         let in_time = !matches!(ends.recv_timeout(FLUSH_ENDS_WITHIN), Err(mpsc::RecvTimeoutError::Timeout));
         if let Some(counts) = self.tracer.counts() {
             tracing::info!(exported = counts.exported, dropped = counts.dropped, in_time, "no more traces are sent");
+        }
+    }
+}
+
+/// Whoever gives up without [`Exporting::finish`] waits for nothing, and leaves no thread behind.
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        if let Some((stop, _)) = &self.running {
+            stop.ask();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn the_thread_ends_with_whoever_started_it() {
+        let endpoint = Some("http://127.0.0.1:1".parse().expect("infallible"));
+        let exporting = start(&Telemetry { otlp_endpoint: endpoint, ..Telemetry::default() }).expect("starts");
+        let stop = Arc::downgrade(&exporting.running.as_ref().expect("a thread").0);
+        assert_eq!(stop.strong_count(), 2, "its own, and the thread's");
+        drop(exporting);
+        let until = Instant::now() + Duration::from_secs(60);
+        while stop.strong_count() > 0 {
+            assert!(Instant::now() < until, "it goes on");
+            thread::yield_now();
         }
     }
 }
