@@ -58,6 +58,12 @@ export const DEFAULT_TUNING: Tuning = {
   persistEveryMs: 500,
 };
 
+/** The end of a replay, and how many events it had. */
+export interface LiveAt {
+  readonly cursor: string;
+  readonly replayed: number;
+}
+
 export interface SubscribeOptions<M extends object = EventMap> extends Filter {
   /** The service's address, `https://events.example.com`; without it, where the page came from. */
   readonly url?: string;
@@ -92,7 +98,7 @@ export interface SubscribeOptions<M extends object = EventMap> extends Filter {
   /** Events are gone: fetch anew what they would have changed. In order with events. */
   readonly onGap?: (gap: Gap) => void | Promise<void>;
   /** All that was missed has been handed on. In order with events. */
-  readonly onLive?: (at: { readonly cursor: string; readonly replayed: number }) => void | Promise<void>;
+  readonly onLive?: (at: LiveAt) => void | Promise<void>;
   /** Connected again after a loss; what was missed follows. */
   readonly onReconnect?: () => void;
   readonly onStateChange?: (state: State) => void;
