@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BINARY = resolve(process.env["CHAINCAST_BIN"] ?? fileURLToPath(new URL("../../../../target/debug/chaincast", import.meta.url)));
+export const BINARY = resolve(process.env["CHAINCAST_BIN"] ?? fileURLToPath(new URL("../../../../target/debug/chaincast", import.meta.url)));
 
 /** Waits until `condition` answers something true, and answers it; says what it waited for when it gives up. */
 export async function eventually<T>(what: string, condition: () => T | Promise<T>, seconds = 30): Promise<NonNullable<T>> {
