@@ -78,7 +78,7 @@ export interface SubscribeOptions<M extends object = EventMap> extends Filter {
   readonly persistKey?: string;
   /** Which transports to use, best first; EventSource, fetch and polling unless said, without EventSource where there is none. */
   readonly transports?: readonly TransportKind[];
-  /** Answers a token. Called at first, shortly before the last one ends, and when one was refused. */
+  /** Answers a token, within `tuning.openTimeoutMs`. Called at first, shortly before the last one ends, and when one was refused. */
   readonly getToken?: (why: TokenReason) => string | Promise<string>;
   /** A token that never changes. */
   readonly token?: string;
