@@ -14,7 +14,8 @@ const asked = new URLSearchParams(location.search);
 window.told = { numbers: [], states: [], errors: [], tokens: 0 };
 window.subscription = subscribe({
   url: asked.get("url"), streams: ["numbers"], persist: "local", transports: [asked.get("transport")],
-  getToken: asked.has("token") ? async () => { told.tokens++; return (await fetch("/token")).text(); } : undefined, tuning: { graceMs: 20_000 },
+  getToken: asked.has("token") ? async () => { told.tokens++; return (await fetch("/token")).text(); } : undefined,
+  tuning: { graceMs: 20_000 },
   onEvent: (event) => void told.numbers.push(event.data.n),
   onStateChange: (state) => told.states.push(state),
   onError: (error) => told.errors.push(error.code),

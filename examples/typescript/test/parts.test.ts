@@ -190,7 +190,9 @@ describe("options", () => {
     expect(() => subscribe({ all: true, transports: [] })).toThrow(/transports/);
     expect(() => subscribe({ all: true, transports: ["eventsource"] })).toThrow(/eventsource/);
     expect(() => subscribe({ all: true })).toThrow(/`url` is missing/);
-    for (const url of ["http://", "", "localhost:3001", "/events", "ftp://localhost"]) expect(() => subscribe({ all: true, url })).toThrow(/`url`/);
+    for (const url of ["http://", "", "localhost:3001", "/events", "ftp://localhost"]) {
+      expect(() => subscribe({ all: true, url })).toThrow(/`url`/);
+    }
     const url = "http://localhost";
     expect(() => subscribe({ all: true, url, from: { since: new Date(NaN) } })).toThrow(/since/);
     expect(() => subscribe({ all: true, url, token: "secret\nwords" })).toThrow(/^(?!.*secret).*`token`/);

@@ -97,7 +97,8 @@ test("a slow handler makes an EventSource begin anew once per bound, not at each
     subscribed.push(address.href);
     const at = Number(address.searchParams.get("last_event_id")?.match(/^a-(\d+)$/)?.[1] ?? 0);
     const events = Array.from({ length: 300 - at }, (_, n) => at + n + 1);
-    stream(response, OPEN.replaceAll("a-1", `a-${at}`), ...events.map((n) => `data: {"type":"a.b","seq":${n},"data":{"n":${n}}}\nid: a-${n}`));
+    const blocks = events.map((n) => `data: {"type":"a.b","seq":${n},"data":{"n":${n}}}\nid: a-${n}`);
+    stream(response, OPEN.replaceAll("a-1", `a-${at}`), ...blocks);
   });
   const handled: number[] = [];
   const follower = new Follower(url, {
