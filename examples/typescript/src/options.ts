@@ -129,7 +129,8 @@ export function check(options: SubscribeOptions): void {
   }
   const since = typeof from === "object" ? from.since : undefined;
   if (since instanceof Date && Number.isNaN(since.getTime())) throw new TypeError("`from.since` is no time");
-  if (token !== undefined && !isToken(token)) throw new TypeError("`token` is no token: there are others than A-Z a-z 0-9 . _ ~ + / - = in it");
+  if (token !== undefined && !isToken(token))
+    throw new TypeError("`token` is no token: there are others than A-Z a-z 0-9 . _ ~ + / - = in it");
   const least = Object.entries(tuningOf(tuning)).find(([name, value]) => !(value >= (name === "maxUnhandled" ? 1 : 0)));
   if (least !== undefined) throw new TypeError(`\`tuning.${least[0]}\` cannot be ${least[1]}`);
 }
