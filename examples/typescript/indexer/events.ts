@@ -1,12 +1,17 @@
 // What a contract said, as chaincast events.
 //
-// **An event's id comes from the chain**: network, transaction and place within it. Whoever publishes the same again, after a crash or from
+// **An event's id comes from the chain**: network and place in it. Whoever publishes the same again, after a crash or from
 // genesis, publishes a duplicate, which changes nothing.
 
 export type EventType = "CREATED" | "TOPPED_UP" | "WITHDRAWN" | "CANCELLED" | "COMPLETED";
 
+/** Where an event stands: by the chain's own name for it, such as the `id` of a Stellar RPC server, or by its place in its transaction. */
+export type Place = { readonly place: string } | { readonly place?: undefined; readonly eventIndex: number };
+
 /** One event of a streaming-payments contract. Amounts are decimal strings: an i128 does not fit into a number. */
-export interface BlockchainEvent {
+export type BlockchainEvent = Facts & Place;
+
+interface Facts {
   readonly eventType: EventType;
   readonly streamId: string;
   readonly sender?: string;
@@ -18,8 +23,6 @@ export interface BlockchainEvent {
   readonly ledger: number;
   readonly ledgerHash?: string;
   readonly ledgerClosedAt?: string;
-  /** Place within the transaction. */
-  readonly eventIndex: number;
   /** What else the event carries, passed on as it is. */
   readonly details?: Readonly<Record<string, string>>;
 }
@@ -29,15 +32,15 @@ export interface Publication {
   readonly id: string;
   readonly type: string;
   readonly streams: readonly string[];
-  readonly users: readonly string[];
+  readonly users?: readonly string[];
   readonly key: string;
   readonly time?: string;
   readonly chain: string;
   readonly contract?: string;
-  readonly block: { readonly height: number; readonly hash?: string };
+  readonly block: { readonly hash?: string; readonly height: number; readonly time?: string };
   readonly tx: { readonly hash: string };
-  readonly index: { readonly event: number };
-  readonly status: "confirmed" | "reverted";
+  readonly index?: { readonly event: number };
+  readonly status: "confirmed" | "final" | "reverted";
   readonly ref?: string;
   readonly data: Readonly<Record<string, string>>;
 }
@@ -54,35 +57,40 @@ const TYPES: Readonly<Record<EventType, string>> = {
 /** Where chains reorganise, the block belongs to the id: a transaction may come again in another. */
 function idOf(event: BlockchainEvent, network: string): string {
   const block = event.ledgerHash === undefined ? "" : `${event.ledgerHash}:`;
-  return `${network}:${block}${event.txHash}:${event.eventIndex}`;
+  const place = event.place ?? `${event.txHash}:${event.eventIndex}`;
+  return `${network}:${block}${place}`;
 }
 
 /** `network` is a CAIP-2 id, such as `stellar:pubnet`. */
 export function toPublication(event: BlockchainEvent, network: string): Publication {
-  const { sender, recipient, tokenAddress, amount, details } = event;
+  const { sender, recipient, tokenAddress, amount, details, ledgerHash: hash, ledgerClosedAt: time } = event;
+  const users = [...new Set([sender, recipient].filter((user) => user !== undefined))];
   const data: Record<string, string> = { stream_id: event.streamId, ...details };
   for (const [name, value] of Object.entries({ sender, recipient, token_address: tokenAddress, amount })) {
     if (value !== undefined) data[name] = value;
   }
+  // members in the order of ../../indexer
   return {
     id: idOf(event, network),
     type: TYPES[event.eventType],
     streams: [event.streamId],
-    users: [...new Set([sender, recipient].filter((user) => user !== undefined))],
+    ...(users.length === 0 ? {} : { users }),
     key: `stream/${event.streamId}`,
-    ...(event.ledgerClosedAt === undefined ? {} : { time: event.ledgerClosedAt }),
+    ...(time === undefined ? {} : { time }),
     chain: network,
     ...(event.contract === undefined ? {} : { contract: event.contract }),
-    block: { height: event.ledger, ...(event.ledgerHash === undefined ? {} : { hash: event.ledgerHash }) },
+    block: { ...(hash === undefined ? {} : { hash }), height: event.ledger, ...(time === undefined ? {} : { time }) },
     tx: { hash: event.txHash },
-    index: { event: event.eventIndex },
-    status: "confirmed",
-    data,
+    ...(event.place === undefined ? { index: { event: event.eventIndex } } : {}),
+    // a closed Stellar ledger is not reorganised
+    status: hash === undefined ? "final" : "confirmed",
+    // in an order: the service compares content as it was sent, here and above
+    data: Object.fromEntries(Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1))),
   };
 }
 
 /** That an event has never been: its block was left by the chain. An event of its own, which names the first. */
 export function toReversal(event: BlockchainEvent, network: string): Publication {
-  const publication = toPublication(event, network);
-  return { ...publication, id: `${publication.id}#reverted`, status: "reverted", ref: publication.id };
+  const { data, ...publication } = toPublication(event, network);
+  return { ...publication, id: `${publication.id}#reverted`, status: "reverted", ref: publication.id, data };
 }

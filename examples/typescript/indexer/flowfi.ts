@@ -1,4 +1,5 @@
-// Events of FlowFi's stream contract, as `getEvents` of a Stellar RPC server answers them with `topic` and `value` decoded.
+// Events of FlowFi's stream contract, as `getEvents` of a Stellar RPC server answers them with `topic` and `value` decoded. What is
+// published is what ../../indexer publishes: whichever of the two runs, an event stands once.
 
 import type { BlockchainEvent, EventType } from "./events.js";
 
@@ -11,6 +12,9 @@ export interface RpcEvent {
   readonly inSuccessfulContractCall: boolean;
   readonly topic: readonly string[];
   readonly value: Readonly<Record<string, string>>;
+  /** What an indexer of a chain that reorganises adds. */
+  readonly blockHash?: string;
+  readonly removed?: boolean;
 }
 
 const TYPES: Readonly<Record<string, EventType>> = {
@@ -26,27 +30,19 @@ export function fromRpc(event: RpcEvent): BlockchainEvent | null {
   const [name = "", streamId] = event.topic;
   const eventType = TYPES[name];
   if (eventType === undefined || streamId === undefined || !event.inSuccessfulContractCall) return null;
-  const {
-    sender,
-    recipient,
-    token_address: tokenAddress,
-    stream_id: _,
-    deposited_amount,
-    amount = deposited_amount,
-    ...details
-  } = event.value;
+  const { sender, recipient } = event.value;
   return {
     eventType,
     streamId,
     sender,
     recipient,
-    tokenAddress,
-    amount,
-    details,
+    // the contract's own names: whoever publishes the same event publishes the same
+    details: event.value,
     contract: event.contractId,
     txHash: event.txHash,
     ledger: event.ledger,
+    ledgerHash: event.blockHash,
     ledgerClosedAt: event.ledgerClosedAt,
-    eventIndex: Number(event.id.split("-")[1]),
+    place: event.id,
   };
 }

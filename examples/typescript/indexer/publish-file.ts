@@ -10,10 +10,14 @@ export async function publishFile(path: string, publisher: Publisher): Promise<n
   let count = 0;
   let last = Promise.resolve();
   for await (const line of createInterface({ input: createReadStream(path) })) {
-    const event = fromRpc(JSON.parse(line) as RpcEvent);
+    const answer = JSON.parse(line) as RpcEvent;
+    const { removed = false } = answer;
+    const event = fromRpc(answer);
     if (event === null) continue;
-    // not waited for one by one: what is handed over while a batch is under way is the next batch
-    last = publisher.handleBlockchainEvent(event);
+    // not waited for one by one: what is handed over while a batch is under way is the next batch; only for room, so that a long file is
+    // not read into memory
+    await publisher.room();
+    last = removed ? publisher.handleReversal(event) : publisher.handleBlockchainEvent(event);
     last.catch(() => undefined);
     count += 1;
   }

@@ -53,7 +53,7 @@ export class Publisher {
 
   constructor(private readonly options: PublisherOptions) {}
 
-  /** Kept once the event is durable; also a duplicate is. Call it in the order of the chain. */
+  /** Kept once the event is durable; also a duplicate is. Call it in the order of the chain. What `onCheckpoint` throws is thrown here. */
   async handleBlockchainEvent(event: BlockchainEvent): Promise<void> {
     await this.#publish(toPublication(event, this.options.network), event.ledger);
   }
@@ -63,11 +63,16 @@ export class Publisher {
     await this.#publish(toReversal(event, this.options.network), event.ledger);
   }
 
-  async #publish(publication: Publication, ledger: number): Promise<void> {
+  /** Once another event can be taken: for those who do not wait until each is durable. */
+  async room(): Promise<void> {
     const { maxWaiting = 10_000 } = this.options;
     while (this.#refused === null && this.#waiting.length >= maxWaiting) await new Promise<void>((resolve) => this.#blocked.push(resolve));
     // what came after a refused event must not overtake it
     if (this.#refused !== null) throw this.#refused;
+  }
+
+  async #publish(publication: Publication, ledger: number): Promise<void> {
+    await this.room();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ publication, ledger, resolve, reject });
       if (!this.#sending) void this.#work();
@@ -83,8 +88,13 @@ export class Publisher {
         const batch = this.#waiting.slice(0, this.options.maxBatch ?? 500);
         await this.#send(batch.map(({ publication }) => publication));
         this.#waiting.splice(0, batch.length);
-        await this.#checkpoint(batch);
-        for (const { resolve } of batch) resolve();
+        try {
+          await this.#checkpoint(batch);
+          for (const { resolve } of batch) resolve();
+        } catch (cause) {
+          // durable all the same; a checkpoint that stayed behind makes duplicates at worst, and the next one goes past it
+          for (const { reject } of batch) reject(cause);
+        }
         for (const resolve of this.#blocked.splice(0)) resolve();
       }
     } catch (cause) {
@@ -109,7 +119,9 @@ export class Publisher {
     for (let failures = 0; ; failures++) {
       const outcome = await this.#attempt(body);
       if (outcome === null) return;
-      const waitMs = outcome.askedMs + Math.random() * Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(failures, 20));
+      const more = Math.random() * Math.min(backoffMaxMs, backoffMinMs * 2 ** Math.min(failures, 20));
+      // beyond 2^31 ms a timer goes off at once
+      const waitMs = Math.min(outcome.askedMs + more, 3_600_000);
       onRetry?.(outcome.why, waitMs);
       await sleep(waitMs, undefined, signal === undefined ? {} : { signal });
     }
@@ -125,7 +137,7 @@ export class Publisher {
       const response = await fetch(`${url}/events`, { method: "POST", headers, body, signal: AbortSignal.timeout(timeoutMs) });
       const text = await response.text();
       if (response.ok) return null;
-      if (response.status !== 429 && response.status < 500) throw new RefusedError(response.status, text);
+      if (![408, 429].includes(response.status) && response.status < 500) throw new RefusedError(response.status, text);
       return { why: `status ${response.status}`, askedMs: Number(response.headers.get("retry-after") ?? 0) * 1000 || 0 };
     } catch (cause) {
       if (cause instanceof RefusedError) throw cause;

@@ -1,8 +1,7 @@
 // What a program holds: a subscription with callbacks, or one to iterate over.
 
 import { ChaincastError } from "./error.js";
-import { isEmptyFilter } from "./filter.js";
-import type { State, SubscribeOptions, TransportKind } from "./options.js";
+import { check, type State, type SubscribeOptions, type TransportKind } from "./options.js";
 import { Session } from "./session.js";
 import type { EventMap, EventOf } from "./types.js";
 
@@ -26,7 +25,7 @@ export interface Subscription<M extends object = EventMap> extends AsyncIterable
  * @throws TypeError when the options cannot mean anything.
  */
 export function subscribe<M extends object = EventMap>(options: SubscribeOptions<M>): Subscription<M> {
-  if (isEmptyFilter(options)) throw new TypeError("nothing is asked for: give streams, users, topics or types, or all: true");
+  check(options as unknown as SubscribeOptions);
   const queue = options.onEvent ? null : new Turnstile<EventOf<M>>();
   const onEvent = options.onEvent ?? ((event: EventOf<M>) => queue?.offer(event));
   const { signal } = options;

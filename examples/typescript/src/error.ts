@@ -4,8 +4,8 @@ import type { Problem } from "./types.js";
 
 export interface ErrorFacts {
   /**
-   * The service's code (`unauthorized`, `invalid_parameter` …), a reason of `hub.closing`, or one of this package: `network`, `timeout`, `http`,
-   * `token`, `handler`, `malformed`, `storage`.
+   * The service's code (`unauthorized`, `invalid_parameter` …), a reason of `hub.closing`, or one of this package: `network`, `timeout`,
+   * `http`, `token`, `handler`, `malformed`, `storage`, and in React `options`.
    */
   readonly code: string;
   readonly status?: number;

@@ -34,8 +34,13 @@ export class Inbox {
   }
 
   /** Once there is room again, or nothing is taken any more. */
-  async room(): Promise<void> {
-    while (this.isFull && !this.#closed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  room(): Promise<void> {
+    return this.#until(() => !this.isFull);
+  }
+
+  /** Once nothing waits any more: for those to whom stopping and going on is dear. */
+  empty(): Promise<void> {
+    return this.#until(() => this.#items.length === 0);
   }
 
   close(): void {
@@ -60,6 +65,10 @@ export class Inbox {
       if (!this.isFull && this.#waiting.length > 0) this.#wake();
     }
     this.#busy = false;
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#closed) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   #wake(): void {

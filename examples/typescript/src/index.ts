@@ -1,7 +1,7 @@
 export { subscribe, type Subscription } from "./client.js";
 export { ChaincastError } from "./error.js";
 export type { Filter, From } from "./filter.js";
-export type { EventSourceClass, EventSourceLike, State, SubscribeOptions, TransportKind, Tuning } from "./options.js";
+export type { EventSourceClass, EventSourceLike, LiveAt, State, SubscribeOptions, TransportKind, Tuning } from "./options.js";
 export { SseParser, type SseMessage, type SseSink } from "./sse-parser.js";
 export type { CursorStore, Persist } from "./storage.js";
 export type { TokenReason } from "./tokens.js";

@@ -6,10 +6,10 @@
 // is called. A burst of events is one render.
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import type { ChaincastError } from "./error.js";
+import { ChaincastError } from "./error.js";
 import { isEmptyFilter, type Filter } from "./filter.js";
-import type { State, SubscribeOptions } from "./options.js";
-import { lease, type Listener } from "./shared.js";
+import type { LiveAt, State, SubscribeOptions } from "./options.js";
+import { lease, type Lease, type Listener } from "./shared.js";
 import type { EventMap, EventOf, Gap } from "./types.js";
 
 type Shared =
@@ -25,10 +25,17 @@ export interface StreamEventsOptions<M extends object = EventMap> extends Pick<S
   readonly maxEvents?: number;
   /** `false` closes the connection. So does a filter without anything in it: a wallet that is not connected yet. */
   readonly enabled?: boolean;
+  /**
+   * Who is logged in: another one begins anew, and only components with the same share a connection. With `getToken` and without this,
+   * components share one only if they pass the same function.
+   */
+  readonly identity?: string;
   /** Each event as it comes, also those that the list no longer holds. */
   readonly onEvent?: (event: EventOf<M>) => void | Promise<void>;
   /** Events are gone: load anew what they would have changed. */
   readonly onGap?: (gap: Gap) => void | Promise<void>;
+  /** All that was missed has been handed on; `isFirst` the first time of this filter, before which nothing was followed. */
+  readonly onLive?: (at: LiveAt & { readonly isFirst: boolean }) => void | Promise<void>;
   readonly onReconnect?: () => void;
 }
 
@@ -81,10 +88,11 @@ export function useStreamEvents<M extends object = EventMap>(options: StreamEven
     let next: View<M> = initial<M>(key);
     let gathered: EventOf<M>[] = [];
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let isFirst = true;
     const show = () => {
       clearTimeout(timer);
       timer = undefined;
-      next = { ...next, events: [...next.events, ...gathered].slice(-latest.current.maxEvents) };
+      next = { ...next, events: last([...next.events, ...gathered], latest.current.maxEvents) };
       gathered = [];
       setView(next);
     };
@@ -97,11 +105,16 @@ export function useStreamEvents<M extends object = EventMap>(options: StreamEven
         // typed by whoever wrote the map, as everywhere
         gathered.push(event as unknown as EventOf<M>);
         // a tab in the background may gather for long
-        if (gathered.length > 2 * latest.current.maxEvents) gathered = gathered.slice(-latest.current.maxEvents);
+        if (gathered.length > 2 * latest.current.maxEvents) gathered = last(gathered, latest.current.maxEvents);
         change({ lastCursor });
         return latest.current.options.onEvent?.(event as unknown as EventOf<M>);
       },
       gap: (gap) => latest.current.options.onGap?.(gap),
+      live: (at) => {
+        const first = isFirst;
+        isFirst = false;
+        return latest.current.options.onLive?.({ ...at, isFirst: first });
+      },
       reconnected: () => latest.current.options.onReconnect?.(),
       state: (state) => change(isConnected(state) ? { state, error: null } : { state }),
       error: (error) => change({ error }),
@@ -111,15 +124,20 @@ export function useStreamEvents<M extends object = EventMap>(options: StreamEven
       gathered = [];
       show();
     };
-    // a connection that begins elsewhere than now replays for its own component alone
-    const mayShare = options.persist === undefined && (options.from ?? "now") === "now";
-    const held = lease(mayShare ? key : `${key} ${++unshared}`, listener, () => subscription(filter, latest));
-    next = { ...next, state: held.state };
+    let held: Lease | null = null;
+    try {
+      held = lease(shareOf(key, options), listener, () => subscription(filter, latest));
+      next = { ...next, state: held.state };
+    } catch (cause) {
+      // options that mean nothing are shown like any other refusal, and do not take the page with them
+      const message = cause instanceof Error ? cause.message : String(cause);
+      next = { ...next, state: "closed", error: new ChaincastError(message, { code: "options", fatal: true, cause }) };
+    }
     setView(next);
     return () => {
       clearTimeout(timer);
       clear.current = () => undefined;
-      held.release();
+      held?.release();
     };
     // the key says all of the options that matter
   }, [key]);
@@ -135,6 +153,11 @@ export function useStreamEvents<M extends object = EventMap>(options: StreamEven
     lastCursor: shown.lastCursor,
     clearEvents,
   };
+}
+
+/** Not `slice(-count)`, which for none is all. */
+function last<T>(list: readonly T[], count: number): T[] {
+  return list.slice(Math.max(0, list.length - count));
 }
 
 function initial<M extends object>(key: string | null): View<M> {
@@ -176,10 +199,23 @@ function nameOf(thing: object | undefined): number {
   return name;
 }
 
+/**
+ * What makes a connection another one. `from` does not: it says where to begin, and `since: new Date(…)` is another at every render. Nor
+ * does `getToken`, which may be written in place.
+ */
 function keyOf<M extends object>(filter: Filter, options: StreamEventsOptions<M>): string {
-  const { url, from, persist, persistKey, transports, token, getToken, withCredentials, tuning, fetch, EventSource } = options;
+  const { url, persist, persistKey, transports, token, getToken, identity, withCredentials, tuning, fetch, EventSource } = options;
   const sorted = [filter.streams, filter.users, filter.topics, filter.types].map((list) => [...new Set(list)].sort());
   const store = typeof persist === "object" ? nameOf(persist) : persist;
-  const how = [transports, token, getToken !== undefined, withCredentials, tuning, nameOf(fetch), nameOf(EventSource)];
-  return JSON.stringify([url, sorted, filter.all, from, store, persistKey, how]);
+  const how = [transports, token, getToken !== undefined, identity, withCredentials, tuning, nameOf(fetch), nameOf(EventSource)];
+  return JSON.stringify([url, sorted, filter.all, store, persistKey, how]);
+}
+
+/** Which components join one connection. */
+function shareOf<M extends object>(key: string, options: StreamEventsOptions<M>): string {
+  const { persist, from, getToken, identity } = options;
+  // a connection that begins elsewhere than now replays for its own component alone
+  if (persist !== undefined || (from ?? "now") !== "now") return `${key} ${++unshared}`;
+  // two functions may speak for two users
+  return getToken !== undefined && identity === undefined ? `${key} by ${nameOf(getToken)}` : key;
 }

@@ -7,11 +7,11 @@ import { Backoff } from "./backoff.js";
 import { ChaincastError } from "./error.js";
 import { filterQuery } from "./filter.js";
 import { Ladder } from "./ladder.js";
-import { DEFAULT_TUNING, transportsOf, type State, type SubscribeOptions, type TransportKind, type Tuning } from "./options.js";
+import { transportsOf, tuningOf, type State, type SubscribeOptions, type TransportKind, type Tuning } from "./options.js";
 import { watchPage } from "./page.js";
 import { Receiver } from "./receiver.js";
 import { Run } from "./run.js";
-import { sleep } from "./sleep.js";
+import { MAX_WAIT_MS, sleep } from "./sleep.js";
 import { StoredCursor } from "./storage.js";
 import { Tokens } from "./tokens.js";
 import type { Ending, Transport } from "./transports/attempt.js";
@@ -22,6 +22,12 @@ import type { ClosingReason, Notice } from "./types.js";
 
 /** Reasons after which the same credential cannot come back. */
 const CREDENTIAL_ENDED: ReadonlySet<ClosingReason> = new Set(["expired", "revoked", "superseded"]);
+
+/** What must be waited for because the service said so, and what more for the sake of all. */
+interface Pause {
+  readonly leastMs: number;
+  readonly moreMs: number;
+}
 
 export class Session {
   readonly receiver: Receiver;
@@ -38,15 +44,17 @@ export class Session {
   #wasOpen = false;
   /** Ends the present attempt. */
   #attempt: AbortController | null = null;
-  /** Cuts the present wait short. */
+  /** Cuts short what is waited beyond what the service asked for. */
   #wait: AbortController | null = null;
   #renewal: ReturnType<typeof setTimeout> | undefined;
+  /** Until a connection that was given up on purpose counts as lost. */
+  #grace: ReturnType<typeof setTimeout> | undefined;
   #frozen: { promise: Promise<void>; thaw: () => void } | null = null;
   error: ChaincastError | null = null;
 
   constructor(options: SubscribeOptions) {
     this.#options = options;
-    this.#tuning = { ...DEFAULT_TUNING, ...options.tuning };
+    this.#tuning = tuningOf(options.tuning);
     const {
       backoffMinMs: minMs,
       backoffMaxMs: maxMs,
@@ -59,7 +67,7 @@ export class Session {
     this.#base = (options.url ?? globalThis.location?.origin ?? "").replace(/\/+$/, "");
     this.#backoff = new Backoff({ minMs, maxMs, stableMs });
     this.#ladder = new Ladder(transportsOf(options), pollAfterFailures, streamAgainMs);
-    this.#tokens = new Tokens(options.getToken, options.token);
+    this.#tokens = new Tokens(options.getToken, options.token, this.#tuning.openTimeoutMs, this.#end.signal);
     const key = options.persistKey ?? `${this.#base}?${filterQuery(options)}`;
     const broken = (cause: unknown) => this.#tell(new ChaincastError("the cursor cannot be stored", { code: "storage", cause }));
     this.#stored = options.persist ? new StoredCursor(options.persist, `chaincast:${key}`, persistEveryMs, broken) : null;
@@ -101,15 +109,13 @@ export class Session {
   async run(): Promise<void> {
     while (!this.isClosed) {
       await this.#frozen?.promise;
-      const waitMs = await this.#once();
+      const pause = await this.#once();
       if (this.isClosed) return;
-      if (waitMs === null) continue;
+      if (pause === null) continue;
       this.#become("reconnecting");
       this.#wait = new AbortController();
-      const end = () => this.#wait?.abort();
-      this.#end.signal.addEventListener("abort", end);
-      await sleep(waitMs, this.#wait.signal);
-      this.#end.signal.removeEventListener("abort", end);
+      await sleep(pause.leastMs, this.#end.signal);
+      await sleep(pause.moreMs, this.#wait.signal);
       this.#wait = null;
     }
   }
@@ -119,7 +125,9 @@ export class Session {
     this.error = error;
     this.#end.abort();
     this.#attempt?.abort();
+    this.#wait?.abort();
     clearTimeout(this.#renewal);
+    clearTimeout(this.#grace);
     this.#unwatch();
     this.#frozen?.thaw();
     this.receiver.inbox.close();
@@ -129,13 +137,14 @@ export class Session {
   }
 
   /** One attempt. Answers how long to wait before the next; null for not at all. */
-  async #once(): Promise<number | null> {
+  async #once(): Promise<Pause | null> {
     let credential;
     try {
       credential = await this.#tokens.get();
     } catch (cause) {
-      this.#tell(cause instanceof ChaincastError ? cause : new ChaincastError("getToken failed", { code: "token", cause }));
-      return this.#backoff.next();
+      if (this.isClosed) return null;
+      this.#tell(tokenError(cause));
+      return { leastMs: 0, moreMs: this.#backoff.next() };
     }
     if (this.isClosed) return null;
     const kind = this.#ladder.current;
@@ -165,7 +174,13 @@ export class Session {
     const ending = await this.#transport(kind)(run);
     clearTimeout(this.#renewal);
     this.#attempt = null;
-    return this.isClosed ? null : this.#judge(run, ending);
+    if (this.isClosed) return null;
+    // most often the next one is there before anyone could see; when it is not, nothing is connected
+    if (run.opened && ending.why === "stopped") {
+      clearTimeout(this.#grace);
+      this.#grace = setTimeout(() => this.#become("reconnecting"), this.#tuning.graceMs);
+    }
+    return this.#judge(run, ending);
   }
 
   #transport(kind: TransportKind): Transport {
@@ -178,6 +193,7 @@ export class Session {
   #opened(state: State): void {
     this.#ladder.opened();
     this.#backoff.opened();
+    clearTimeout(this.#grace);
     const isBack = this.#wasOpen && this.#state === "reconnecting";
     this.#wasOpen = true;
     if (this.#state !== "live" || state === "polling") this.#become(state);
@@ -190,7 +206,7 @@ export class Session {
     if (notice.type === "hub.expiring" && this.#tokens.canRenew) {
       // somewhere in the first half of what is left, so that those who began together do not all renew at once
       clearTimeout(this.#renewal);
-      this.#renewal = setTimeout(() => void this.#renew(), Math.max(250, notice.seconds * 1000 * (0.1 + Math.random() * 0.4)));
+      this.#renewal = setTimeout(() => void this.#renew(), renewAfter(notice.seconds));
     }
   }
 
@@ -200,11 +216,11 @@ export class Session {
       // the same token again would only be told the same again: then it is used up
       if (await this.#tokens.renew()) attempt?.abort();
     } catch (cause) {
-      this.#tell(new ChaincastError("getToken failed", { code: "token", cause }));
+      if (!this.isClosed) this.#tell(tokenError(cause));
     }
   }
 
-  #judge(run: Run, ending: Ending): number | null {
+  #judge(run: Run, ending: Ending): Pause | null {
     const { error, retryMs } = ending;
     // a new token that is refused at once says that another would be too
     const mayRenew = this.#tokens.canRenew && (run.opened || !run.isTokenFresh);
@@ -222,22 +238,22 @@ export class Session {
       this.close(error.asFatal());
       return null;
     }
-    const asked = error?.retryAfterMs ?? retryMs;
+    const leastMs = error?.retryAfterMs ?? retryMs ?? 0;
     if (run.closing !== null && !run.opened)
       this.#tell(new ChaincastError(`the service cannot take us now: ${run.closing}`, { code: run.closing }));
     else if (error && run.closing === null) this.#tell(error);
     if (!run.opened && run.closing === null && this.#ladder.failed(ending.why === "opaque")) return null;
-    return this.#backoff.next(asked);
+    return { leastMs, moreMs: this.#backoff.next(leastMs) - leastMs };
   }
 
-  #credentialEnded(reason: ClosingReason, mayRenew: boolean): number | null {
+  #credentialEnded(reason: ClosingReason, mayRenew: boolean): Pause | null {
     if (!mayRenew || reason === "superseded") {
       const advice = reason === "superseded" ? "another connection uses the same ticket" : "a new credential is needed: pass `getToken`";
       this.close(new ChaincastError(`the service ended the stream (${reason}); ${advice}`, { code: reason, fatal: true }));
       return null;
     }
     this.#tokens.drop(reason === "revoked" ? "revoked" : "expired");
-    return this.#backoff.next();
+    return { leastMs: 0, moreMs: this.#backoff.next() };
   }
 
   #freeze(): void {
@@ -276,4 +292,12 @@ export class Session {
       });
     }
   }
+}
+
+function tokenError(cause: unknown): ChaincastError {
+  return cause instanceof ChaincastError ? cause : new ChaincastError("getToken failed", { code: "token", cause });
+}
+
+function renewAfter(seconds: number): number {
+  return Math.min(MAX_WAIT_MS, Math.max(250, seconds * 1000 * (0.1 + Math.random() * 0.4)));
 }

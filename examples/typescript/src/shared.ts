@@ -1,13 +1,14 @@
 // One connection for all components that ask for the same: browsers allow six to a host over HTTP/1.1.
 
 import { subscribe } from "./client.js";
-import type { ChaincastError } from "./error.js";
-import type { State, SubscribeOptions } from "./options.js";
+import { ChaincastError } from "./error.js";
+import type { LiveAt, State, SubscribeOptions } from "./options.js";
 import type { ChainEvent, Gap } from "./types.js";
 
 export interface Listener {
   event(event: ChainEvent, cursor: string): void | Promise<void>;
   gap(gap: Gap): void | Promise<void>;
+  live(at: LiveAt): void | Promise<void>;
   reconnected(): void;
   state(state: State): void;
   error(error: ChaincastError): void;
@@ -51,14 +52,25 @@ export function lease(key: string, listener: Listener, options: () => SubscribeO
 
 function open(key: string, options: SubscribeOptions): Shared {
   const listeners = new Set<Listener>();
+  // a component whose callback throws is told of it, and takes nothing from the others
   const toAll = (tell: (listener: Listener) => void | Promise<void>) => {
-    const pending = [...listeners].map(tell).filter((done) => done !== undefined);
+    const pending: Promise<void>[] = [];
+    for (const listener of [...listeners]) {
+      const failed = (cause: unknown) => listener.error(new ChaincastError("a callback threw", { code: "handler", cause }));
+      try {
+        const done = tell(listener);
+        if (done !== undefined) pending.push(Promise.resolve(done).catch(failed));
+      } catch (cause) {
+        failed(cause);
+      }
+    }
     return pending.length === 0 ? undefined : Promise.all(pending).then(() => undefined);
   };
   const subscription = subscribe({
     ...options,
     onEvent: (event) => toAll((listener) => listener.event(event, event.cursor)),
     onGap: (gap) => toAll((listener) => listener.gap(gap)),
+    onLive: (at) => toAll((listener) => listener.live(at)),
     onReconnect: () => void toAll((listener) => listener.reconnected()),
     onStateChange: (state) => {
       // what is over is joined by nobody: the next component begins anew

@@ -1,4 +1,7 @@
-/** Waits, or less long when `signal` says so; never rejects. */
+/** No timer is set to more: beyond 2^31 ms it would go off at once. */
+export const MAX_WAIT_MS = 3_600_000;
+
+/** Waits, at most an hour, or less long when `signal` says so; never rejects. */
 export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
@@ -7,7 +10,7 @@ export function sleep(milliseconds: number, signal: AbortSignal): Promise<void> 
       signal.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, milliseconds);
+    const timer = setTimeout(end, Math.min(milliseconds, MAX_WAIT_MS));
     signal.addEventListener("abort", end);
   });
 }

@@ -1,15 +1,19 @@
 // The indexer's way in, against the real service and one that fails.
 
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterEach, expect, test } from "vitest";
 import { toPublication, toReversal, type BlockchainEvent } from "../indexer/events.js";
 import { Publisher, RefusedError } from "../indexer/publisher.js";
 import { publishFile } from "../indexer/publish-file.js";
 import { Proxy, type Fault } from "./support/proxy.js";
-import { Service } from "./support/service.js";
+import { BINARY, Service } from "./support/service.js";
 
 const NETWORK = "stellar:pubnet";
 const FILE = fileURLToPath(new URL("../../data/flowfi_events.ndjson", import.meta.url));
@@ -68,10 +72,11 @@ test("FlowFi's events reach their streams and users whole, and a second run chan
   ]);
   expect(events[1]?.data).toMatchObject({
     stream_id: "9007199254740993",
-    amount: "170141183460469231731687303715884105727",
+    deposited_amount: "170141183460469231731687303715884105727",
     start_time: "18446744073709551615",
   });
-  expect(events[1]?.id).toBe("stellar:pubnet:20eb7a202b64921e609fa474077138918eb46d8585301c885e6258b00c9ba6eb:2");
+  expect(events[1]?.id).toBe("stellar:pubnet:0257698050644930560-0000000002");
+  expect(events.map((event) => event.status)).toEqual(Array.from(events, () => "final"));
   expect(events[0]?.users).toHaveLength(2);
   expect((await stored(service, "streams=9007199254740993")).map((event) => event.type)).toEqual(["stream.created", "stream.cancelled"]);
   expect(checkpoints.at(-1)).toBe(60000020);
@@ -208,4 +213,80 @@ test("a reversal is an event of its own that names the first, and the block is p
   expect(reversal).toMatchObject({ type: "stream.created", status: "reverted", ref: first?.id, id: `${first?.id}#reverted` });
   expect(again?.id).not.toBe(first?.id);
   expect(toReversal(event, NETWORK).data).toEqual(toPublication(event, NETWORK).data);
+});
+
+const RUST = join(dirname(BINARY), "examples/indexer");
+
+// scripts/test has built it
+test.skipIf(!existsSync(RUST)).each([
+  ["flowfi_events.ndjson", 7],
+  ["flowfi_reorganised.ndjson", 5],
+])("the indexer in Rust publishes the same events of %s: after it, or before it, all are duplicates", async (name, count) => {
+  const file = fileURLToPath(new URL(`../../data/${name}`, import.meta.url));
+  const rust = async (service: Service) => (await promisify(execFile)(RUST, [service.url, file, join(service.directory, "at")])).stdout;
+  const publisher = (service: Service) => new Publisher({ network: "stellar:local", url: service.url });
+  const [first, second] = [await startService(), await startService()];
+  expect(await publishFile(file, publisher(first))).toBe(count);
+  expect(await rust(first)).toContain(`0 stored, ${count} duplicates`);
+  expect(await rust(second)).toContain(`${count} stored, 0 duplicates`);
+  expect(await publishFile(file, publisher(second))).toBe(count);
+  expect((await stored(first)).map(({ id }) => id)).toEqual((await stored(second)).map(({ id }) => id));
+  expect(await stored(second)).toHaveLength(count);
+});
+
+test("an event that a file says was taken back is published as its reversal", async () => {
+  const service = await startService();
+  const file = fileURLToPath(new URL("../../data/flowfi_reorganised.ndjson", import.meta.url));
+  expect(await publishFile(file, new Publisher({ network: NETWORK, url: service.url }))).toBe(5);
+  const events = await stored(service);
+  expect(events.map((event) => event.status)).toEqual(["confirmed", "confirmed", "reverted", "reverted", "confirmed"]);
+  expect(events.map((event) => event.ref)).toEqual([undefined, undefined, events[1]?.id, events[0]?.id, undefined]);
+});
+
+/** A service that answers what it is told. */
+async function answering(answer: RequestListener): Promise<string> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  undo.push(async () => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+test("a checkpoint that cannot be kept is told to those whose batch it was, and the next batch goes on", async () => {
+  const url = await answering((_, response) => void response.writeHead(201).end("{}"));
+  const kept: number[] = [];
+  const onCheckpoint = (ledger: number) => {
+    if (ledger === 1) throw new Error("the disk is full");
+    kept.push(ledger);
+  };
+  const publisher = new Publisher({ network: NETWORK, url, maxBatch: 2, onCheckpoint });
+  await publisher.handleBlockchainEvent(created(1, 1));
+  const [second, third, fourth] = [created(2, 2), created(3, 2), created(4, 3)].map((event) => publisher.handleBlockchainEvent(event));
+  await expect(second).rejects.toThrow("the disk is full");
+  await expect(third).rejects.toThrow("the disk is full");
+  await fourth;
+  expect(kept).toEqual([2]);
+});
+
+test("a request that timed out at the service is sent again", async () => {
+  let requests = 0;
+  const url = await answering((_, response) => void response.writeHead(++requests === 1 ? 408 : 201).end("{}"));
+  await new Publisher({ network: NETWORK, url, backoffMinMs: 1 }).handleBlockchainEvent(created(1));
+  expect(requests).toBe(2);
+});
+
+test("a long file is read no faster than the service takes it", async () => {
+  const url = await answering((_, response) => void response.writeHead(201).end("{}"));
+  let [waiting, most] = [0, 0];
+  class Counting extends Publisher {
+    override async handleBlockchainEvent(event: BlockchainEvent): Promise<void> {
+      most = Math.max(most, ++waiting);
+      await super.handleBlockchainEvent(event).finally(() => --waiting);
+    }
+  }
+  expect(await publishFile(FILE, new Counting({ network: NETWORK, url, maxWaiting: 2 }))).toBe(7);
+  // those of a batch that was acknowledged may not have heard of it yet
+  expect(most).toBeLessThanOrEqual(4);
 });

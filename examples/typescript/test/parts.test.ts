@@ -189,6 +189,15 @@ describe("options", () => {
     expect(() => subscribe({ url: "http://localhost" })).toThrow(/all: true/);
     expect(() => subscribe({ all: true, transports: [] })).toThrow(/transports/);
     expect(() => subscribe({ all: true, transports: ["eventsource"] })).toThrow(/eventsource/);
+    expect(() => subscribe({ all: true })).toThrow(/`url` is missing/);
+    for (const url of ["http://", "", "localhost:3001", "/events", "ftp://localhost"]) {
+      expect(() => subscribe({ all: true, url })).toThrow(/`url`/);
+    }
+    const url = "http://localhost";
+    expect(() => subscribe({ all: true, url, from: { since: new Date(NaN) } })).toThrow(/since/);
+    expect(() => subscribe({ all: true, url, token: "secret\nwords" })).toThrow(/^(?!.*secret).*`token`/);
+    expect(() => subscribe({ all: true, url, tuning: { maxUnhandled: 0 } })).toThrow(/maxUnhandled/);
+    expect(() => subscribe({ all: true, url, tuning: { quietMs: NaN } })).toThrow(/quietMs/);
     const subscription = subscribe({ all: true, url: "http://localhost", onEvent: () => undefined, signal: AbortSignal.abort() });
     expect(() => subscription[Symbol.asyncIterator]()).toThrow(/onEvent/);
     expect(subscription.state).toBe("closed");

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { useStreamEvents, type StreamEvents, type StreamEventsOptions } from "../src/react.js";
 import { FAST, type Numbers } from "./support/follower.js";
 import { eventually, Service, upTo } from "./support/service.js";
+import { streaming } from "./support/streaming.js";
 
 let service: Service;
 beforeAll(async () => {
@@ -232,4 +233,76 @@ test("renders on a server, where nothing connects", async () => {
       </StrictMode>,
     ),
   ).toContain("not connected");
+});
+
+function Panel(options: StreamEventsOptions & { told: StreamEvents[] }) {
+  const { told, ...rest } = options;
+  told.push(useStreamEvents({ url: "http://localhost", all: true, transports: ["fetch"], tuning: FAST, ...rest }));
+  return null;
+}
+
+test("a time that is written in place is where the connection begins, and no reason for another", async () => {
+  const { fetch, asked } = streaming(3);
+  const told: StreamEvents[] = [];
+  const place = () => ({ since: new Date(Date.now() - 3_600_000 + told.length) });
+  const shown = render(<Panel told={told} fetch={fetch} from={place()} />);
+  for (let n = 0; n < 5; n++) shown.rerender(<Panel told={told} fetch={fetch} from={place()} />);
+  await until("events", () => told.at(-1)?.events.length === 3);
+  expect(asked).toHaveLength(1);
+  expect(asked[0]?.url).toContain("since=");
+});
+
+test("another identity begins anew, and is shown nothing of the one before", async () => {
+  const { fetch, asked } = streaming(2);
+  const told: StreamEvents[] = [];
+  const of = (user: string) => <Panel told={told} fetch={fetch} identity={user} getToken={() => `of-${user}`} />;
+  const shown = render(of("first"));
+  await until("events", () => told.at(-1)?.events.length === 2);
+  const before = told.length;
+  shown.rerender(of("second"));
+  expect(told[before]?.events).toEqual([]);
+  await until("events", () => told.at(-1)?.events.length === 2);
+  expect(asked.map(({ token }) => token)).toEqual(["Bearer of-first", "Bearer of-second"]);
+});
+
+test("functions that may speak for two users share no connection without an identity, and one with it", async () => {
+  const { fetch, asked } = streaming(1);
+  const told: StreamEvents[][] = [[], [], [], []];
+  const same = () => "of-same";
+  render(
+    <>
+      <Panel told={told[0] ?? []} fetch={fetch} getToken={() => "of-first"} />
+      <Panel told={told[1] ?? []} fetch={fetch} getToken={() => "of-second"} />
+      <Panel told={told[2] ?? []} fetch={fetch} getToken={same} />
+      <Panel told={told[3] ?? []} fetch={fetch} getToken={same} />
+    </>,
+  );
+  await until("events", () => told.every((views) => views.at(-1)?.events.length === 1));
+  expect(asked.map(({ token }) => token).sort()).toEqual(["Bearer of-first", "Bearer of-same", "Bearer of-second"]);
+  cleanup();
+  asked.length = 0;
+  render(
+    <>
+      <Panel told={(told[0] = [])} fetch={fetch} identity="one" getToken={() => "of-one"} />
+      <Panel told={(told[1] = [])} fetch={fetch} identity="one" getToken={() => "of-one"} />
+    </>,
+  );
+  await until("events", () => told.slice(0, 2).every((views) => views.at(-1)?.events.length === 1));
+  expect(asked).toHaveLength(1);
+});
+
+test("a list of none stays empty, and each event is told all the same", async () => {
+  const told: StreamEvents[] = [];
+  const seen: number[] = [];
+  render(<Panel told={told} fetch={streaming(3).fetch} maxEvents={0} onEvent={(event) => void seen.push(event.seq)} />);
+  await until("events", () => told.at(-1)?.lastCursor === "a-3");
+  expect(seen).toEqual([1, 2, 3]);
+  expect(told.at(-1)?.events).toEqual([]);
+});
+
+test("options that mean nothing are shown as an error, and the page stays", async () => {
+  const told: StreamEvents[] = [];
+  render(<Panel told={told} transports={[]} />);
+  await until("the error", () => told.at(-1)?.error);
+  expect(told.at(-1)).toMatchObject({ connected: false, reconnecting: false, error: { code: "options", fatal: true } });
 });

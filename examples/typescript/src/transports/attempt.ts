@@ -17,7 +17,7 @@ export interface Attempt {
   readonly opened: boolean;
   /** What `hub.closing` said on the present connection. */
   readonly closing: ClosingReason | null;
-  readonly inbox: { readonly isFull: boolean; room(): Promise<void> };
+  readonly inbox: { readonly isFull: boolean; room(): Promise<void>; empty(): Promise<void> };
 
   fetch(url: string, init?: RequestInit): Promise<Response>;
   /** An address of the service; with `at`, with the filter, and with where to go on if that is `here`. */

@@ -31,8 +31,9 @@ export function followByEventSource(Source: EventSourceClass): (attempt: Attempt
 const init = (attempt: Attempt) => ({ withCredentials: attempt.withCredentials });
 
 function follow(source: InstanceType<EventSourceClass>, attempt: Attempt, resolve: (ending: Ending) => void): void {
-  const { openTimeoutMs, quietMs } = attempt.tuning;
+  const { openTimeoutMs, quietMs, backoffMaxMs } = attempt.tuning;
   let isOver = false;
+  let isFull = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const end = (ending: Ending) => {
     if (isOver) return;
@@ -45,12 +46,12 @@ function follow(source: InstanceType<EventSourceClass>, attempt: Attempt, resolv
   const stop = () => end({ why: "stopped" });
   attempt.signal.addEventListener("abort", stop);
 
-  const awaitOpening = () => {
+  const awaitOpening = (besidesMs = 0) => {
     clearTimeout(timer);
     timer = setTimeout(() => {
       const error = new ChaincastError("the stream says nothing: something on the way may hold it back", { code: "timeout" });
       end({ why: "failed", error });
-    }, openTimeoutMs);
+    }, besidesMs + openTimeoutMs);
   };
   const awaitSilence = () => {
     clearTimeout(timer);
@@ -75,7 +76,8 @@ function follow(source: InstanceType<EventSourceClass>, attempt: Attempt, resolv
     if (!attempt.opened) awaitOpening();
   };
   source.onmessage = ({ data, lastEventId }: { data: string; lastEventId: string }) => {
-    if (isOver) return;
+    // some hand on the rest of what they have read after they were closed: it comes again
+    if (isOver || isFull) return;
     try {
       attempt.message(data, lastEventId);
     } catch (cause) {
@@ -83,19 +85,21 @@ function follow(source: InstanceType<EventSourceClass>, attempt: Attempt, resolv
     }
     if (isOver) return;
     if (attempt.opened) awaitSilence();
-    // it cannot be told to wait: it is closed, and goes on from here once there is room
+    // it cannot be told to wait: it is closed, and goes on from here once all is handled, not at each place that gets free
     if (attempt.inbox.isFull) {
+      isFull = true;
       source.close();
       clearTimeout(timer);
-      void attempt.inbox.room().then(() => end({ why: "again" }));
+      void attempt.inbox.empty().then(() => end({ why: "again" }));
     }
   };
   source.onerror = () => {
-    if (isOver) return;
+    if (isOver || isFull) return;
     const hasSpoken = attempt.opened || attempt.closing !== null;
     if (source.readyState === CLOSED) return end({ why: hasSpoken ? "dropped" : "opaque" });
     if (!hasSpoken) return end({ why: "failed", error: new ChaincastError("the service cannot be reached", { code: "network" }) });
-    clearTimeout(timer);
     attempt.lost();
+    // when it comes back was for the browser alone to see: no later than anyone would, or it hangs
+    awaitOpening(backoffMaxMs);
   };
 }

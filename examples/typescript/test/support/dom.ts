@@ -24,8 +24,9 @@ for (const name of names) global[name] ??= (page as unknown as Record<string, un
 global["IS_REACT_ACT_ENVIRONMENT"] = false;
 
 /** An event of the page's life. */
-export function happen(name: "pagehide" | "pageshow" | "online", persisted = false): void {
+export function happen(name: "pagehide" | "pageshow" | "online" | "visibilitychange", persisted = false): void {
   const event = new page.Event(name);
   Object.assign(event, { persisted });
-  page.dispatchEvent(event);
+  if (name === "visibilitychange") page.document.dispatchEvent(event);
+  else page.dispatchEvent(event);
 }

@@ -1,7 +1,7 @@
 // The built service as a process of its own, on one port and one SQLite file for the whole of a test. CHAINCAST_BIN names the binary.
 
 import { spawn, type ChildProcess } from "node:child_process";
-import { createHmac } from "node:crypto";
+import { createHmac, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const BINARY = resolve(process.env["CHAINCAST_BIN"] ?? fileURLToPath(new URL("../../../../target/debug/chaincast", import.meta.url)));
+export const BINARY = resolve(process.env["CHAINCAST_BIN"] ?? fileURLToPath(new URL("../../../../target/debug/chaincast", import.meta.url)));
 
 /** Waits until `condition` answers something true, and answers it; says what it waited for when it gives up. */
 export async function eventually<T>(what: string, condition: () => T | Promise<T>, seconds = 30): Promise<NonNullable<T>> {
@@ -138,7 +138,7 @@ export const JWT_SECRET = "a secret of the tests, 32 bytes or more";
 export function makeToken(seconds: number, rights: object = { subscribe: { all: true }, publish: {} }): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const exp = Math.floor(Date.now() / 1000) + seconds;
-  const claims = { sub: "tester", jti: `${exp}-${Math.random()}`, exp, chaincast: rights };
+  const claims = { sub: "tester", jti: randomUUID(), exp, chaincast: rights };
   const signed = `${encode({ alg: "HS256", typ: "JWT" })}.${encode(claims)}`;
   return `${signed}.${createHmac("sha256", JWT_SECRET).update(signed).digest("base64url")}`;
 }
