@@ -3,7 +3,7 @@
 // Every node is made once and only changed afterwards. A line is never told by colour alone: each has a pattern of its own, shown beside its
 // name and its current figure. Whoever sees no chart is told the same by its label, by the arrow keys and by the table behind it.
 
-import { BREAK_MS } from "./samples.js";
+import { BREAK_MS, OTHER } from "./samples.js";
 import { clock, linearAxis, logAxis, timeTicks } from "./scales.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -198,6 +198,10 @@ export class TimeChart {
       legend.append(item);
       this.#lines.push({ ...one, area, line, dot, value });
     }
+    const begun = element("li", "begun", shape("svg", { class: "swatch", width: 6, height: 12, "aria-hidden": "true" }, shape("path", { d: "M3 0V12" })),
+      element("span"));
+    begun.hidden = true;
+    legend.append(begun);
     const when = element("span", "when-at");
     const toggle = element("button", "small", "Table");
     toggle.type = "button";
@@ -216,7 +220,7 @@ export class TimeChart {
     if (note) heading.append(element("small", "", note));
     toggle.addEventListener("click", () => this.#showTable(table.hidden));
     this.#listen(plot);
-    return { card, grid, marks, cross, rule, svg, plot, when, toggle, table };
+    return { card, begun, grid, marks, cross, rule, svg, plot, when, toggle, table };
   }
 
   #listen(plot) {
@@ -241,16 +245,21 @@ export class TimeChart {
   /** Draws what is between two moments: `{ samples, from, to, words }`. */
   draw(view) {
     this.view = { ...view, first: view.samples.since(view.from) };
-    if (!this.#width || !this.element.isConnected) return;
     const { samples, from, to, first } = this.view;
-    const { axis: kind, format, whole, base } = this.#options;
     const of = this.#lines.map(({ key }) => samples.summary(key, first));
     const [least, most] = [Math.min(...of.map((one) => one.least)), Math.max(...of.map((one) => one.most))];
+    this.view.of = of;
+    // where there is little room, a chart of nothing takes none
+    this.element.toggleAttribute("data-idle", this.#options.axis === "linear" && most <= 0);
+    put(this.#nodes.plot, "aria-label", this.#label(view.words, of));
+    if (!this.#nodes.table.hidden) this.#table?.draw(this.view);
+    if (!this.#width || !this.element.isConnected) return this.drawCrosshair();
+    const { axis: kind, format, whole, base } = this.#options;
     const axis = kind === "log" ? logAxis(least, most) : linearAxis(most, { whole, base });
     const floor = HEIGHT - BOTTOM;
     const x = (time) => LEFT + ((time - from) / (to - from)) * (this.#width - LEFT - RIGHT);
     const y = (value) => floor - axis.place(value) * (floor - TOP);
-    Object.assign(this.view, { x, y, of });
+    Object.assign(this.view, { x, y });
     put(this.#nodes.svg, "width", String(this.#width));
     const pixel = (to - from) / (this.#width - LEFT - RIGHT);
     const bucket = pixel > 700 ? Math.ceil((pixel * 3) / 1000) * 1000 : 0;
@@ -261,9 +270,7 @@ export class TimeChart {
     }
     this.#drawAxes(axis.ticks.map((value) => ({ text: format(value), at: round(y(value)) })), x);
     this.#drawMarks(x);
-    put(this.#nodes.plot, "aria-label", this.#label(view.words, of));
     this.drawCrosshair();
-    if (!this.#nodes.table.hidden) this.#table?.draw(this.view);
   }
 
   #drawAxes(values, x) {
@@ -298,24 +305,30 @@ export class TimeChart {
   /** Where the service began anew. */
   #drawMarks(x) {
     const { samples, first } = this.view;
-    const { marks } = this.#nodes;
+    const { marks, begun } = this.#nodes;
     let used = 0;
+    let other = false;
     for (let row = first; row < samples.length; row++) {
-      if (!(samples.value("mark", row) > 0)) continue;
+      const kind = samples.value("mark", row);
+      if (!(kind > 0)) continue;
+      other ||= kind === OTHER;
       const mark = marks.children[used++] ?? marks.appendChild(shape("line", { y1: TOP, y2: HEIGHT - BOTTOM }));
       const at = String(round(x(samples.time(row))));
       put(mark, "x1", at);
       put(mark, "x2", at);
     }
     while (marks.children.length > used) marks.lastChild.remove();
+    if (begun.hidden !== (used === 0)) begun.hidden = used === 0;
+    say(begun.lastChild, other ? "another count" : "restart");
   }
 
   drawCrosshair() {
-    if (!this.view?.of) return;
+    if (!this.view) return;
     const { samples, first, x, y } = this.view;
     const { cross, rule, when } = this.#nodes;
     const row = this.#crosshair.row(this.view);
-    const shows = row >= first;
+    // not drawn yet, or folded: its figures are told all the same
+    const shows = row >= first && x !== undefined;
     cross.style.display = shows ? "" : "none";
     const shown = shows ? row : samples.length - 1;
     for (const { key, dot, value } of this.#lines) {

@@ -59,7 +59,11 @@ function route() {
   if (!first) scrollTo(0, 0);
 }
 
-const open = (view) => { location.hash = view === "stream" ? stream.hash() : view; };
+/** At once: the next key may come before the browser tells of the other hash. */
+function open(view) {
+  location.hash = view === "stream" ? stream.hash() : view;
+  route();
+}
 
 // ---- keys ---------------------------------------------------------------------------------------------------------------------------------
 
