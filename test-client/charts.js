@@ -1,154 +1,19 @@
-// Charts over time, drawn as SVG by nothing but this file, and the crosshair that all charts of a page share.
+// Charts over time, drawn as SVG by nothing but these files.
 //
 // Every node is made once and only changed afterwards. A line is never told by colour alone: each has a pattern of its own, shown beside its
 // name and its current figure. Whoever sees no chart is told the same by its label, by the arrow keys and by the table behind it.
 
-import { BREAK_MS, OTHER } from "./samples.js";
+import { element, put, say, shape } from "./nodes.js";
+import { Numbers } from "./numbers.js";
+import { OTHER } from "./samples.js";
 import { clock, linearAxis, logAxis, timeTicks } from "./scales.js";
+import { round, trace } from "./trace.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 52;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 20;
 const HEIGHT = 168;
-const TABLE_ROWS = 30;
-
-function shape(name, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-/** An element of the page with a class, and what is in it. */
-export function element(name, className, ...children) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  node.append(...children);
-  return node;
-}
-
-/** Sets a text or an attribute if it is another: most are not, from one second to the next. */
-export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-export function put(node, name, value) {
-  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
-}
-
-const round = (value) => Math.round(value * 10) / 10;
-
-/**
- * The path of one column between two rows, and of the area below it down to `base`, if that is given. Where points are closer than `bucket` milliseconds it goes through the
- * least and the most of each bucket, so that no spike is lost; buckets stand still in time, so that nothing flickers. What is unknown, and
- * time that nobody looked at, is a gap.
- */
-export function trace(samples, name, from, { x, y, base = null, bucket = 0, to = samples.length }) {
-  let [line, area, pen, last, start] = ["", "", false, 0, 0];
-  // the bucket under way: nothing is made for each sample, of which there are thousands a second
-  let [slot, lowAt, low, highAt, high] = [NaN, 0, 0, 0, 0];
-  const point = (time, value) => {
-    const px = round(x(time));
-    const at = `${px} ${round(y(value))}`;
-    if (pen) {
-      line += `L${at}`;
-      if (base !== null) area += `L${at}`;
-    } else {
-      line += `M${at}h0`; // a lone point is a dot
-      if (base !== null) area += `M${px} ${base}L${at}`;
-      start = px;
-    }
-    pen = true;
-    last = px;
-  };
-  const flush = () => {
-    if (Number.isNaN(slot)) return;
-    slot = NaN;
-    if (lowAt < highAt) point(lowAt, low);
-    point(highAt, high);
-    if (lowAt > highAt) point(lowAt, low);
-  };
-  const lift = () => {
-    flush();
-    if (pen && base !== null) area += `L${last} ${base}L${start} ${base}Z`;
-    pen = false;
-  };
-  let before = -Infinity;
-  const read = samples.reader(name);
-  for (let row = from; row < to; row++) {
-    const time = samples.time(row);
-    const value = read(row);
-    if (Number.isNaN(value) || time - before > BREAK_MS) lift();
-    before = time;
-    if (Number.isNaN(value)) continue;
-    if (!bucket) {
-      point(time, value);
-      continue;
-    }
-    const index = Math.floor(time / bucket);
-    if (slot !== index) {
-      flush();
-      slot = index;
-      lowAt = highAt = time;
-      low = high = value;
-    } else if (value < low) {
-      lowAt = time;
-      low = value;
-    } else if (value > high) {
-      highAt = time;
-      high = value;
-    }
-  }
-  lift();
-  return { line, area };
-}
-
-/** One moment that all charts of a page point at: under the pointer, or where the arrow keys went. */
-export class Crosshair {
-  #charts = [];
-  #spoken;
-  share = null;
-  time = null;
-
-  constructor(spoken) {
-    this.#spoken = spoken;
-  }
-
-  add(chart) {
-    this.#charts.push(chart);
-  }
-
-  clear() {
-    this.share = this.time = null;
-    say(this.#spoken, "");
-    this.draw();
-  }
-
-  /** Under the pointer: stays where it is while time goes on. */
-  point(share) {
-    [this.share, this.time] = [share, null];
-    this.draw();
-  }
-
-  /** To a row; stays with it while time goes on. */
-  go(chart, row) {
-    [this.share, this.time] = [null, chart.view.samples.time(row)];
-    this.draw();
-    say(this.#spoken, chart.told(row));
-  }
-
-  /** The row that is pointed at, or -1. */
-  row({ samples, from, to }) {
-    if (this.time !== null && this.time < from) this.time = null;
-    const time = this.share === null ? this.time : from + this.share * (to - from);
-    return time === null ? -1 : samples.nearest(time);
-  }
-
-  draw() {
-    for (const chart of this.#charts) chart.drawCrosshair();
-  }
-}
 
 /** A chart of columns over the last minutes. */
 export class TimeChart {
@@ -373,49 +238,5 @@ export class TimeChart {
     if (!shows) return;
     this.#table ??= new Numbers(table, this.#options, this.#lines);
     if (this.view) this.#table.draw(this.view);
-  }
-}
-
-/** The figures behind a chart: over the whole time, and at moments through it, the newest first. */
-class Numbers {
-  #rows = [];
-  #body;
-  #lines;
-  #format;
-
-  constructor(place, { title, format }, lines) {
-    [this.#lines, this.#format] = [lines, format];
-    const head = element("tr", "", element("th", "", "time"), ...lines.map(({ name }) => element("th", "", name)));
-    for (const cell of head.children) cell.scope = "col";
-    this.#body = element("tbody");
-    const caption = element("caption", "away", title);
-    place.append(element("table", "", caption, element("thead", "", head), this.#body));
-  }
-
-  draw({ samples, first, from, to, of }) {
-    const sums = [["most", "most"], ["mean", "mean"], ["least", "least"]].map(([text, name]) => [
-      text,
-      ...of.map((one) => (one.known ? (name === "mean" ? one.sum / one.known : one[name]) : NaN)),
-    ]);
-    const step = Math.ceil((to - from) / TABLE_ROWS / 1000) * 1000;
-    const moments = [];
-    let slot = null;
-    for (let row = samples.length - 1; row >= first && moments.length < TABLE_ROWS; row--) {
-      // the newest sample, and then one of each step, which stay the same ones from second to second
-      const here = Math.floor(samples.time(row) / step);
-      if (here === slot) continue;
-      slot = here;
-      moments.push([clock(samples.time(row)), ...this.#lines.map(({ key }) => samples.value(key, row))]);
-    }
-    const wanted = [...sums, ...moments];
-    for (const [at, [text, ...values]] of wanted.entries()) {
-      const head = () => Object.assign(element("th"), { scope: "row" });
-      this.#rows[at] ??= this.#body.appendChild(element("tr", at < sums.length ? "sum" : "", head(), ...values.map(() => element("td"))));
-      for (const [column, cell] of [...this.#rows[at].children].entries()) {
-        say(cell, column === 0 ? text : this.#format(values[column - 1]));
-      }
-      this.#rows[at].hidden = false;
-    }
-    for (const row of this.#rows.slice(wanted.length)) row.hidden = true;
   }
 }

@@ -182,7 +182,7 @@ export function backplaneFacts({ backplane: b }) {
     number("missed", "missed", b.missed, troubled(b.missed)),
     number("refused", "refused", b.refused, troubled(b.refused)),
     number("unclear", "of other versions", b.unclear),
-    number("holes", "gaps closed by reading", b.holesRead),
+    number("holes", "gaps filled", b.holesRead),
   ]);
 }
 

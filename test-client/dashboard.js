@@ -3,8 +3,10 @@
 // One question is under way at a time. While the view or the tab is hidden nothing is asked, and what was missed is a gap. When the service is
 // away the last figures stay, faded, under a banner that says since when; the charts go on, with nothing in them, until it is back.
 
-import { Crosshair, TimeChart, element, say } from "./charts.js";
+import { TimeChart } from "./charts.js";
+import { Crosshair } from "./crosshair.js";
 import * as figures from "./dashboard-figures.js";
+import { element, say } from "./nodes.js";
 import { Bars, Facts, Grid, Tiles, choice } from "./panels.js";
 import { Samples, measure, smoothed } from "./samples.js";
 import { clock } from "./scales.js";

@@ -1,6 +1,6 @@
 // What the dashboard shows beside its charts: tiles, bars and lists of figures. Each makes its nodes once and changes what changed.
 
-import { element, put, say } from "./charts.js";
+import { element, put, say } from "./nodes.js";
 
 /** Keeps one node for each key, in the order that is asked for; what is not asked for any more goes. */
 class Kept {

@@ -77,11 +77,14 @@ async function fill(page, seconds) {
       const [came, went] = [Math.floor(chance() * 9 * (1 + wave)), Math.floor(chance() * 8)];
       const published = Math.round(120 + 60 * wave + 40 * chance());
       Object.assign(c, { opened: c.opened + came, now: Math.max(0, 2400 + Math.round(400 * wave) + came - went) });
-      Object.assign(c, { lagging: second % 90 > 80 ? 3 : 0, replaying: second % 60 < 9 ? 40 - 4 * (second % 60) : 0, furthestBehind: Math.round(30 * chance() ** 4) });
+      const replaying = second % 60 < 9 ? 40 - 4 * (second % 60) : 0;
+      Object.assign(c, { lagging: second % 90 > 80 ? 3 : 0, replaying, furthestBehind: Math.round(30 * chance() ** 4) });
       c.closed.left = (c.closed.left ?? 0) + went;
       if (second % 70 === 0) c.closed.lagging = (c.closed.lagging ?? 0) + 2;
       c.bySelector = { all: 12, streams: Math.round(c.now * .6), users: Math.round(c.now * .3), topics: Math.round(c.now * .1), types: 0 };
-      Object.assign(e, { published: e.published + published, delivered: e.delivered + published * 34, publishedPerSecond: published, deliveredPerSecond: published * 34 });
+      const delivered = published * 34;
+      Object.assign(e, { published: e.published + published, delivered: e.delivered + delivered });
+      Object.assign(e, { publishedPerSecond: published, deliveredPerSecond: delivered });
       if (replay && c.replaying) replay.events += c.replaying * 55;
       stats.log.head = e.published;
       Object.assign(latency, { recentCommitToWriteMicroseconds: percentiles(900), recentPublishMicroseconds: percentiles(2100) });

@@ -6,7 +6,7 @@ import { pageModule } from "./modules.mjs";
 
 const scales = await pageModule("scales.js");
 const { OTHER, RESTART, Samples, increase, measure, relation } = await pageModule("samples.js");
-const { trace } = await pageModule("charts.js");
+const { trace } = await pageModule("trace.js");
 const figures = await pageModule("dashboard-figures.js");
 
 const plain = (text) => text.replaceAll(/[\u00a0\u202f]/g, " ");
