@@ -170,6 +170,13 @@ test("a gap is seen however much is replayed behind it, until it is dismissed", 
     assert.deepEqual(heights, heights.map(() => heights[1]), "a long type takes one line, as a short one does");
     await screenshot(page, "page-gap-light-phone");
     await page.getByRole("button", { name: "Dismiss" }).click();
+    const isWhole = await page.evaluate(() => {
+      const pill = document.querySelector("#state");
+      document.querySelector("#credential-open").textContent = "Token ✓";
+      pill.textContent = "reconnecting in 30 s";
+      return pill.scrollWidth <= pill.clientWidth;
+    });
+    assert.ok(isWhole, "the bar has room for a countdown");
     assert.equal(await gap.isVisible(), false);
     assert.deepEqual(page.errors, []);
   } finally {
