@@ -1,154 +1,19 @@
-// Charts over time, drawn as SVG by nothing but this file, and the crosshair that all charts of a page share.
+// Charts over time, drawn as SVG by nothing but these files.
 //
 // Every node is made once and only changed afterwards. A line is never told by colour alone: each has a pattern of its own, shown beside its
 // name and its current figure. Whoever sees no chart is told the same by its label, by the arrow keys and by the table behind it.
 
-import { BREAK_MS } from "./samples.js";
+import { element, put, say, shape } from "./nodes.js";
+import { Numbers } from "./numbers.js";
+import { OTHER } from "./samples.js";
 import { clock, linearAxis, logAxis, timeTicks } from "./scales.js";
+import { round, trace } from "./trace.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LEFT = 52;
 const RIGHT = 10;
 const TOP = 10;
 const BOTTOM = 20;
 const HEIGHT = 168;
-const TABLE_ROWS = 30;
-
-function shape(name, attributes = {}, ...children) {
-  const node = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-/** An element of the page with a class, and what is in it. */
-export function element(name, className, ...children) {
-  const node = document.createElement(name);
-  if (className) node.className = className;
-  node.append(...children);
-  return node;
-}
-
-/** Sets a text or an attribute if it is another: most are not, from one second to the next. */
-export function say(node, text) {
-  if (node.textContent !== text) node.textContent = text;
-}
-export function put(node, name, value) {
-  if (node.getAttribute(name) !== value) node.setAttribute(name, value);
-}
-
-const round = (value) => Math.round(value * 10) / 10;
-
-/**
- * The path of one column between two rows, and of the area below it down to `base`, if that is given. Where points are closer than `bucket` milliseconds it goes through the
- * least and the most of each bucket, so that no spike is lost; buckets stand still in time, so that nothing flickers. What is unknown, and
- * time that nobody looked at, is a gap.
- */
-export function trace(samples, name, from, { x, y, base = null, bucket = 0, to = samples.length }) {
-  let [line, area, pen, last, start] = ["", "", false, 0, 0];
-  // the bucket under way: nothing is made for each sample, of which there are thousands a second
-  let [slot, lowAt, low, highAt, high] = [NaN, 0, 0, 0, 0];
-  const point = (time, value) => {
-    const px = round(x(time));
-    const at = `${px} ${round(y(value))}`;
-    if (pen) {
-      line += `L${at}`;
-      if (base !== null) area += `L${at}`;
-    } else {
-      line += `M${at}h0`; // a lone point is a dot
-      if (base !== null) area += `M${px} ${base}L${at}`;
-      start = px;
-    }
-    pen = true;
-    last = px;
-  };
-  const flush = () => {
-    if (Number.isNaN(slot)) return;
-    slot = NaN;
-    if (lowAt < highAt) point(lowAt, low);
-    point(highAt, high);
-    if (lowAt > highAt) point(lowAt, low);
-  };
-  const lift = () => {
-    flush();
-    if (pen && base !== null) area += `L${last} ${base}L${start} ${base}Z`;
-    pen = false;
-  };
-  let before = -Infinity;
-  const read = samples.reader(name);
-  for (let row = from; row < to; row++) {
-    const time = samples.time(row);
-    const value = read(row);
-    if (Number.isNaN(value) || time - before > BREAK_MS) lift();
-    before = time;
-    if (Number.isNaN(value)) continue;
-    if (!bucket) {
-      point(time, value);
-      continue;
-    }
-    const index = Math.floor(time / bucket);
-    if (slot !== index) {
-      flush();
-      slot = index;
-      lowAt = highAt = time;
-      low = high = value;
-    } else if (value < low) {
-      lowAt = time;
-      low = value;
-    } else if (value > high) {
-      highAt = time;
-      high = value;
-    }
-  }
-  lift();
-  return { line, area };
-}
-
-/** One moment that all charts of a page point at: under the pointer, or where the arrow keys went. */
-export class Crosshair {
-  #charts = [];
-  #spoken;
-  share = null;
-  time = null;
-
-  constructor(spoken) {
-    this.#spoken = spoken;
-  }
-
-  add(chart) {
-    this.#charts.push(chart);
-  }
-
-  clear() {
-    this.share = this.time = null;
-    say(this.#spoken, "");
-    this.draw();
-  }
-
-  /** Under the pointer: stays where it is while time goes on. */
-  point(share) {
-    [this.share, this.time] = [share, null];
-    this.draw();
-  }
-
-  /** To a row; stays with it while time goes on. */
-  go(chart, row) {
-    [this.share, this.time] = [null, chart.view.samples.time(row)];
-    this.draw();
-    say(this.#spoken, chart.told(row));
-  }
-
-  /** The row that is pointed at, or -1. */
-  row({ samples, from, to }) {
-    if (this.time !== null && this.time < from) this.time = null;
-    const time = this.share === null ? this.time : from + this.share * (to - from);
-    return time === null ? -1 : samples.nearest(time);
-  }
-
-  draw() {
-    for (const chart of this.#charts) chart.drawCrosshair();
-  }
-}
 
 /** A chart of columns over the last minutes. */
 export class TimeChart {
@@ -198,6 +63,10 @@ export class TimeChart {
       legend.append(item);
       this.#lines.push({ ...one, area, line, dot, value });
     }
+    const begun = element("li", "begun", shape("svg", { class: "swatch", width: 6, height: 12, "aria-hidden": "true" }, shape("path", { d: "M3 0V12" })),
+      element("span"));
+    begun.hidden = true;
+    legend.append(begun);
     const when = element("span", "when-at");
     const toggle = element("button", "small", "Table");
     toggle.type = "button";
@@ -216,7 +85,7 @@ export class TimeChart {
     if (note) heading.append(element("small", "", note));
     toggle.addEventListener("click", () => this.#showTable(table.hidden));
     this.#listen(plot);
-    return { card, grid, marks, cross, rule, svg, plot, when, toggle, table };
+    return { card, begun, grid, marks, cross, rule, svg, plot, when, toggle, table };
   }
 
   #listen(plot) {
@@ -241,16 +110,21 @@ export class TimeChart {
   /** Draws what is between two moments: `{ samples, from, to, words }`. */
   draw(view) {
     this.view = { ...view, first: view.samples.since(view.from) };
-    if (!this.#width || !this.element.isConnected) return;
     const { samples, from, to, first } = this.view;
-    const { axis: kind, format, whole, base } = this.#options;
     const of = this.#lines.map(({ key }) => samples.summary(key, first));
     const [least, most] = [Math.min(...of.map((one) => one.least)), Math.max(...of.map((one) => one.most))];
+    this.view.of = of;
+    // where there is little room, a chart of nothing takes none
+    this.element.toggleAttribute("data-idle", this.#options.axis === "linear" && most <= 0);
+    put(this.#nodes.plot, "aria-label", this.#label(view.words, of));
+    if (!this.#nodes.table.hidden) this.#table?.draw(this.view);
+    if (!this.#width || !this.element.isConnected) return this.drawCrosshair();
+    const { axis: kind, format, whole, base } = this.#options;
     const axis = kind === "log" ? logAxis(least, most) : linearAxis(most, { whole, base });
     const floor = HEIGHT - BOTTOM;
     const x = (time) => LEFT + ((time - from) / (to - from)) * (this.#width - LEFT - RIGHT);
     const y = (value) => floor - axis.place(value) * (floor - TOP);
-    Object.assign(this.view, { x, y, of });
+    Object.assign(this.view, { x, y });
     put(this.#nodes.svg, "width", String(this.#width));
     const pixel = (to - from) / (this.#width - LEFT - RIGHT);
     const bucket = pixel > 700 ? Math.ceil((pixel * 3) / 1000) * 1000 : 0;
@@ -261,9 +135,7 @@ export class TimeChart {
     }
     this.#drawAxes(axis.ticks.map((value) => ({ text: format(value), at: round(y(value)) })), x);
     this.#drawMarks(x);
-    put(this.#nodes.plot, "aria-label", this.#label(view.words, of));
     this.drawCrosshair();
-    if (!this.#nodes.table.hidden) this.#table?.draw(this.view);
   }
 
   #drawAxes(values, x) {
@@ -298,24 +170,30 @@ export class TimeChart {
   /** Where the service began anew. */
   #drawMarks(x) {
     const { samples, first } = this.view;
-    const { marks } = this.#nodes;
+    const { marks, begun } = this.#nodes;
     let used = 0;
+    let other = false;
     for (let row = first; row < samples.length; row++) {
-      if (!(samples.value("mark", row) > 0)) continue;
+      const kind = samples.value("mark", row);
+      if (!(kind > 0)) continue;
+      other ||= kind === OTHER;
       const mark = marks.children[used++] ?? marks.appendChild(shape("line", { y1: TOP, y2: HEIGHT - BOTTOM }));
       const at = String(round(x(samples.time(row))));
       put(mark, "x1", at);
       put(mark, "x2", at);
     }
     while (marks.children.length > used) marks.lastChild.remove();
+    if (begun.hidden !== (used === 0)) begun.hidden = used === 0;
+    say(begun.lastChild, other ? "another count" : "restart");
   }
 
   drawCrosshair() {
-    if (!this.view?.of) return;
+    if (!this.view) return;
     const { samples, first, x, y } = this.view;
     const { cross, rule, when } = this.#nodes;
     const row = this.#crosshair.row(this.view);
-    const shows = row >= first;
+    // not drawn yet, or folded: its figures are told all the same
+    const shows = row >= first && x !== undefined;
     cross.style.display = shows ? "" : "none";
     const shown = shows ? row : samples.length - 1;
     for (const { key, dot, value } of this.#lines) {
@@ -360,49 +238,5 @@ export class TimeChart {
     if (!shows) return;
     this.#table ??= new Numbers(table, this.#options, this.#lines);
     if (this.view) this.#table.draw(this.view);
-  }
-}
-
-/** The figures behind a chart: over the whole time, and at moments through it, the newest first. */
-class Numbers {
-  #rows = [];
-  #body;
-  #lines;
-  #format;
-
-  constructor(place, { title, format }, lines) {
-    [this.#lines, this.#format] = [lines, format];
-    const head = element("tr", "", element("th", "", "time"), ...lines.map(({ name }) => element("th", "", name)));
-    for (const cell of head.children) cell.scope = "col";
-    this.#body = element("tbody");
-    const caption = element("caption", "away", title);
-    place.append(element("table", "", caption, element("thead", "", head), this.#body));
-  }
-
-  draw({ samples, first, from, to, of }) {
-    const sums = [["most", "most"], ["mean", "mean"], ["least", "least"]].map(([text, name]) => [
-      text,
-      ...of.map((one) => (one.known ? (name === "mean" ? one.sum / one.known : one[name]) : NaN)),
-    ]);
-    const step = Math.ceil((to - from) / TABLE_ROWS / 1000) * 1000;
-    const moments = [];
-    let slot = null;
-    for (let row = samples.length - 1; row >= first && moments.length < TABLE_ROWS; row--) {
-      // the newest sample, and then one of each step, which stay the same ones from second to second
-      const here = Math.floor(samples.time(row) / step);
-      if (here === slot) continue;
-      slot = here;
-      moments.push([clock(samples.time(row)), ...this.#lines.map(({ key }) => samples.value(key, row))]);
-    }
-    const wanted = [...sums, ...moments];
-    for (const [at, [text, ...values]] of wanted.entries()) {
-      const head = () => Object.assign(element("th"), { scope: "row" });
-      this.#rows[at] ??= this.#body.appendChild(element("tr", at < sums.length ? "sum" : "", head(), ...values.map(() => element("td"))));
-      for (const [column, cell] of [...this.#rows[at].children].entries()) {
-        say(cell, column === 0 ? text : this.#format(values[column - 1]));
-      }
-      this.#rows[at].hidden = false;
-    }
-    for (const row of this.#rows.slice(wanted.length)) row.hidden = true;
   }
 }

@@ -11,6 +11,16 @@ import { closing } from "./words.js";
 const LONGEST_WAIT_MS = 30_000;
 const SHORTEST_WAIT_MS = 250;
 const USUAL_WAIT_MS = 3000;
+/** However long the service wants one to stay away, and whatever it meant: a person sees a countdown that ends. */
+const MOST_ASKED_MS = 3_600_000;
+/** Three of the usual heartbeats: a network that is gone without a word looks like a quiet stream. */
+const SILENCE_MS = 45_000;
+
+/** What a `Retry-After` asks for, in milliseconds: seconds or a date; 0 if it is neither. */
+export function delay(text, now = Date.now()) {
+  const asked = /^\s*\d+\s*$/.test(text ?? "") ? Number(text) * 1000 : Date.parse(text) - now;
+  return Math.min(MOST_ASKED_MS, Math.max(0, asked || 0));
+}
 
 /** The address of a subscription, readable: what is legal in a query stays as it is. */
 export function address(pairs) {
@@ -32,11 +42,16 @@ export class Connection {
   #wait = USUAL_WAIT_MS;
   #losses = 0; // in a row, without a frame between them
   #moved = false; // the cursor is of this subscription, not of the one before
-  #because = "";
+  #because = ""; // the connection ended, or will
+  #patience = SILENCE_MS;
 
-  /** `told.state(text, tone)`, `told.frame(frame)`, `told.refused(problem)`. */
+  /** `told.state(text, tone, because)`, `told.frame(frame)`, `told.refused(problem)`. */
   constructor(told) {
     this.#told = told;
+    // a connection from before is of a network that may be another by now, and can be silent for long
+    addEventListener("online", () => {
+      if (this.on) this.#try();
+    });
   }
 
   get on() {
@@ -50,11 +65,13 @@ export class Connection {
     this.#wait = USUAL_WAIT_MS;
     this.#moved = false;
     this.#because = "";
+    this.#patience = SILENCE_MS;
     this.#try();
   }
 
   disconnect() {
     this.#stop();
+    this.#because = "";
     this.#state("off", this.cursor ? "disconnected" : "not connected");
   }
 
@@ -65,14 +82,14 @@ export class Connection {
 
   #state(phase, text, tone = "") {
     this.phase = phase;
-    this.#told.state(text, tone);
+    this.#told.state(text, tone, this.#because);
   }
 
   #stop() {
     this.#turn++;
     this.#end();
     this.#end = () => {};
-    clearInterval(this.#clock);
+    clearTimeout(this.#clock);
   }
 
   #try() {
@@ -93,25 +110,41 @@ export class Connection {
     const control = this.#told.frame(frame);
     if (control?.type === "hub.open") this.#state("replaying", "replaying", "busy");
     else if (control?.type === "hub.live") this.#state("live", "live", "ok");
-    else if (control?.type === "hub.expiring") this.#state(this.phase, `the token ends in ${control.body.seconds} s`, "bad");
+    else if (control?.type === "hub.expiring") this.#state(this.phase, `token ends in ${control.body.seconds} s`, "bad");
     else if (control?.type === "hub.closing") {
       this.#because = closing(control.body.reason);
-      this.#state(this.phase, this.#because, "busy");
+      this.#state(this.phase, "closing", "busy");
     }
   }
 
   async #read(pairs, turn) {
     const abort = new AbortController();
-    this.#end = () => abort.abort();
+    let watch;
+    const heard = () => {
+      clearTimeout(watch);
+      watch = setTimeout(silent, this.#patience);
+    };
+    const silent = () => {
+      this.#because = `nothing was heard for ${Math.round(this.#patience / 1000)} s`;
+      // a service whose heartbeats are rarer is found out
+      this.#patience *= 2;
+      abort.abort();
+    };
+    this.#end = () => {
+      clearTimeout(watch);
+      abort.abort();
+    };
+    heard();
     const asked = { Accept: "text/event-stream", ...(this.#moved ? { "Last-Event-ID": this.cursor } : {}) };
     try {
       const response = await fetch(address(pairs), { headers: headers(asked), cache: "no-store", signal: abort.signal });
       if (!response.headers.get("Content-Type")?.startsWith("text/event-stream")) {
         const body = parsed(await response.text());
-        if (turn === this.#turn) this.#refused(response.status, body, Number(response.headers.get("Retry-After")) * 1000);
+        if (turn === this.#turn) this.#refused(response.status, body, delay(response.headers.get("Retry-After")));
         return;
       }
       this.#because = "";
+      heard();
       const feed = parser({
         frame: (frame) => turn === this.#turn && this.#frame(frame),
         retry: (milliseconds) => { this.#wait = milliseconds; },
@@ -119,10 +152,13 @@ export class Connection {
       const decoder = new TextDecoder();
       const body = response.body.getReader();
       for (let piece = await body.read(); !piece.done && turn === this.#turn; piece = await body.read()) {
+        heard();
         feed(decoder.decode(piece.value, { stream: true }));
       }
     } catch { /* lost, or the service is away: comes back below */ }
-    if (turn === this.#turn) this.#again();
+    if (turn !== this.#turn) return;
+    this.#because ||= this.phase === "connecting" ? "the service is out of reach" : "the connection was lost";
+    this.#again();
   }
 
   async #listen(pairs, turn) {
@@ -143,7 +179,7 @@ export class Connection {
     const source = new EventSource(address([...plain, ...ticket]));
     this.#end = () => source.close();
     source.onopen = () => {
-      clearInterval(this.#clock);
+      clearTimeout(this.#clock);
       this.#because = "";
     };
     source.onmessage = (message) => {
@@ -165,7 +201,8 @@ export class Connection {
   #lost() {
     if (this.phase === "waiting") return;
     const since = Date.now();
-    this.#tick(() => this.#state("waiting", `${this.#why()}reconnecting: lost ${Math.round((Date.now() - since) / 1000)} s ago`, "busy"));
+    this.#because ||= "the connection was lost, and the browser comes back by itself";
+    this.#tick(() => this.#state("waiting", `lost ${Math.round((Date.now() - since) / 1000)} s ago`, "busy"));
   }
 
   /** After the service's delay, doubled with each loss in a row. */
@@ -176,23 +213,27 @@ export class Connection {
     this.#tick(() => {
       const left = Math.ceil((due - Date.now()) / 1000);
       if (left <= 0) this.#try();
-      else this.#state("waiting", `${this.#why()}reconnecting in ${left} s`, "busy");
+      else this.#state("waiting", `reconnecting in ${left} s`, "busy");
     });
   }
 
-  #why() {
-    return this.#because && `${this.#because}; `;
-  }
-
   #tick(show) {
-    clearInterval(this.#clock);
-    this.#clock = setInterval(show, 250);
-    show();
+    clearTimeout(this.#clock);
+    const turn = () => {
+      this.#clock = setTimeout(turn, 250);
+      show();
+    };
+    turn();
   }
 
   /** Stops for good, or comes back when it will have passed. */
   #refused(status, body, wait) {
-    if (status < 400 || status >= 500 || status === 429 || status === 408) return this.#again(wait);
+    if (status < 400 || status >= 500 || status === 429 || status === 408) {
+      const said = body?.detail ?? body?.title;
+      this.#because = status ? `the service answered ${status}${said ? `: ${said}` : ""}` : "the service is out of reach";
+      return this.#again(wait);
+    }
+    this.#because = "";
     this.#stop();
     this.#state("refused", `refused: ${status}`, "bad");
     this.#told.refused({ status, ...body });

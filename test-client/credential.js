@@ -27,7 +27,8 @@ function use(text, keep) {
 }
 
 function show() {
-  $("credential-open").textContent = token ? "Token: set" : "Token";
+  $("credential-open").textContent = token ? "Token ✓" : "Token";
+  $("credential-open").setAttribute("aria-label", token ? "Token: set" : "Token");
   $("token-forget").hidden = !token;
 }
 

@@ -12,17 +12,18 @@ const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 export const CHARTS = [
   { title: "Connections", series: [{ key: "connections", name: "open" }], format: count, whole: true },
   {
-    title: "Opened and closed", note: "a second, mean of ten", format: rate,
+    title: "Opened and closed", note: "a second, mean of ten", format: rate, whole: true,
     series: [{ key: "opened:mean", name: "opened" }, { key: "closed:mean", name: "closed" }],
   },
   {
     title: "Lag and replay", note: "connections", format: count, whole: true,
     series: [{ key: "lagging", name: "lagging" }, { key: "replaying", name: "replaying" }, { key: "paced", name: "paced" }],
   },
-  { title: "Published", note: "events a second", series: [{ key: "published", name: "published" }], format: rate },
-  { title: "Delivered", note: "events a second", series: [{ key: "delivered", name: "delivered" }], format: rate },
+  { title: "Published", note: "events a second", series: [{ key: "published", name: "published" }], format: rate, whole: true },
+  { title: "Delivered", note: "events a second", series: [{ key: "delivered", name: "delivered" }], format: rate, whole: true },
   {
-    title: "Replayed", note: "events a second from the log", format: rate, has: (s) => s.replay, series: [{ key: "replayed", name: "replayed" }],
+    title: "Replayed", note: "events a second from the log", format: rate, whole: true, has: (s) => s.replay,
+    series: [{ key: "replayed", name: "replayed" }],
   },
   {
     title: "Commit to write", note: "latency, log scale", axis: "log", format: micros,
@@ -41,11 +42,11 @@ export const CHARTS = [
 const CLOSES = {
   left: "the follower went",
   draining: "the service was stopping",
-  lagging: "it took nothing for too long",
-  lifetime: "it reached its greatest age",
-  expired: "its credential expired",
-  revoked: "its credential was revoked",
-  superseded: "its ticket came again",
+  lagging: "it fell too far behind",
+  lifetime: "it was open long enough",
+  expired: "credential expired",
+  revoked: "credential revoked",
+  superseded: "ticket used again",
   limited: "one client had too many",
   overloaded: "no room for more",
   unavailable: "the log could not be read",
@@ -91,14 +92,14 @@ function fraction(key, name, now, most, format = count, warns = true) {
 /** What is held against what may be held. A full ring is a ring at work, and warns of nothing. */
 export function fills({ connections: c, ring, queues: q, instance, backplane, database }) {
   const rows = [fraction("connections", "connections", c.now, c.max)];
-  if (instance) rows.push(fraction("instance", "… of all logs", instance.connections, instance.maxConnections));
+  if (instance) rows.push(fraction("instance", "connections, all logs", instance.connections, instance.maxConnections));
   if (ring) {
     rows.push(fraction("frames", "ring, events", ring.frames, ring.maxFrames, count, false));
-    rows.push(fraction("bytes", "ring, text", ring.bytes, ring.maxBytes, bytes, false));
+    rows.push(fraction("bytes", "ring, bytes", ring.bytes, ring.maxBytes, bytes, false));
   }
   if (q) {
     rows.push(fraction("requests", "publish queue", q.publishRequests, q.publishMaxRequests));
-    rows.push(fraction("queued", "… as text", q.publishBytes, q.publishMaxBytes, bytes));
+    rows.push(fraction("queued", "publish queue, bytes", q.publishBytes, q.publishMaxBytes, bytes));
     if (q.replayMaxReads > 0) rows.push(fraction("reads", "replay reads", q.replayReads, q.replayMaxReads));
   }
   if (database?.maxConnections > 0) rows.push(fraction("database", "database", database.connections - database.idleConnections, database.maxConnections));
@@ -107,7 +108,7 @@ export function fills({ connections: c, ring, queues: q, instance, backplane, da
   return rows;
 }
 
-/** Counts by word: what came in the window, and since the start; the most frequent first, by the words' own order where none is. */
+/** Counts by word, in the words' own order: what came in the window, which may reach back beyond a restart, and since the service's start. */
 function counted(words, now, inWindow) {
   const rows = Object.entries(now ?? {}).map(([key, sum]) => ({ key, sum, recent: inWindow(key) }));
   const most = Math.max(1, ...rows.map((row) => row.recent));
@@ -116,7 +117,7 @@ function counted(words, now, inWindow) {
   return rows
     .sort((a, b) => place(a.key) - place(b.key))
     .map(({ key, sum, recent }) => ({
-      key, name: words[key] ?? key, share: recent / most, idle: sum === 0, cells: [count(recent), count(sum)],
+      key, name: words[key] ?? key, share: recent / most, idle: sum === 0 && recent === 0, cells: [count(recent), count(sum)],
       title: `${key}: ${exact(recent)} in this time, ${exact(sum)} since the start`,
     }));
 }
@@ -148,7 +149,9 @@ export function logFacts({ log, ring }) {
   if (log.sizeBytes !== undefined) rows.push({ key: "size", name: "size on disk", value: bytes(log.sizeBytes), title: `${exact(log.sizeBytes)} bytes` });
   if (log.freeBytes !== undefined) rows.push({ key: "free", name: "free on disk", value: bytes(log.freeBytes), title: `${exact(log.freeBytes)} bytes` });
   rows.push({ key: "epoch", name: "epoch", value: log.epoch || "–", title: "One unbroken numbering of the log" });
-  if (ring) rows.push(number("hole", "behind a hole", ring.framesBehindHole, troubled(ring.framesBehindHole)));
+  if (ring) rows.push(number("hole", "waiting for a gap", ring.framesBehindHole, {
+    title: `${exact(ring.framesBehindHole)} events wait in the ring for an earlier one that has not come yet`, ...troubled(ring.framesBehindHole),
+  }));
   return rows;
 }
 
@@ -179,7 +182,7 @@ export function backplaneFacts({ backplane: b }) {
     number("missed", "missed", b.missed, troubled(b.missed)),
     number("refused", "refused", b.refused, troubled(b.refused)),
     number("unclear", "of other versions", b.unclear),
-    number("holes", "holes read", b.holesRead),
+    number("holes", "gaps filled", b.holesRead),
   ]);
 }
 

@@ -3,8 +3,10 @@
 // One question is under way at a time. While the view or the tab is hidden nothing is asked, and what was missed is a gap. When the service is
 // away the last figures stay, faded, under a banner that says since when; the charts go on, with nothing in them, until it is back.
 
-import { Crosshair, TimeChart, element, say } from "./charts.js";
+import { TimeChart } from "./charts.js";
+import { Crosshair } from "./crosshair.js";
 import * as figures from "./dashboard-figures.js";
+import { element, say } from "./nodes.js";
 import { Bars, Facts, Grid, Tiles, choice } from "./panels.js";
 import { Samples, measure, smoothed } from "./samples.js";
 import { clock } from "./scales.js";
@@ -17,6 +19,8 @@ const REFUSED_EVERY_MS = 10_000;
 const WINDOWS = [["60", "1 min", "the last minute"], ["300", "5 min", "the last 5 minutes"], ["900", "15 min", "the last 15 minutes"]];
 /** A sample a second for the longest window, and what timers are early. */
 const CAPACITY = 960;
+/** An axis grows with what is known, from so much on: a window that is empty but for its edge shows nothing. */
+const SHORTEST_MS = 30_000;
 
 // never backwards, as the wall's clock may go
 const now = () => performance.timeOrigin + performance.now();
@@ -64,8 +68,8 @@ class Dashboard {
     const crosshair = new Crosshair(spoken);
     const charts = figures.CHARTS.map((options) => ({ ...options, chart: new TimeChart(options, crosshair) }));
     const panels = {
-      closes: new Bars("Closes by reason", "connections", ["in this time", "in all"]),
-      gaps: new Bars("Gaps told", "to followers", ["in this time", "in all"]),
+      closes: new Bars("Closes by reason", "connections", ["in this time", "since start"], "none"),
+      gaps: new Bars("Gaps reported", "to followers", ["in this time", "since start"], "none"),
       followers: new Bars("Followers", "by what they follow", ["now"]),
       fills: new Bars("Capacity", "held, of what may be", ["", "share"]),
       log: new Facts("Log"),
@@ -200,7 +204,8 @@ class Dashboard {
     if (!stats) return this.#drawHealth();
     const to = now();
     const words = WINDOWS.find(([value]) => Number(value) === this.#seconds)[2];
-    const view = { samples: this.#samples, from: to - this.#seconds * 1000, to, words };
+    const known = this.#samples.length ? to - this.#samples.time(0) : 0;
+    const view = { samples: this.#samples, from: to - Math.min(this.#seconds * 1000, Math.max(SHORTEST_MS, known)), to, words };
     for (const { chart, has } of charts) {
       const shows = !has || Boolean(has(stats));
       if (chart.element.hidden === shows) chart.element.hidden = !shows;

@@ -1,8 +1,11 @@
 // The form of a template and the JSON it makes. Whoever writes into the JSON is the author from then on, until they go back to the form.
 
 import { locate, parsed } from "./json.js";
-import { $, element, plural, say } from "./parts.js";
+import { $, button, element, plural, say, worded } from "./parts.js";
 import { TEMPLATES } from "./templates.js";
+
+/** Of faults in one text; a person mends the first ones first. */
+const SHOWN = 10;
 
 /** An id that nobody has used; pages that came over plain HTTP have no randomUUID. */
 export function newId() {
@@ -21,7 +24,7 @@ export class Form {
         groups.set(group, Object.assign(element("optgroup"), { label: group }));
         $("template").append(groups.get(group));
       }
-      groups.get(group).append(new Option(`${says} · ${type}`, index));
+      groups.get(group).append(new Option(`${type} · ${says}`, index));
     }
     $("template").addEventListener("input", () => this.#choose());
     $("event-id").addEventListener("input", () => this.#write());
@@ -55,7 +58,7 @@ export class Form {
 
   #choose() {
     const template = this.#template();
-    say($("template-hint"), `Readers find it by the type ${template.type} and by what it concerns.`);
+    say($("template-hint"), "Readers find it by its type and by what it concerns.");
     this.#fields = template.fields.map((field) => fieldOf(field, () => this.#write()));
     $("template-fields").replaceChildren(...this.#fields.map(({ host }) => host));
     this.#write();
@@ -99,11 +102,12 @@ export class Form {
       ? `${plural(many, "event")}, one a line`
       : Array.isArray(value) ? `An array of ${plural(value.length, "event")}: stored all or none`
       : value === undefined ? "This is not JSON yet" : "One event";
-    $("from-form").hidden = !this.#byHand;
+    $("by-hand").hidden = !this.#byHand;
+    // a form that looks valid above other JSON would be taken for what is sent
+    for (const id of ["template-hint", "template-fields", "id-field"]) $(id).hidden = this.#byHand;
     for (const node of $("template-fields").querySelectorAll("input, select")) node.disabled = this.#byHand;
     for (const id of ["event-id", "new-id"]) $(id).disabled = this.#byHand;
     $("demo").disabled = this.#byHand;
-    $("event-id").placeholder = this.#byHand ? "as the JSON says" : "made by the service";
     this.faults([]);
   }
 
@@ -114,15 +118,23 @@ export class Form {
     for (const { pointer, detail } of faults) {
       const beside = this.#byHand ? undefined : this.#owner(pointer);
       if (beside) said.set(beside, detail);
-      else rest.push(`${pointer || "the whole"}: ${detail}`);
+      else rest.push({ pointer, detail });
     }
     for (const one of [...this.#fields, ID]) {
       const input = one === ID ? $("event-id") : one.input;
       say(one === ID ? $("event-id-problem") : one.fault, said.get(one));
       input.setAttribute("aria-invalid", String(said.has(one)));
     }
-    say($("event-problem"), rest.slice(0, 3).join(" · "));
+    $("event-problem").replaceChildren(...rest.slice(0, SHOWN).map((fault) => this.#item(fault)));
+    if (rest.length > SHOWN) $("event-problem").append(element("li", "", `and ${plural(rest.length - SHOWN, "more fault")}`));
+    $("event-problem").hidden = rest.length === 0;
     $("event").setAttribute("aria-invalid", String(rest.length > 0));
+  }
+
+  #item({ pointer, detail }) {
+    const item = element("li");
+    item.append(element("code", "", pointer || "the whole"), " ", worded(detail), " ", button("Show", "small quiet", () => this.reveal(pointer)));
+    return item;
   }
 
   #owner(pointer) {

@@ -1,14 +1,31 @@
-// The list of frames, newest first. It is bounded, and so is what waits to be painted: a flood costs a tab no memory.
+// The list of frames, newest first. It is bounded, and so is what waits to be painted: a flood costs a tab no memory. Gaps and ends, which are
+// few and say what is not in the list, outlive the events around them.
 
 import { $, count, plural } from "./parts.js";
 import { mark, rowElement, tick } from "./row.js";
 
 export const MAX_ROWS = 500;
+/** Of these, so many may be gaps and ends. */
+export const MAX_KEPT = 50;
+
+const isKept = ({ type }) => type === "hub.gap" || type === "hub.closing";
+
+/** Takes out of rows, the newest first, what is too many, and answers it: the oldest, but gaps and ends only where they are too many. */
+export function evict(rows) {
+  const gone = [];
+  if (rows.length <= MAX_ROWS) return gone;
+  let kept = rows.filter(isKept).length;
+  for (let at = rows.length - 1; at >= 0 && rows.length > MAX_ROWS; at--) {
+    if (isKept(rows[at]) && kept-- <= MAX_KEPT) continue;
+    gone.push(...rows.splice(at, 1));
+  }
+  return gone;
+}
 
 export class Frames {
   paused = false;
   #rows = []; // shown, the newest first
-  #waiting = []; // not painted yet, the newest last
+  #waiting = []; // not painted yet, the newest first
   #missed = 0; // waited, and had to go before it was painted
   #total = 0;
   #painting = false;
@@ -35,12 +52,9 @@ export class Frames {
   add(row) {
     if (!row.control) this.#total++;
     // a quiet stream says how far it has looked: the newest of these says it all
-    if (row.type === "hub.cursor" && this.#waiting.at(-1)?.type === "hub.cursor") this.#waiting.pop();
-    this.#waiting.push(row);
-    if (this.#waiting.length > MAX_ROWS) {
-      this.#waiting.shift();
-      this.#missed++;
-    }
+    if (row.type === "hub.cursor" && this.#waiting[0]?.type === "hub.cursor") this.#waiting.shift();
+    this.#waiting.unshift(row);
+    this.#missed += evict(this.#waiting).length;
     this.#soon();
   }
 
@@ -54,13 +68,13 @@ export class Frames {
   #paint() {
     this.#painting = false;
     if (!this.paused && this.#waiting.length) {
-      if (this.#waiting[0].type === "hub.cursor" && this.#rows[0]?.type === "hub.cursor") this.#rows.shift().item.remove();
-      const fresh = this.#waiting.splice(0).reverse();
+      if (this.#waiting.at(-1).type === "hub.cursor" && this.#rows[0]?.type === "hub.cursor") this.#rows.shift().item.remove();
+      const fresh = this.#waiting.splice(0);
       const made = document.createDocumentFragment();
       for (const row of fresh) made.append(rowElement(row, this.#needle, this.#resume));
       $("frames").prepend(made);
       this.#rows.unshift(...fresh);
-      for (const row of this.#rows.splice(MAX_ROWS)) row.item.remove();
+      for (const row of evict(this.#rows)) row.item.remove();
       this.#missed = 0;
     }
     this.#words();
@@ -77,7 +91,7 @@ export class Frames {
     }
     $("count").textContent = text;
     const waiting = this.#waiting.length + this.#missed;
-    $("pause").textContent = this.paused ? `Go on${waiting ? ` (${count(waiting)} waiting)` : ""}` : "Pause";
+    $("pause").textContent = this.paused ? `Resume${waiting ? ` (${count(waiting)} new)` : ""}` : "Pause";
     $("pause").title = this.#missed ? `only the newest ${MAX_ROWS} are kept` : "";
     $("pause").setAttribute("aria-pressed", String(this.paused));
   }

@@ -59,7 +59,11 @@ function route() {
   if (!first) scrollTo(0, 0);
 }
 
-const open = (view) => { location.hash = view === "stream" ? stream.hash() : view; };
+/** At once: the next key may come before the browser tells of the other hash. */
+function open(view) {
+  location.hash = view === "stream" ? stream.hash() : view;
+  route();
+}
 
 // ---- keys ---------------------------------------------------------------------------------------------------------------------------------
 
@@ -68,8 +72,8 @@ const KEYS = [
   ["2", "publish", () => open("publish")],
   ["3", "the dashboard", () => open("dashboard")],
   ["c", "connect, or disconnect", () => stream.toggle()],
-  ["r", "resume where it stopped", () => stream.resume()],
-  ["p", "pause, or go on", () => stream.pause()],
+  ["r", "continue where it stopped", () => stream.resume()],
+  ["p", "pause, or resume", () => stream.pause()],
   ["/", "search the frames", () => stream.search()],
   ["j", "the next frame", () => stream.step(1)],
   ["k", "the frame before", () => stream.step(-1)],
@@ -79,11 +83,13 @@ const KEYS = [
 ];
 
 function pressed(event) {
+  // what lies behind a dialog is out of reach, for keys as well
+  if (document.querySelector("dialog[open]")) return undefined;
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && shown === "publish") {
     event.preventDefault();
     return publish.send();
   }
-  const writing = event.target.closest("input:not([type=checkbox]), select, textarea, dialog");
+  const writing = event.target.closest("input:not([type=checkbox]), select, textarea");
   if (event.ctrlKey || event.metaKey || event.altKey || writing || !$("shortcuts-on").checked) return undefined;
   const found = KEYS.find(([key]) => key === event.key);
   if (!found) return undefined;

@@ -1,6 +1,6 @@
 // What the dashboard shows beside its charts: tiles, bars and lists of figures. Each makes its nodes once and changes what changed.
 
-import { element, put, say } from "./charts.js";
+import { element, put, say } from "./nodes.js";
 
 /** Keeps one node for each key, in the order that is asked for; what is not asked for any more goes. */
 class Kept {
@@ -30,10 +30,10 @@ class Kept {
   }
 }
 
-function panel(title, note, body) {
+function panel(title, note, ...body) {
   const heading = element("h3", "", title);
   if (note) heading.append(element("small", "", note));
-  return element("section", "card panel", element("div", "panel-head", heading), body);
+  return element("section", "card panel", element("div", "panel-head", heading), ...body);
 }
 
 /** The most important figures, large. Rows: `{ key, name, value, title, more }`. */
@@ -56,9 +56,15 @@ export class Tiles {
   }
 }
 
-/** Shares of something. Rows: `{ key, name, share, cells: [text], title, warns }`; a table, since it is one. */
+/**
+ * Shares of something. Rows: `{ key, name, share, cells: [text], title, warns, idle }`; a table, since it is one. With a word for nothing, only
+ * what happened is shown until all is asked for.
+ */
 export class Bars {
-  constructor(title, note, columns) {
+  #all = true;
+  #rows = [];
+
+  constructor(title, note, columns, nothing = "") {
     const head = element("tr", "", ...["", "", ...columns].map((name) => element("th", "", name)));
     for (const cell of head.children) cell.scope = "col";
     say(head.firstChild, "what");
@@ -66,7 +72,11 @@ export class Bars {
     const body = element("tbody");
     const caption = element("caption", "away", title);
     this.columns = head.children;
-    this.element = panel(title, note, element("table", "bars", caption, element("thead", "", head), body));
+    this.table = element("table", "bars", caption, element("thead", "", head), body);
+    this.nothing = element("p", "nothing", nothing);
+    this.nothing.hidden = true;
+    this.element = panel(title, note, this.table, this.nothing);
+    if (nothing) this.#fold(title);
     this.kept = new Kept(body, ({ name }) => {
       const label = Object.assign(element("th", "", name), { scope: "row" });
       const fill = element("i");
@@ -77,7 +87,24 @@ export class Bars {
     });
   }
 
-  update(rows) {
+  #fold(title) {
+    this.#all = false;
+    const toggle = Object.assign(element("button", "small", "All"), { type: "button" });
+    toggle.setAttribute("aria-label", `${title}: show all`);
+    toggle.setAttribute("aria-pressed", "false");
+    toggle.addEventListener("click", () => {
+      this.#all = !this.#all;
+      toggle.setAttribute("aria-pressed", String(this.#all));
+      this.update(this.#rows);
+    });
+    this.element.firstChild.append(toggle);
+  }
+
+  update(all) {
+    this.#rows = all;
+    const rows = this.#all ? all : all.filter((row) => !row.idle);
+    this.table.hidden = rows.length === 0;
+    this.nothing.hidden = rows.length > 0;
     this.kept.update(rows, ({ node, fill, cells }, row) => {
       const share = Math.max(0, Math.min(1, row.share || 0));
       const width = `${Math.round(share * 1000) / 10}%`;

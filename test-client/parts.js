@@ -17,9 +17,16 @@ export function button(text, className, act) {
   return node;
 }
 
+/** The text with what stands between backticks as code, as the service's answers have it. */
+export function worded(text) {
+  const parts = document.createDocumentFragment();
+  for (const [at, piece] of text.split(/`([^`]+)`/).entries()) parts.append(at % 2 ? element("code", "", piece) : piece);
+  return parts;
+}
+
 /** Shows `text`, or hides the node when there is none. */
 export function say(node, text) {
-  node.textContent = text ?? "";
+  node.replaceChildren(worded(text ?? ""));
   node.hidden = !text;
 }
 

@@ -1,14 +1,18 @@
 // The view that publishes: sends what the form or the writer made, and says what the service answered and what that means.
 
+import { delay } from "./connection.js";
 import { get, hasToken } from "./credential.js";
 import { Form } from "./form.js";
 import { parsed, pretty, visible } from "./json.js";
-import { $, button, copy, count, element, plural } from "./parts.js";
+import { $, button, copy, count, element, notice, plural, worded } from "./parts.js";
 
 const KEPT = 10;
 const KEPT_BYTES = 100_000;
 const DEMO_EVENTS = 100;
 const DEMO_EVERY_MS = 100;
+
+/** Where the answer lies screens away from what was pressed. */
+const narrow = matchMedia("(max-width: 60rem)");
 
 export function mountPublish() {
   const form = new Form();
@@ -43,13 +47,12 @@ export function mountPublish() {
   function show(answer) {
     const box = $("answer");
     const ok = answer.status === 200 || answer.status === 201;
-    const head = element("p", "verdict", meaning(answer));
+    const head = element("p", "verdict");
+    head.append(worded(meaning(answer)));
     head.dataset.tone = answer.status === 201 ? "ok" : ok ? "busy" : "bad";
     box.replaceChildren(head);
-    // on a phone it is far below what was pressed
-    head.scrollIntoView({ block: "nearest" });
     const faults = answer.body?.errors ?? [];
-    if (faults.length) box.append(faultList(faults));
+    if (faults.length) box.append(element("p", "soft", `${plural(faults.length, "fault")}, each shown beside what caused it.`));
     const conflicts = answer.body?.conflicts ?? [];
     for (const { index, id, seq } of conflicts.slice(0, 10)) {
       const where = seq === null ? "an earlier event of this very request" : `event ${count(seq)}`;
@@ -68,21 +71,24 @@ export function mountPublish() {
     if (answer.status === 401 || answer.status === 403) links.append(button("Set a token", "small", () => $("credential-open").click()));
     if (links.childElementCount) box.append(links);
     if (answer.text) {
+      const whole = element("details");
+      whole.open = ok;
       const body = element("pre", "", visible(answer.body === undefined ? answer.text : pretty(answer.text)));
       body.tabIndex = 0;
       body.setAttribute("aria-label", "The body of the answer");
-      box.append(body);
+      whole.append(element("summary", "soft", "The body of the answer"), body);
+      box.append(whole);
     }
+    bring(head, faults.length > 0);
   }
 
-  function faultList(faults) {
-    const list = element("ul", "faults");
-    for (const { pointer, detail } of faults.slice(0, 20)) {
-      const item = element("li");
-      item.append(element("code", "", pointer || "/"), ` ${detail} `, button("Show", "small quiet", () => form.reveal(pointer)));
-      list.append(item);
-    }
-    return list;
+  /** On a phone the answer is far from the button that asked for it, and its faults are far from both. */
+  function bring(head, isFaulty) {
+    if (!narrow.matches) return head.scrollIntoView({ block: "nearest" });
+    const fault = isFaulty && document.querySelector("#publish .fault:not([hidden])");
+    if (!fault) return $("answer-title").scrollIntoView({ block: "start" });
+    notice(head.textContent);
+    return fault.scrollIntoView({ block: "center" });
   }
 
   // ---- what was sent ------------------------------------------------------------------------------------------------------------------------
@@ -96,12 +102,13 @@ export function mountPublish() {
     const code = element("span", "tag", String(status || "–"));
     code.dataset.tone = status === 201 ? "ok" : status === 200 ? "busy" : "bad";
     const line = element("div", "row");
-    line.append(code, element("span", "what", visible(String(what))));
-    if (seqs.length) line.append(element("span", "soft mono", seqs.length > 1 ? `${seqs[0]}–${seqs.at(-1)}` : String(seqs[0])));
-    line.append(element("span", "grow"), element("time", "soft", new Date().toLocaleTimeString([], { hour12: false })));
+    const rest = element("div", "row rest");
+    line.append(code, element("span", "what", visible(String(what))), rest);
+    if (seqs.length) rest.append(element("span", "soft mono", seqs.length > 1 ? `${seqs[0]}–${seqs.at(-1)}` : String(seqs[0])));
+    rest.append(element("span", "grow"), element("time", "soft", new Date().toLocaleTimeString([], { hour12: false })));
     if (text.length <= KEPT_BYTES) {
-      line.append(button("Edit", "small quiet", () => form.raw(text)));
-      line.append(button("Again", "small quiet", () => {
+      rest.append(button("Edit", "small quiet", () => form.raw(text)));
+      rest.append(button("Again", "small quiet", () => {
         form.raw(text);
         send();
       }));
@@ -153,7 +160,8 @@ export function mountPublish() {
 
 /** What an answer means, in words. */
 function meaning({ status, body, retryAfter, why }) {
-  const later = retryAfter ? ` Try again in ${plural(Number(retryAfter), "second")}.` : "";
+  const wait = Math.ceil(delay(retryAfter) / 1000);
+  const later = wait > 0 ? ` Try again in ${plural(wait, "second")}.` : "";
   if (status === 0) return `The service is out of reach: ${why}`;
   if (status === 201 || status === 200) {
     const events = body?.events ?? [];

@@ -28,7 +28,7 @@ export function read({ event, data, id }, flat) {
 }
 
 function facts(body) {
-  const found = ["id", "source"].map((name) => [name, body[name]]);
+  const found = ["type", "id", "source"].map((name) => [name, body[name]]);
   for (const name of ["streams", "users", "topics"]) if (body[name]?.length) found.push([name, body[name].join(", ")]);
   for (const name of ["key", "chain", "contract", "status", "ref", "time"]) found.push([name, body[name]]);
   found.push(["block", body.block?.height], ["tx", body.tx?.hash], ["received", body.receivedAt]);
@@ -54,7 +54,10 @@ export function rowElement(row, needle, resume) {
   const when = element("time", "age", age(Date.now() - row.at));
   when.dateTime = new Date(row.at).toISOString();
   when.title = when.dateTime;
-  summary.append(element("span", "type"), element("span", "preview"), element("span", "cursor mono", row.cursor), when);
+  // what is cut stands whole in the title, and inside
+  const type = element("span", "type");
+  type.title = visible(row.type);
+  summary.append(element("span", "spot"), type, element("span", "preview"), element("span", "cursor mono", row.cursor), when);
   details.append(summary);
   item.append(details);
   row.item = item;
@@ -96,7 +99,7 @@ function inside(row, needle, resume) {
   line.append(button("Copy JSON", "small", () => copy(row.raw, "JSON", data)));
   if (row.cursor) {
     line.append(button("Copy cursor", "small", () => copy(row.cursor, "Cursor", row.item.querySelector(".cursor"))));
-    line.append(button("Resume from here", "small", () => resume(row.cursor)));
+    line.append(button("Replay from here", "small", () => resume(row.cursor)));
   }
   body.append(line);
   return body;

@@ -88,6 +88,10 @@ export class Samples {
   }
 }
 
+/** What is marked at a moment: the service began anew, or its numbers are of another count. */
+export const RESTART = 1;
+export const OTHER = 2;
+
 const total = (counts) => Object.values(counts ?? {}).reduce((sum, n) => sum + n, 0);
 const members = (stats) => (stats.instances ?? []).map((one) => `${one.id}`).sort().join();
 
@@ -125,7 +129,7 @@ export function measure(stats, before, seconds) {
     connections: c.now, lagging: c.lagging, replaying: c.replaying, paced: c.paced,
     opened: rate((s) => s.connections.opened), closed: rate((s) => total(s.connections.closed)),
     published: rate((s) => s.events.published), delivered: rate((s) => s.events.delivered),
-    mark: how === "restart" || how === "other" ? 1 : NaN,
+    mark: { restart: RESTART, other: OTHER }[how] ?? NaN,
   };
   const latency = latencies(stats);
   for (const share of SHARES) {

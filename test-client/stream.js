@@ -4,9 +4,12 @@ import { Connection } from "./connection.js";
 import { onToken } from "./credential.js";
 import { Filter } from "./filter.js";
 import { Frames } from "./frames.js";
-import { $, copy, count, plural } from "./parts.js";
+import { $, copy, count, plural, say } from "./parts.js";
 import { read } from "./row.js";
 import { seqOf } from "./words.js";
+
+/** For so long one sees how a replay went, before it is an old story. */
+const REPLAYED_MS = 6000;
 
 /** Where the form stands above the frames, and would hide them. */
 const narrow = matchMedia("(max-width: 60rem)");
@@ -22,10 +25,13 @@ export function mountStream() {
 
   // ---- the connection -----------------------------------------------------------------------------------------------------------------------
 
-  function state(text, tone) {
+  function state(text, tone, because) {
     const node = $("state");
     if (node.textContent !== text) node.title = node.textContent = text;
     node.dataset.tone = tone;
+    // the bar has no room for reasons
+    const why = because && `${because[0].toUpperCase()}${because.slice(1)}.`;
+    if ($("because").textContent !== why) say($("because"), why);
     // one who listens need not hear every second of a countdown
     node.setAttribute("aria-live", connection.phase === "waiting" ? "off" : "polite");
     if (!connection.on) replay = null;
@@ -36,10 +42,10 @@ export function mountStream() {
 
   function buttons() {
     const { on, phase, cursor } = connection;
-    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? (asked() === followed ? "Connect anew" : "Apply") : "Connect";
+    $("connect").textContent = phase === "waiting" ? "Reconnect now" : on ? (asked() === followed ? "Reconnect" : "Apply") : "Connect";
     $("disconnect").hidden = !on;
     $("resume").hidden = on || !cursor;
-    $("resume").textContent = `Resume from ${cursor}`;
+    $("resume").textContent = `Continue from ${cursor}`;
     empty();
   }
 
@@ -47,7 +53,10 @@ export function mountStream() {
     filter.settle();
     filter.fault(null);
     // another subscription is another list; one that goes on keeps it
-    if (!cursor) frames.clear();
+    if (!cursor) {
+      frames.clear();
+      $("gap").hidden = true;
+    }
     flat = filter.isFlat;
     followed = asked();
     connection.connect(filter.pairs(cursor), filter.reader);
@@ -77,7 +86,17 @@ export function mountStream() {
       replay = { from, at: from, to: seqOf(row.body.head), began: performance.now() };
     }
     if (row.type === "hub.gap" && replay) replay.from = replay.at = seqOf(row.body.resumed);
-    if (row.type === "hub.live" && replay) replay = { ...replay, done: row.body.replayed, took: performance.now() - replay.began };
+    if (row.type === "hub.gap") {
+      say($("gap-words"), `${row.text} Told at ${new Date(row.at).toLocaleTimeString([], { hour12: false })}.`);
+      $("gap").hidden = false;
+    }
+    if (row.type === "hub.live" && replay) {
+      const done = (replay = { ...replay, done: row.body.replayed, took: performance.now() - replay.began });
+      setTimeout(() => {
+        if (replay === done) replay = null;
+        progress();
+      }, REPLAYED_MS);
+    }
     return row;
   }
 
@@ -112,7 +131,7 @@ export function mountStream() {
     $("empty-title").textContent = phase === "live" ? "Nothing yet" : on ? "Waiting for the service" : off;
     $("empty-words").textContent = phase === "live"
       ? "Connected and caught up. What is published from here on, and matches the filter, appears here."
-      : phase === "refused" ? "What it has against this stands with the filter."
+      : phase === "refused" ? "The reason is shown by the filter."
       : on ? "Frames appear here as soon as it answers." : "Choose what to follow, then connect: events appear here as they are stored.";
     $("empty-link").hidden = phase !== "live";
   }
@@ -138,6 +157,10 @@ export function mountStream() {
     $("connect").focus();
   });
   $("resume").addEventListener("click", resume);
+  $("gap-dismiss").addEventListener("click", () => {
+    $("gap").hidden = true;
+    $("pause").focus();
+  });
   $("copy-curl").addEventListener("click", () => copy($("curl").textContent, "curl line", $("curl")));
   $("copy-last").addEventListener("click", () => copy(connection.cursor, "Cursor", $("last")));
   $("share").addEventListener("click", () => copy(new URL(`#${filter.hash()}`, location.href).href, "Link", $("curl")));

@@ -36,7 +36,7 @@ export function control(type, body) {
     case "hub.open": {
       const behind = seqOf(body.head) - seqOf(body.cursor);
       if (!(behind > 0)) return `Connected at the log's head, ${body.head}`;
-      return `Connected behind ${body.cursor}; the log has ${plural(behind, "event")} after it`;
+      return `Connected at ${body.cursor}; the log has ${plural(behind, "event")} after it`;
     }
     case "hub.live":
       if (!(body.replayed > 0)) return "Live: what comes now comes as it is stored";
@@ -44,7 +44,7 @@ export function control(type, body) {
     case "hub.gap": {
       const lost = body.lost > 0 ? `Up to ${plural(body.lost, "event")}` : "Events";
       const said = GAPS[body.reason]?.(body.reason === "rewound" ? lost.toLowerCase() : lost) ?? `${lost} are gone (${body.reason}).`;
-      return `Gap: ${said} Asked for what follows ${body.requested}; goes on behind ${body.resumed}.`;
+      return `Gap: ${said} Asked for what follows ${body.requested}; goes on after ${body.resumed}.`;
     }
     case "hub.cursor":
       return `Nothing matched up to ${body.cursor}`;
@@ -74,7 +74,7 @@ export function sentence({ streams, users, topics, types }, start) {
     now: "from now on",
     earliest: "from the earliest kept",
     since: value ? `since ${value.replace("T", " ")}` : "since …",
-    cursor: `behind ${value || "…"}`,
+    cursor: `after cursor ${value || "…"}`,
   }[kind];
   return visible(`${about || kinds ? `Events${about}${kinds}` : "Every event"}, ${when}`);
 }

@@ -36,7 +36,7 @@ const FILES: &[File] = &files! {
     STYLE: "style.css" "stream.css" "publish.css" "dashboard.css";
     SCRIPT: "theme.js" "main.js" "parts.js" "json.js" "credential.js" "chips.js" "filter.js" "sse.js" "connection.js" "words.js" "frames.js"
         "row.js" "stream.js" "templates.js" "form.js" "publish.js" "dashboard.js" "dashboard-figures.js" "panels.js" "charts.js"
-        "samples.js" "scales.js";
+        "crosshair.js" "nodes.js" "numbers.js" "samples.js" "scales.js" "trace.js";
 };
 
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \

@@ -43,6 +43,68 @@ const outside = (page) => page.locator(".chart .line").evaluateAll((lines) => li
   return [...d.matchAll(/[ML](-?[\d.]+) (-?[\d.]+)/g)].filter(([, x, y]) => x < 0 || y < 0 || y > 148.1).map(([all]) => all);
 }));
 
+/**
+ * Fills the dashboard with minutes of a busy service's figures, so that whoever looks at its picture sees charts: what the service answers,
+ * changed from second to second, on a clock that is turned by hand.
+ */
+async function fill(page, seconds) {
+  // the view's own dashboard stops when another is shown
+  await page.evaluate(() => { location.hash = "#publish"; });
+  await page.locator("#view-publish").waitFor();
+  await page.evaluate(async (seconds) => {
+    const { mountDashboard } = await import("./page/dashboard.js");
+    for (const view of ["publish", "dashboard"]) {
+      document.getElementById(`view-${view}`).hidden = view === "publish";
+      document.querySelector(`.views [data-view=${view}]`).toggleAttribute("aria-current", view === "dashboard");
+    }
+    const stats = await (await fetch("events/stats")).json();
+    const health = await (await fetch("health")).json();
+    const settled = () => new Promise((next) => { setTimeoutOfPage(next, 0); });
+    const setTimeoutOfPage = window.setTimeout.bind(window);
+    // what is random here is the same in each picture
+    let seed = 7;
+    const chance = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+    let [time, timer] = [performance.now() - seconds * 1000, null];
+    Object.assign(window, { setTimeout: (next) => { timer = next; }, clearTimeout: () => {} });
+    Object.defineProperty(performance, "now", { value: () => time });
+    const { connections: c, events: e, latency, replay } = stats;
+    const answers = { "events/stats": stats, health };
+    const get = async (path) => ({ ok: true, status: 200, text: async () => JSON.stringify(answers[path]), headers: new Headers() });
+    Object.assign(c, { opened: 4000, peak: 2900 });
+    const percentiles = (base) => ({ p50: base * (1 + chance() / 3), p90: base * (3 + chance()), p99: base * (8 + 9 * chance() ** 3), max: base * 40 });
+    const turn = (second) => {
+      const wave = Math.sin(second / 40);
+      const [came, went] = [Math.floor(chance() * 9 * (1 + wave)), Math.floor(chance() * 8)];
+      const published = Math.round(120 + 60 * wave + 40 * chance());
+      Object.assign(c, { opened: c.opened + came, now: Math.max(0, 2400 + Math.round(400 * wave) + came - went) });
+      const replaying = second % 60 < 9 ? 40 - 4 * (second % 60) : 0;
+      Object.assign(c, { lagging: second % 90 > 80 ? 3 : 0, replaying, furthestBehind: Math.round(30 * chance() ** 4) });
+      c.closed.left = (c.closed.left ?? 0) + went;
+      if (second % 70 === 0) c.closed.lagging = (c.closed.lagging ?? 0) + 2;
+      c.bySelector = { all: 12, streams: Math.round(c.now * .6), users: Math.round(c.now * .3), topics: Math.round(c.now * .1), types: 0 };
+      const delivered = published * 34;
+      Object.assign(e, { published: e.published + published, delivered: e.delivered + delivered });
+      Object.assign(e, { publishedPerSecond: published, deliveredPerSecond: delivered });
+      if (replay && c.replaying) replay.events += c.replaying * 55;
+      stats.log.head = e.published;
+      Object.assign(latency, { recentCommitToWriteMicroseconds: percentiles(900), recentPublishMicroseconds: percentiles(2100) });
+      stats.uptimeSeconds = second === Math.round(seconds * .6) ? 0 : stats.uptimeSeconds + 1;
+    };
+    turn(1);
+    mountDashboard(document.getElementById("view-dashboard"), { get }).start();
+    for (let second = 2; second <= seconds; second++) {
+      while (!timer) await settled();
+      const next = timer;
+      timer = null;
+      time += 1000;
+      turn(second);
+      next();
+      if (second > seconds - 3) await new Promise((next) => { requestAnimationFrame(() => requestAnimationFrame(next)); });
+    }
+    while (!timer) await settled();
+  }, seconds);
+}
+
 const isNoWider = (page) => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth);
 
 test("charts move when followers come and events are published, and a follower that went is counted by its reason", LIMIT, async () => {
@@ -65,7 +127,6 @@ test("charts move when followers come and events are published, and a follower t
   assert.equal(await page.locator(".dash .health li[data-status=healthy]").count(), 3);
   assert.deepEqual(await outside(page), []);
   assert.deepEqual(page.errors, []);
-  await screenshot(page, "dashboard-light", { fullPage: true });
   for (const leave of followers) await leave();
   await page.close();
 });
@@ -110,7 +171,7 @@ test("in the dark, and on a phone, nothing is wider than the screen", LIMIT, asy
   const leave = await follow(service.url, "topics=market.**");
   const dark = await dashboard(service.url, { colorScheme: "dark" });
   const phone = await dashboard(service.url, { colorScheme: "dark", viewport: { width: 375, height: 800 }, hasTouch: true });
-  for (const [page, name] of [[dark, "dashboard-dark"], [phone, "dashboard-dark-phone"]]) {
+  for (const [page, name] of [[dark, "in the dark"], [phone, "on a phone"]]) {
     await told(page, "Connections", /open 1/);
     await page.locator('input[value="60"]').check();
     await told(page, "Connections", /the last minute/);
@@ -122,11 +183,36 @@ test("in the dark, and on a phone, nothing is wider than the screen", LIMIT, asy
     for (const button of await page.getByRole("button", { name: /show as a table/ }).all()) {
       if (await button.isVisible()) await button.click();
     }
-    await screenshot(page, name, { fullPage: true });
     assert.deepEqual(page.errors, []);
     await page.close();
   }
   await leave();
+});
+
+test("its pictures show minutes of a busy service, and an axis that is as long as what is known", LIMIT, async () => {
+  const looks = [["dashboard-light", {}], ["dashboard-dark", { colorScheme: "dark" }]];
+  const phone = { viewport: { width: 375, height: 800 }, hasTouch: true };
+  looks.push(["dashboard-light-phone", phone], ["dashboard-dark-phone", { ...phone, colorScheme: "dark" }]);
+  for (const [name, options] of looks) {
+    const page = await dashboard(service.url, options);
+    await told(page, "Connections", /open \d/);
+    await fill(page, 200);
+    await panel(page, "Closes by reason").locator("tr", { hasText: "the follower went" }).waitFor();
+    assert.equal(await panel(page, "Closes by reason").locator("tbody tr").count(), 2, "what never happened is not in the way");
+    await panel(page, "Gaps reported").locator(".nothing", { hasText: "none" }).waitFor();
+    await panel(page, "Published").locator(".legend", { hasText: "restart" }).waitFor();
+    const [first, last] = await page.locator(".chart .line").first().evaluate((line) => {
+      const xs = [...line.getAttribute("d").matchAll(/[ML](-?[\d.]+) /g)].map(([, x]) => Number(x));
+      return [xs[0], xs.at(-1)].map((x) => x / line.ownerSVGElement.clientWidth);
+    });
+    assert.ok(first < 0.2 && last > 0.9, `${name}: the line goes from ${first} to ${last} of the width, in a window of 5 minutes`);
+    assert.equal(await isNoWider(page), true, name);
+    await screenshot(page, name, { fullPage: true });
+    await page.getByRole("button", { name: "Closes by reason: show all" }).click();
+    assert.ok((await panel(page, "Closes by reason").locator("tbody tr").count()) > 5);
+    assert.deepEqual(page.errors, []);
+    await page.close();
+  }
 });
 
 test("a view, or a tab, that nobody sees asks nothing", LIMIT, async () => {
@@ -177,6 +263,7 @@ test("a restart is a banner, a gap and a mark, and no number leaps or is below z
     await tile(page, "Head", /^60$/);
     await told(page, "Published", /published 0, between 0 and/);
     assert.ok(await page.locator(".marks line").count() > 0, "the restart is marked");
+    await panel(page, "Connections").locator(".legend", { hasText: "restart" }).waitFor();
     const line = await page.locator(".chart .line").first().getAttribute("d");
     assert.ok(line.split("M").length > 2, `the line has a gap: ${line}`);
     assert.deepEqual(await outside(page), []);

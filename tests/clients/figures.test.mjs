@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { pageModule } from "./modules.mjs";
 
 const scales = await pageModule("scales.js");
-const { Samples, increase, measure, relation } = await pageModule("samples.js");
-const { trace } = await pageModule("charts.js");
+const { OTHER, RESTART, Samples, increase, measure, relation } = await pageModule("samples.js");
+const { trace } = await pageModule("trace.js");
 const figures = await pageModule("dashboard-figures.js");
 
 const plain = (text) => text.replaceAll(/[\u00a0\u202f]/g, " ");
@@ -97,10 +97,17 @@ test("a restart is never a negative rate, and closes since then count", () => {
   assert.equal(how, "restart");
   assert.deepEqual([row.opened, row.published, row.delivered], [NaN, NaN, NaN]);
   assert.equal(row["closed:left"], 2);
-  assert.equal(row.mark, 1);
+  assert.equal(row.mark, RESTART);
+});
+
+test("what was closed before a restart, and is in the window, is not idle though the count began anew", () => {
+  const [row] = figures.closes(stats(1, 1), () => 4);
+  assert.deepEqual([row.idle, row.cells], [false, ["4", "0"]]);
+  assert.deepEqual(figures.closes(stats(1, 1), () => 0).map(({ idle }) => idle), [true, true]);
 });
 
 test("what is of another count is unknown: another instance, other members, a count that began anew, nobody looking", () => {
+  assert.equal(measure(stats(500, 1), stats(40, 1), 1).row.mark, OTHER);
   assert.equal(relation(stats(500, 1), stats(40, 1), 1), "other", "younger, but older than the time in between");
   assert.equal(relation(stats(40, 1), stats(500, 1), 1), "other", "older than time allows");
   assert.ok(Number.isNaN(measure(stats(500, 90), stats(40, 1), 1).row["closed:left"]));

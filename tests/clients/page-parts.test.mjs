@@ -67,7 +67,7 @@ test("each reason for which the service closes a connection has words of its own
 
 test("a gap of either kind is told in words", async () => {
   const gap = (reason, lost) => call("words.js", "control", "hub.gap", { reason, requested: "a-1", resumed: "a-9", lost });
-  const after = "Asked for what follows a-1; goes on behind a-9.";
+  const after = "Asked for what follows a-1; goes on after a-9.";
   assert.equal(await gap("trimmed", 1), `Gap: Up to 1 event that you asked for are no longer kept: they were older than the log's retention. ${after}`);
   assert.match(await gap("rewound", 0), /^Gap: The log went back to an earlier state, as after a restore: events that you had seen/);
 });

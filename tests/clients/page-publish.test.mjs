@@ -34,7 +34,7 @@ test("every common event is stored as its form makes it, and is seen in the stre
   await connect(page);
   await page.getByRole("link", { name: "Publish something" }).click();
   const options = await page.locator("#template option").allTextContents();
-  assert.deepEqual(options.map((text) => text.split(" · ")[1]), COMMON);
+  assert.deepEqual(options.map((text) => text.split(" · ")[0]), COMMON);
   for (const [index, type] of COMMON.entries()) {
     await page.selectOption("#template", { index });
     assert.equal(JSON.parse(await page.inputValue("#event")).type, type);
@@ -79,9 +79,16 @@ test("a fault stands beside the field that caused it, or is shown where it stand
 
   assert.equal(await sendRaw(page, '{"type":"a.b","data":1}\n\n{"type":"a.b","data":{"x":[1,{"type":"no"}]},"topics":["ok","a..b"]}\n'), 422);
   await page.locator("#event-problem", { hasText: "/1/topics/1" }).waitFor();
+  assert.equal(await page.isVisible("#template-fields"), false, "a form that is not what is sent is out of sight");
+  await page.locator("#by-hand", { hasText: "The JSON below is what is sent" }).waitFor();
+  assert.equal(await page.locator("#view-publish :is(li, p, pre):visible", { hasText: "must not have empty segments" }).count(), 1, "a fault is said once");
   await page.getByRole("button", { name: "Show" }).click();
   assert.equal(await page.evaluate(() => { const area = document.querySelector("#event"); return area.value.slice(area.selectionStart, area.selectionEnd); }), '"a..b"');
+  assert.equal(await sendRaw(page, '{"type":"hub.no"}'), 422);
+  await page.locator("#event-problem code", { hasText: /^hub\.\*\*$/ }).waitFor();
+  assert.doesNotMatch(await page.textContent("#event-problem"), /`/, "what is code looks like it");
   await page.click("#from-form");
+  assert.equal(await page.isVisible("#template-fields"), true);
   assert.equal(JSON.parse(await page.inputValue("#event")).type, "stream.created");
   assert.deepEqual(page.errors, []);
   await page.close();
@@ -127,8 +134,18 @@ test("someone alone can watch a stream of ten a second, and stop it", { timeout:
 test("a service that is away is said to be out of reach, and history stays short", { timeout: 90_000 }, async () => {
   const own = await Service.start();
   const page = await open(browser, `${own.url}/#publish`, { viewport: { width: 375, height: 812 }, colorScheme: "dark" });
+  const inSight = (selector) => page.locator(selector).evaluate((node) => {
+    const { top, bottom } = node.getBoundingClientRect();
+    return top >= 0 && bottom <= innerHeight;
+  });
+  await page.fill("#field-recipient", "two words");
+  assert.equal(await send(page), 422);
+  await eventually("the fault to be in sight", () => inSight("#field-recipient-problem"));
+  await page.fill("#field-recipient", "G1");
   for (let n = 0; n < 12; n++) assert.equal(await send(page), 201);
+  await eventually("the answer to be in sight", () => inSight(".verdict"));
   assert.equal(await page.locator("#sent li").count(), 10);
+  await page.evaluate(() => scrollTo(0, 0));
   await screenshot(page, "page-publish-dark-phone", { fullPage: true });
   await own.stop();
   await page.click("#send");

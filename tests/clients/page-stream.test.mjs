@@ -34,7 +34,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   assert.match(page.url(), /#stream\?streams=1&types=stream\.\*$/);
   await connect(page);
   assert.equal(await page.locator("#empty-title").textContent(), "Nothing yet");
-  assert.equal(await page.textContent("#connect"), "Connect anew");
+  assert.equal(await page.textContent("#connect"), "Reconnect");
   await choose(page, "users", "G1");
   assert.equal(await page.textContent("#connect"), "Apply", "the form says more than is followed");
   await page.getByRole("button", { name: "Remove G1 from users" }).click();
@@ -64,7 +64,7 @@ test("a person filters, subscribes, publishes, sees the frame, leaves and resume
   await connect(page, "earliest");
   const first = row(page, "stream.created");
   await first.locator("summary").click();
-  await first.getByRole("button", { name: "Resume from here" }).click();
+  await first.getByRole("button", { name: "Replay from here" }).click();
   await state(page, "live");
   await page.waitForFunction(() => document.querySelectorAll('li[data-type="stream.cancelled"]').length === 2);
   assert.deepEqual(await seqs(page), [cancelled, withdrawn, cancelled, withdrawn, created]);
@@ -97,12 +97,13 @@ test("a replay is watched, a flood stays within bounds, and a pause counts what 
     const rows = () => page.locator("#frames li").count();
     assert.equal(await rows(), 500);
     assert.match(await page.textContent("#count"), /^5,000 events, the newest 49\d shown$/);
+    await page.locator("#replay").waitFor({ state: "hidden" }); // an old story by then
     const shown = await seqs(page);
     assert.deepEqual(shown, shown.map((_, i) => 5000 - i), "the newest, each once");
 
     await page.click("#pause");
     await own.publish(5001, 5700);
-    await page.getByRole("button", { name: "Go on (700 waiting)" }).waitFor();
+    await page.getByRole("button", { name: "Resume (700 new)" }).waitFor();
     assert.deepEqual(await seqs(page), shown, "what one reads stays where it is");
     await page.click("#pause");
     await page.locator('li[data-seq="5700"]').waitFor();
@@ -140,10 +141,48 @@ test("a gap is told in words", { timeout: 90_000 }, async () => {
   await page.click("#connect");
   await row(page, "hub.gap").waitFor();
   const said = await row(page, "hub.gap").textContent();
-  assert.match(said, /^hub\.gapGap: The log went back to an earlier state.*Asked for what follows deadbeef-1; goes on behind [0-9a-f]+-\d+\./);
+  assert.match(said, /^hub\.gapGap: The log went back to an earlier state.*Asked for what follows deadbeef-1; goes on after [0-9a-f]+-\d+\./);
   await state(page, "live");
   assert.deepEqual(page.errors, []);
   await page.close();
+});
+
+test("a gap is seen however much is replayed behind it, until it is dismissed", { timeout: 90_000 }, async () => {
+  const own = await Service.start();
+  const page = await open(browser, `${own.url}/#stream?last_event_id=deadbeef-5`, { ...DESKTOP, viewport: { width: 375, height: 812 } });
+  try {
+    for (let first = 1; first <= 1200; first += 400) await own.publish(first, first + 399);
+    await page.click("#connect");
+    await state(page, "live");
+    await page.locator('li[data-seq="1200"]').waitFor();
+    const gap = page.locator("#gap", { hasText: /^\s*Gap: The log went back to an earlier state.*Told at \d/ });
+    assert.equal(await gap.isVisible(), true);
+    assert.equal(await page.locator('li[data-type="hub.gap"]').count(), 1, "its row outlives the events around it");
+    assert.equal(await page.locator("#frames li").count(), 500);
+    const long = "governance.proposal.status_changed.by_the_emergency_council";
+    await view(page, "Publish");
+    assert.equal(await sendRaw(page, JSON.stringify({ type: long, data: 1 })), 201);
+    await view(page, "Stream");
+    await row(page, long).waitFor();
+    const type = row(page, long).locator(".type");
+    assert.equal(await type.getAttribute("title"), long, "what is cut is said in full");
+    const heights = await page.locator("li.event .type").evaluateAll((all) => all.slice(0, 5).map((one) => one.offsetHeight));
+    assert.deepEqual(heights, heights.map(() => heights[1]), "a long type takes one line, as a short one does");
+    await screenshot(page, "page-gap-light-phone");
+    await page.getByRole("button", { name: "Dismiss" }).click();
+    const isWhole = await page.evaluate(() => {
+      const pill = document.querySelector("#state");
+      document.querySelector("#credential-open").textContent = "Token ✓";
+      pill.textContent = "reconnecting in 30 s";
+      return pill.scrollWidth <= pill.clientWidth;
+    });
+    assert.ok(isWhole, "the bar has room for a countdown");
+    assert.equal(await gap.isVisible(), false);
+    assert.deepEqual(page.errors, []);
+  } finally {
+    await page.close();
+    await own.stop();
+  }
 });
 
 for (const reader of ["fetch", "eventsource"]) {
@@ -151,12 +190,13 @@ for (const reader of ["fetch", "eventsource"]) {
     const own = await Service.start();
     const page = await open(browser, `${own.url}/#stream?types=test.*${reader === "fetch" ? "" : "&reader=eventsource"}`, DESKTOP);
     try {
-      const states = await page.evaluateHandle(() => {
+      const watched = (selector) => page.evaluateHandle((selector) => {
         const said = [];
-        const node = document.querySelector("#state");
+        const node = document.querySelector(selector);
         new MutationObserver(() => said.push(node.textContent)).observe(node, { childList: true, characterData: true, subtree: true });
         return said;
-      });
+      }, selector);
+      const [states, reasons] = [await watched("#state"), await watched("#because")];
       await connect(page);
       await own.publish(1, 5);
       await page.locator('li[data-seq="5"]').waitFor();
@@ -170,8 +210,10 @@ for (const reader of ["fetch", "eventsource"]) {
         assert.match(text, /The connection is closed: the service stops, or restarts/);
       }
       const said = await states.jsonValue();
-      const waited = reader === "fetch" ? /^(the service stops, or restarts; )?reconnecting in \d+ s$/ : /reconnecting: lost \d+ s ago$/;
+      const waited = reader === "fetch" ? /^reconnecting in \d+ s$/ : /^lost \d+ s ago$/;
       assert.ok(said.some((text) => waited.test(text)), said.join(" | "));
+      assert.ok((await reasons.jsonValue()).some((text) => /^(The service stops, or restarts|The connection was lost.*)\.$/.test(text)), "why stands beside the feed");
+      assert.equal(await page.isVisible("#because"), false, "and goes when it is over");
       assert.deepEqual(page.errors, []);
     } finally {
       await page.close();

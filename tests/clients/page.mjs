@@ -29,7 +29,7 @@ export const view = (page, name) => page.locator(".views").getByRole("link", { n
 /** Publishes a template as it stands, from whatever view, and comes back to the stream. */
 export async function publish(page, type) {
   await view(page, "Publish");
-  await page.selectOption("#template", { label: await page.locator("#template option", { hasText: `· ${type}` }).textContent() });
+  await page.selectOption("#template", { label: await page.locator("#template option", { hasText: `${type} ·` }).textContent() });
   assert.equal(await send(page), 201);
   await view(page, "Stream");
 }
