@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -22,13 +21,15 @@ pub(super) async fn open_existing(settings: &config::Log) -> anyhow::Result<Arc<
     {
         anyhow::bail!("there is no log at {}: run this where the service runs, or set DATABASE_URL", path.display());
     }
-    open(settings).await
+    // what only reads does without the right to write
+    let database = settings.database()?;
+    patiently(&database, async || try_open(&database, settings.database_deadline(), false).await).await
 }
 
-/// Opens the store and brings its schema up to date.
+/// Opens the store to be written and brings its schema up to date.
 pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
     let database = settings.database()?;
-    patiently(&database, async || try_open(&database, settings.database_deadline()).await).await
+    patiently(&database, async || try_open(&database, settings.database_deadline(), true).await).await
 }
 
 /// Tries until the store is there, for a while.
@@ -40,11 +41,11 @@ async fn patiently<T>(database: &Database, attempt: impl AsyncFn() -> Result<T, 
             Ok(done) => return Ok(done),
             Err(error @ LogError::Unavailable(_)) if Instant::now() < deadline => {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(store = %database, %error, patience_seconds = PATIENCE.as_secs(), "waiting for the store");
+                    tracing::warn!(store = %database, error = error.detail(), patience_seconds = PATIENCE.as_secs(), "waiting for the store");
                 }
                 sleep(PAUSE).await;
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot open the log in {database}")),
+            Err(error) => anyhow::bail!("cannot open the log in {database}: {}", error.detail()),
         }
     }
 }
@@ -88,10 +89,14 @@ async fn schema(database: &Database, deadline: Duration) -> Result<Schema, LogEr
     }
 }
 
-async fn try_open(database: &Database, deadline: Duration) -> Result<Arc<dyn Store>, LogError> {
+async fn try_open(database: &Database, deadline: Duration, to_write: bool) -> Result<Arc<dyn Store>, LogError> {
     Ok(match database {
         Database::Sqlite(path) => {
-            Arc::new(SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?)
+            let log = SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?;
+            if to_write {
+                log.prove_writable().await?;
+            }
+            Arc::new(log)
         }
         Database::Postgres(url) => {
             Arc::new(PostgresLog::connect(url, PostgresSettings { statement_timeout: deadline, ..PostgresSettings::default() }).await?)

@@ -56,7 +56,7 @@ impl Said {
 }
 
 /// A URL without user, password and query. In doubt, more is left out: what cannot be read could be anything.
-fn masked(url: &str) -> String {
+pub(super) fn masked(url: &str) -> String {
     if url.is_empty() || url.starts_with("sqlite://") {
         return url.to_owned();
     }

@@ -85,10 +85,10 @@ impl Writing {
 }
 
 async fn connect(options: &PgConnectOptions, settings: &PostgresSettings, end: End) -> Result<PgConnection, CopyError> {
-    let unreached = |why| CopyError::Store(end, error::of_read(Failure::Unreached(why)));
+    let unreached = |error| CopyError::Store(end, error);
     match timeout(settings.connect_timeout, options.connect()).await {
-        Ok(connected) => connected.map_err(|error| unreached(error.to_string())),
-        Err(_) => Err(unreached(format!("no connection within {:?}", settings.connect_timeout))),
+        Ok(connected) => connected.map_err(|error| unreached(error::of_connecting(&error))),
+        Err(_) => Err(unreached(LogError::Unavailable(format!("no connection within {:?}", settings.connect_timeout)))),
     }
 }
 

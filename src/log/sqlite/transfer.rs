@@ -63,7 +63,7 @@ impl Reading {
 impl Writing {
     pub(in crate::log) async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, CopyError> {
         let refused = |error| refused(End::Target, error);
-        file::make(path).map_err(|error| CopyError::Store(End::Target, LogError::Unavailable(format!("{}: {error}", path.display()))))?;
+        file::make(path).map_err(|error| CopyError::Store(End::Target, file::not_made(path, &error)))?;
         let mut connection = connect(path, settings, End::Target).await?;
         // before anything is changed
         must_be_empty(&mut connection).await?;
