@@ -185,8 +185,9 @@ async fn connect<T>(
 ) -> Result<T, LogError> {
     let late = |_| LogError::Unavailable(format!("{}: no answer within the deadline", path.display()));
     let failed = |error| error::of_opening(&error, path);
-    let mut connection = timeout(settings.connect_timeout, options.connect()).await.map_err(late)?.map_err(failed)?;
-    timeout(settings.statement_timeout, work(&mut connection)).await.map_err(late)?.map_err(failed)
+    // an empty file becomes a database while it is connected to, which is flushed
+    let opened = async { work(&mut options.connect().await?).await };
+    timeout(settings.connect_timeout + settings.statement_timeout, opened).await.map_err(late)?.map_err(failed)
 }
 
 async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
