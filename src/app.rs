@@ -56,12 +56,12 @@ pub use self::{
 };
 use crate::{
     backplane::Backplane,
-    config::Config,
+    config::{Config, Database},
     domain::LogName,
     http::{Console, Guard, InFlight, Openness, Origins, State},
     hub::{self, Hubs, RingBounds},
     ingest::{self, Committer},
-    log::{EventLog, OnRuntime, TrimCounts, run_retention},
+    log::{EventLog, OnRuntime, PostgresSettings, TrimCounts, run_retention, transfer::Source},
     telemetry::otlp::{self, Exporting},
     trace::Tracer,
     vital::vital,
@@ -252,12 +252,22 @@ fn announce_start(config: &Config, address: SocketAddr, log: &dyn EventLog, desc
     tracing::info!(workers = config.server.workers(), store = log.kind(), "listening on http://{address}");
 }
 
+/// What a new numbering says besides, of a store that was not at rest.
+const IN_USE: &str = "\n\
+    the store is in use, most likely by a running service: whoever read from it between the restore and now may have skipped events without being told. \
+    After a restore, stop every service, run this, and only then start them";
+
 /// Starts a new numbering of every log in the store that the settings name, which must exist: what a restore from a backup has to end with. Says what
 /// it did.
 ///
 /// # Errors
 /// When the store can't be opened or written.
 pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
+    // before it is opened here; what cannot be found out, opening it tells better
+    let is_in_use = match config.log.database()? {
+        Database::Sqlite(path) => path.exists() && Source::is_sqlite_in_use(&path).await.unwrap_or(false),
+        Database::Postgres(url) => Source::is_postgres_in_use(&url, &PostgresSettings::default()).await.unwrap_or(false),
+    };
     let log = store::open_existing(&config.log).await?;
     let default = log.open(&LogName::new(LogName::DEFAULT)).await?;
     let positions = log.positions().await?;
@@ -269,9 +279,10 @@ pub async fn new_epoch(config: &Config, cause: &str) -> anyhow::Result<String> {
     log.close().await;
     let (store, logs) = (config.log.database()?, positions.len());
     Ok(format!(
-        "{logs} {} in {store}, numbered anew; `default` in epoch {} from {} on; cursors beyond what is there are told that they are rewound",
+        "{logs} {} in {store}, numbered anew; `default` in epoch {} from {} on; cursors beyond what is there are told that they are rewound{}",
         if logs == 1 { "log" } else { "logs" },
         position.epoch,
-        position.head.next()
+        position.head.next(),
+        if is_in_use { IN_USE } else { "" }
     ))
 }

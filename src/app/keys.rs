@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::{access, store};
+use super::{access, stats::aligned, store};
 use crate::{
     auth::{Access, Actor, AuthError, NewKey, Rights, Role},
     cli::{self, KeysCommand},
@@ -139,23 +139,42 @@ fn kind(key: &KeyRecord) -> &'static str {
 
 fn state(key: &KeyRecord) -> String {
     let now = Timestamp::now();
-    match (key.revoked_at, key.expires_at) {
-        (Some(at), _) => format!("revoked {at}"),
-        (None, Some(at)) if at <= now => format!("expired {at}"),
-        (None, Some(at)) => format!("until {at}"),
-        (None, None) => "good".to_owned(),
+    match (key.revoked_at, key.expires_at, key.previous_until) {
+        (Some(at), ..) => format!("revoked {}", seconds(at)),
+        (None, Some(at), _) if at <= now => "expired".to_owned(),
+        (None, _, Some(at)) if at > now => format!("good, and the secret before until {}", seconds(at)),
+        _ => "good".to_owned(),
     }
+}
+
+fn seconds(at: Timestamp) -> String {
+    let text = at.to_string();
+    text.get(..19).map_or_else(|| text.clone(), |seconds| format!("{seconds}Z"))
+}
+
+/// What the key may do, without the members that give nothing.
+fn given(rights: &str) -> String {
+    let Ok(Value::Object(mut all)) = serde_json::from_str(rights) else { return rights.to_owned() };
+    let gives = |value: &Value| !(value.is_null() || *value == json!(false) || *value == json!([]) || *value == json!({}));
+    if let Some(Value::Object(subscribe)) = all.get_mut("subscribe") {
+        subscribe.retain(|_, value| gives(value));
+    }
+    // an empty `publish` gives something: it has no bounds
+    all.retain(|name, value| name == "publish" && !value.is_null() || gives(value) && *value != json!("none"));
+    Value::Object(all).to_string()
 }
 
 fn as_table(keys: &[KeyRecord]) -> Said {
     if keys.is_empty() {
         return Said { out: None, err: Some("there are no keys: `chaincast keys create --help` says how to make one".to_owned()) };
     }
-    let line = |key: &KeyRecord| {
-        let (id, tenant, kind, state, name, rights) = (&key.id, &key.tenant, kind(key), state(key), &key.name, &key.rights);
-        format!("{id}\t{tenant}\t{kind}\t{state}\t{name}\t{rights}")
-    };
-    Said { out: Some(keys.iter().map(line).collect::<Vec<_>>().join("\n")), err: None }
+    let mut rows = vec![["ID", "TENANT", "NAME", "KIND", "CREATED", "EXPIRES", "STATE", "RIGHTS"].map(str::to_owned)];
+    rows.extend(keys.iter().map(|key| {
+        let expires = key.expires_at.map_or_else(|| "never".to_owned(), seconds);
+        let (id, tenant, name, kind) = (key.id.clone(), key.tenant.to_string(), key.name.clone(), kind(key).to_owned());
+        [id, tenant, name, kind, seconds(key.created_at), expires, state(key), given(&key.rights)]
+    }));
+    Said { out: Some(aligned(&rows, &[]).trim_end().to_owned()), err: None }
 }
 
 fn as_json(keys: &[KeyRecord]) -> anyhow::Result<Said> {
@@ -169,4 +188,52 @@ fn as_json(keys: &[KeyRecord]) -> anyhow::Result<Said> {
     };
     let all = keys.iter().map(one).collect::<anyhow::Result<Vec<Value>>>()?;
     Ok(Said { out: Some(serde_json::to_string_pretty(&all)?), err: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: &str, rights: &str) -> KeyRecord {
+        KeyRecord {
+            id: id.into(),
+            tenant: LogName::new("acme"),
+            name: "indexer".into(),
+            kind: KeyKind::Bearer,
+            generation: 1,
+            digest: [0; 32],
+            previous_digest: None,
+            previous_until: None,
+            rights: rights.into(),
+            created_at: Timestamp::from_micros(1_700_000_000_123_456),
+            expires_at: None,
+            revoked_at: None,
+        }
+    }
+
+    #[test]
+    fn keys_are_listed_in_columns_under_a_header() {
+        let rights = r#"{"subscribe":{"streams":["a"],"users":[],"topics":[],"all":false},"role":"none"}"#;
+        let revoked = KeyRecord { revoked_at: Some(Timestamp::from_micros(1_700_000_001_000_000)), ..key("longer", "{") };
+        let expired = KeyRecord { expires_at: Some(Timestamp::from_micros(1_700_000_002_000_000)), ..key("old", "{}") };
+        let table = as_table(&[key("a", rights), revoked, expired]).out.expect("a table");
+        let lines: Vec<String> = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(
+            lines,
+            [
+                "ID TENANT NAME KIND CREATED EXPIRES STATE RIGHTS",
+                r#"a acme indexer bearer 2023-11-14T22:13:20Z never good {"subscribe":{"streams":["a"]}}"#,
+                "longer acme indexer bearer 2023-11-14T22:13:20Z never revoked 2023-11-14T22:13:21Z {",
+                "old acme indexer bearer 2023-11-14T22:13:20Z 2023-11-14T22:13:22Z expired {}",
+            ]
+        );
+        let starts: Vec<_> = table.lines().map(|line| line.find("acme").or_else(|| line.find("TENANT"))).collect();
+        assert!(starts.iter().all(|start| *start == Some(8)), "{table}");
+    }
+
+    #[test]
+    fn rights_that_give_nothing_are_not_shown_and_those_that_give_all_are() {
+        assert_eq!(given(r#"{"subscribe":{"all":false},"publish":null,"role":"none"}"#), "{}");
+        assert_eq!(given(r#"{"publish":{},"role":"admin"}"#), r#"{"publish":{},"role":"admin"}"#);
+    }
 }

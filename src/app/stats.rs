@@ -144,7 +144,7 @@ fn table(logs: &[LogStats]) -> String {
 }
 
 /// Columns beside each other, those of numbers to the right.
-fn aligned<const N: usize>(rows: &[[String; N]], numbers: &[usize]) -> String {
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]], numbers: &[usize]) -> String {
     let widths: Vec<usize> = (0..N).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default()).collect();
     let mut text = String::new();
     for row in rows {

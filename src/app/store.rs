@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context as _;
 use tokio::time::{Instant, sleep};
 
 use crate::{
@@ -30,7 +29,8 @@ pub(super) async fn open_to_read(settings: &config::Log) -> anyhow::Result<Arc<d
         at(schema.at),
         at(Some(schema.known))
     );
-    open(settings).await
+    // what only reads does without the right to write
+    patiently(&database, async || try_open(&database, settings.database_deadline(), false).await).await
 }
 
 /// How far the schema of a store is that must have one.
@@ -53,10 +53,10 @@ fn refuse(database: &Database, schema: &Schema) -> anyhow::Result<()> {
     schema.refused.as_ref().map_or(Ok(()), |why| Err(anyhow::anyhow!("cannot open the log in {database}: {why}")))
 }
 
-/// Opens the store and brings its schema up to date.
+/// Opens the store to be written and brings its schema up to date.
 pub(super) async fn open(settings: &config::Log) -> anyhow::Result<Arc<dyn Store>> {
     let database = settings.database()?;
-    patiently(&database, async || try_open(&database, settings.database_deadline()).await).await
+    patiently(&database, async || try_open(&database, settings.database_deadline(), true).await).await
 }
 
 /// Tries until the store is there, for a while.
@@ -68,11 +68,11 @@ async fn patiently<T>(database: &Database, attempt: impl AsyncFn() -> Result<T, 
             Ok(done) => return Ok(done),
             Err(error @ LogError::Unavailable(_)) if Instant::now() < deadline => {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(store = %database, %error, patience_seconds = PATIENCE.as_secs(), "waiting for the store");
+                    tracing::warn!(store = %database, error = error.detail(), patience_seconds = PATIENCE.as_secs(), "waiting for the store");
                 }
                 sleep(PAUSE).await;
             }
-            Err(error) => return Err(error).with_context(|| format!("cannot open the log in {database}")),
+            Err(error) => anyhow::bail!("cannot open the log in {database}: {}", error.detail()),
         }
     }
 }
@@ -117,10 +117,14 @@ async fn schema(database: &Database, deadline: Duration) -> Result<Schema, LogEr
     }
 }
 
-async fn try_open(database: &Database, deadline: Duration) -> Result<Arc<dyn Store>, LogError> {
+async fn try_open(database: &Database, deadline: Duration, to_write: bool) -> Result<Arc<dyn Store>, LogError> {
     Ok(match database {
         Database::Sqlite(path) => {
-            Arc::new(SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?)
+            let log = SqliteLog::open_file(path, SqliteSettings { statement_timeout: deadline, ..SqliteSettings::default() }).await?;
+            if to_write {
+                log.prove_writable().await?;
+            }
+            Arc::new(log)
         }
         Database::Postgres(url) => {
             Arc::new(PostgresLog::connect(url, PostgresSettings { statement_timeout: deadline, ..PostgresSettings::default() }).await?)

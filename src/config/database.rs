@@ -2,6 +2,8 @@
 
 use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
+use super::show::masked;
+
 /// The text of `DATABASE_URL`: kept as it came, shown without what is secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DatabaseUrl(Box<str>);
@@ -74,8 +76,16 @@ impl fmt::Display for Database {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite://{}", path.display()),
-            Self::Postgres(_) => f.write_str("postgres://…"),
+            Self::Postgres(url) => f.write_str(&place(url)),
         }
+    }
+}
+
+/// Server and database.
+fn place(url: &str) -> String {
+    match masked(url) {
+        shown if shown.contains("://") => shown.trim_end_matches("?…").to_owned(),
+        _ => "postgres://…".to_owned(),
     }
 }
 
@@ -104,7 +114,11 @@ mod tests {
 
     #[test]
     fn a_password_is_never_shown() {
-        for text in ["postgres://u:secret@h/d", "mysql://u:secret@h/d", "secret"] {
+        assert_eq!(url("postgres://u:secret@h:5432/d?sslmode=require").to_string(), "postgres://…@h:5432/d");
+        assert_eq!(url("postgres://h/d?password=a@secret").to_string(), "postgres://…");
+        for text in
+            ["postgres://u:secret@h/d", "postgres://u:secret", "postgres://h/d?password=se@secret", "mysql://u:secret@h/d", "secret"]
+        {
             let shown = format!("{0} {0:?} {1:?}", url(text), url(text).parse());
             assert!(!shown.contains("secret"), "{shown}");
         }

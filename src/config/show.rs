@@ -62,12 +62,15 @@ impl fmt::Debug for Said {
 }
 
 /// A URL without user, password and query. In doubt, more is left out: what cannot be read could be anything.
-fn masked(url: &str) -> String {
+pub(super) fn masked(url: &str) -> String {
     if url.is_empty() || url.starts_with("sqlite://") {
         return url.to_owned();
     }
     let Some((scheme, rest)) = url.split_once("://") else { return "…".to_owned() };
-    // a password may have any of the characters that end something, and an unescaped @ as well
+    // with an @ behind what begins a query, what follows may be the end of a password, in the query or before
+    if rest.rsplit_once('@').is_some_and(|(before, _)| before.contains(['?', '#'])) {
+        return format!("{scheme}://…");
+    }
     let (user, place) = rest.rsplit_once('@').map_or(("", rest), |(_, place)| ("…@", place));
     let authority = place.split(['/', '?', '#']).next().unwrap_or_default();
     let has_port = |port: &str| port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
@@ -123,6 +126,7 @@ mod tests {
             ("redis://a:1/0", "redis://a:1/0"),
             ("postgres://u:hunter2", "…"),
             ("postgres:/u:hunter2@h", "…"),
+            ("postgres://h/d?password=a@hunter2", "postgres://…"),
             ("hunter2", "…"),
             ("https://h/jwks.json#hunter2", "https://h/jwks.json?…"),
             ("postgres:///d?host=/run&password=hunter2", "postgres:///d?…"),

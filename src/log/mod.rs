@@ -281,9 +281,19 @@ pub enum LogError {
     /// The store refuses this content; repeating it will not help.
     #[error("refused by the store: {0}")]
     Content(String),
-    /// A bug, or a store that someone edited by hand.
+    /// A bug, a store that someone edited by hand, or, where a store is opened, one that cannot be used until somebody changes something.
     #[error("log failed: {0}")]
     Internal(String),
+}
+
+impl LogError {
+    /// What is wrong, without what it means for the call.
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        match self {
+            Self::Unavailable(detail) | Self::Unknown(detail) | Self::Content(detail) | Self::Internal(detail) => detail,
+        }
+    }
 }
 
 /// A store of logs.

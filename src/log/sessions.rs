@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{ConnectOptions, Error};
+use sqlx::{ConnectOptions, Error, migrate::MigrateError};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{error::Elapsed, timeout},
@@ -147,7 +147,7 @@ where
             let connection = match idle {
                 Some(connection) => connection,
                 None => {
-                    let connection = self.options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?;
+                    let connection = self.options.connect().await.map_err(|error| Failure::Unreached(words(&error)))?;
                     self.connects.fetch_add(1, Ordering::Relaxed);
                     connection
                 }
@@ -211,7 +211,7 @@ where
             Ok(Err(error)) if has_answered(&error) => Err(Failure::Answered(error)),
             Ok(Err(error)) => {
                 self.home.forget();
-                Err(Failure::Lost(error.to_string()))
+                Err(Failure::Lost(words(&error)))
             }
             Err(_) => {
                 self.home.forget();
@@ -224,7 +224,26 @@ where
 impl Failure {
     /// What an error means that came from a statement.
     pub(super) fn of(error: Error) -> Self {
-        if has_answered(&error) { Self::Answered(error) } else { Self::Lost(error.to_string()) }
+        if has_answered(&error) { Self::Answered(error) } else { Self::Lost(words(&error)) }
+    }
+}
+
+/// What the store or the system said, without the words of the crate around it and without lines of anyone's source.
+pub(super) fn words(error: &Error) -> String {
+    match error {
+        Error::Database(error) => error.message().to_owned(),
+        Error::Io(error) => error.to_string(),
+        Error::Configuration(error) | Error::Tls(error) => error.to_string(),
+        Error::Migrate(error) => words_of_migration(error),
+        error => error.to_string(),
+    }
+}
+
+/// The same of a migration that failed.
+pub(super) fn words_of_migration(error: &MigrateError) -> String {
+    match error {
+        MigrateError::Execute(error) => words(error),
+        error => error.to_string(),
     }
 }
 

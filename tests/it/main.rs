@@ -46,3 +46,4 @@ mod support;
 mod traces;
 mod trimmed_underway;
 mod two_processes;
+mod unusable_store;

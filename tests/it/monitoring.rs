@@ -155,7 +155,7 @@ fn every_alert_waits_says_what_to_do_leads_to_its_runbook_and_is_tested_both_way
         for part in ["for: ", "severity: ", "summary: ", "description: "] {
             assert!(rule.contains(part), "{name} has no {part:?}");
         }
-        let (_, runbook) = rule.split_once("docs/monitoring.md#").unwrap_or_else(|| panic!("{name} has no runbook"));
+        let (_, runbook) = rule.split_once("runbook_url: docs/monitoring.md#").unwrap_or_else(|| panic!("{name} has no runbook"));
         let runbook = runbook.lines().next().expect("a line").trim_end_matches(['"', '\'']);
         assert!(anchors.contains(runbook), "{name} leads to {runbook}, which {GUIDE} has not: {anchors:?}");
         assert_eq!(runbook, name.to_ascii_lowercase(), "a runbook is named as its alert");

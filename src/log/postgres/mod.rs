@@ -37,7 +37,9 @@ pub use settings::PostgresSettings;
 use self::answering::Answering;
 use super::{
     AccessVersion, AppendRequest, Appended, ContentDigest, EventLog, LogError, LogId, Look, Page, PageRequest, Retention, SessionCounts,
-    StoreIdentity, Trimmed, page, schema, sessions::Failure, sessions::Sessions, statements, transfer as copying,
+    StoreIdentity, Trimmed, page, schema,
+    sessions::{Failure, Sessions, words_of_migration},
+    statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, EventId, LogName, Seq, Source, Timestamp};
 
@@ -67,8 +69,8 @@ impl PostgresLog {
     /// Connects, applies migrations, and checks that the server keeps what it acknowledges.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when the server cannot be reached or is a standby, [`LogError::Internal`] for a malformed url, a server that is
-    /// too old or has `fsync=off`, or a schema that is not ours.
+    /// [`LogError::Unavailable`] when the server cannot be reached or is a standby, [`LogError::Internal`] for a malformed url, a server that
+    /// refuses this user or has no such database, is too old or has `fsync=off`, or a schema that is not ours.
     pub async fn connect(url: &str, settings: PostgresSettings) -> Result<Self, LogError> {
         let options = settings.options(url)?;
         let mut connection = migrate(&options, &settings).await?;
@@ -88,19 +90,20 @@ impl PostgresLog {
     pub async fn schema(url: &str, settings: &PostgresSettings) -> Result<schema::Schema, LogError> {
         let options = settings.options(url)?;
         let asked = async {
-            let mut connection = options.connect().await.map_err(|error| Failure::Unreached(error.to_string()))?;
+            let mut connection = options.connect().await.map_err(|error| error::of_connecting(&error))?;
             let there = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL").fetch_one(&mut connection);
-            let noted: Vec<schema::Noted> = match there.await.map_err(Failure::of)? {
-                true => sqlx::query_as(schema::NOTED).fetch_all(&mut connection).await.map_err(Failure::of)?,
+            let failed = |error| error::of_read(Failure::of(error));
+            let noted: Vec<schema::Noted> = match there.await.map_err(failed)? {
+                true => sqlx::query_as(schema::NOTED).fetch_all(&mut connection).await.map_err(failed)?,
                 false => Vec::new(),
             };
             let copied_to = sqlx::query_scalar("SELECT to_regclass('unfinished_copy') IS NOT NULL").fetch_one(&mut connection);
-            let unfinished = copied_to.await.map_err(Failure::of)?
-                && sqlx::query_scalar(schema::UNFINISHED).fetch_one(&mut connection).await.map_err(Failure::of)?;
-            Ok::<_, Failure>(schema::Schema::of(&noted, &MIGRATIONS).or_unfinished(unfinished))
+            let unfinished = copied_to.await.map_err(failed)?
+                && sqlx::query_scalar(schema::UNFINISHED).fetch_one(&mut connection).await.map_err(failed)?;
+            Ok(schema::Schema::of(&noted, &MIGRATIONS).or_unfinished(unfinished))
         };
         let asked = timeout(settings.connect_timeout + settings.statement_timeout, asked).await;
-        asked.unwrap_or(Err(Failure::TimedOut)).map_err(error::of_read)
+        asked.unwrap_or_else(|_| Err(error::of_read(Failure::TimedOut)))
     }
 
     /// Lets go of the sessions when another store answers than before: some may still lead to the one that was, which nobody follows any more.
@@ -140,11 +143,10 @@ async fn rows(sessions: &Sessions<PgConnectOptions>, statement: Query<'_, Postgr
 
 /// Brings the schema up to date on a connection of its own, and looks at what the server promises.
 async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Result<PgConnection, LogError> {
-    let unreached = |error: sqlx::Error| error::of_read(Failure::Unreached(error.to_string()));
     // migrations wait for another instance's, or rewrite a table: the server's limit for statements is not theirs
     let options = options.clone().options([("statement_timeout", "0")]);
     let mut connection = match timeout(settings.connect_timeout, options.connect()).await {
-        Ok(connected) => connected.map_err(unreached)?,
+        Ok(connected) => connected.map_err(|error| error::of_connecting(&error))?,
         Err(_) => return Err(LogError::Unavailable(format!("no connection within {:?}", settings.connect_timeout))),
     };
     let work = async {
@@ -161,7 +163,10 @@ async fn migrate(options: &PgConnectOptions, settings: &PostgresSettings) -> Res
             return Err(LogError::Unavailable("the server is a standby".into()));
         }
         // `run` takes what can be acquired from, whose future is not `Send` enough for `spawn`
-        MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(|error| LogError::Internal(format!("migrations: {error}")))?;
+        MIGRATIONS
+            .run_direct(None, &mut connection, false)
+            .await
+            .map_err(|error| LogError::Internal(format!("migrations: {}", words_of_migration(&error))))?;
         let newer = newer(&mut connection).await.map_err(|error| error::of_read(Failure::of(error)))?;
         schema::refusal(schema::known(&MIGRATIONS), &newer).map_or(Ok(()), |why| Err(LogError::Internal(why)))
     };

@@ -84,11 +84,21 @@ impl Writing {
     }
 }
 
+/// Whether a service is connected to the database.
+pub(in crate::log) async fn is_in_use(url: &str, settings: &PostgresSettings) -> Result<bool, CopyError> {
+    let options = options(url, settings).map_err(|error| CopyError::Store(End::Source, error))?;
+    match wait_until_unused(&mut connect(&options, settings, End::Source).await?, settings).await {
+        Ok(()) => Ok(false),
+        Err(CopyError::InUse(_)) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
 async fn connect(options: &PgConnectOptions, settings: &PostgresSettings, end: End) -> Result<PgConnection, CopyError> {
-    let unreached = |why| CopyError::Store(end, error::of_read(Failure::Unreached(why)));
+    let unreached = |error| CopyError::Store(end, error);
     match timeout(settings.connect_timeout, options.connect()).await {
-        Ok(connected) => connected.map_err(|error| unreached(error.to_string())),
-        Err(_) => Err(unreached(format!("no connection within {:?}", settings.connect_timeout))),
+        Ok(connected) => connected.map_err(|error| unreached(error::of_connecting(&error))),
+        Err(_) => Err(unreached(LogError::Unavailable(format!("no connection within {:?}", settings.connect_timeout)))),
     }
 }
 

@@ -36,6 +36,11 @@ impl Acked {
         Self { path: path.into() }
     }
 
+    /// Where the note is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What was noted of a log; `None` when nothing was, or nothing legible.
     pub(super) fn last(&self, log: LogId) -> io::Result<Option<(Epoch, Seq)>> {
         let file = match File::open(&self.path) {

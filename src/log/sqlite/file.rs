@@ -12,7 +12,9 @@ use std::{
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use crate::log::StoreIdentity;
+use rustix::{fs::Access, io::Errno};
+
+use crate::log::{LogError, StoreIdentity};
 
 /// Which run of which machine this is: whoever shares a file shares that.
 static BOOT: LazyLock<String> = LazyLock::new(|| fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default());
@@ -35,6 +37,64 @@ pub(super) fn make(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Why this process cannot write what the path names or SQLite's and our files beside it, as far as the system tells: in words that name the file,
+/// whose it is and who is asking. Nothing is opened: see [`make`].
+pub(super) fn obstacle(path: &Path) -> Option<String> {
+    if path.is_dir() {
+        return Some(format!("{} is a directory: DATABASE_URL must name a file", path.display()));
+    }
+    // directories that are not there yet would be made in the nearest that is
+    let directory = path.ancestors().skip(1).find(|directory| directory.exists()).unwrap_or(Path::new("."));
+    let beside = |suffix: &str| PathBuf::from(format!("{}{suffix}", path.display()));
+    // SQLite makes and removes files beside the database
+    let wanted = [(directory.to_owned(), Access::WRITE_OK | Access::EXEC_OK)];
+    let files = ["", "-wal", "-shm", ".acked"].map(|suffix| (beside(suffix), Access::READ_OK | Access::WRITE_OK));
+    wanted.into_iter().chain(files).find_map(|(path, access)| match rustix::fs::access(&path, access) {
+        Ok(()) | Err(Errno::NOENT) => None,
+        Err(error) => {
+            let error = io::Error::from(error);
+            lasts(error.kind()).then(|| unwritable(&path, &error))
+        }
+    })
+}
+
+/// Why [`make`] failed, and whether that may pass.
+pub(super) fn not_made(path: &Path, error: &io::Error) -> LogError {
+    let said = obstacle(path).unwrap_or_else(|| format!("{} cannot be made ({})", path.display(), io_words(error)));
+    if lasts(error.kind()) { LogError::Internal(said) } else { LogError::Unavailable(said) }
+}
+
+/// Whether it stays so until somebody changes something.
+fn lasts(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::PermissionDenied
+            | Kind::ReadOnlyFilesystem
+            | Kind::NotFound
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidFilename
+    )
+}
+
+/// What is to be known to make it writable.
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    let asking =
+        fs::metadata("/proc/self").map_or_else(|_| String::new(), |own| format!(", and this process runs as {}:{}", own.uid(), own.gid()));
+    let whose = fs::metadata(path).map_or_else(
+        |_| String::new(),
+        |there| format!(": it belongs to {}:{} with mode {:04o}{asking}", there.uid(), there.gid(), there.mode() & 0o7777),
+    );
+    format!("{} cannot be written ({}){whose}", path.display(), io_words(error))
+}
+
+/// Without the number.
+fn io_words(error: &io::Error) -> String {
+    let said = error.to_string();
+    said.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// The file that the connections have open.

@@ -26,7 +26,7 @@ use std::{
 
 use async_trait::async_trait;
 use sqlx::{
-    Row as _, Sqlite, SqliteConnection,
+    ConnectOptions as _, Row as _, Sqlite, SqliteConnection,
     migrate::Migrator,
     query::Query,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteRow},
@@ -39,7 +39,7 @@ use self::{acked::Acked, file::DatabaseFile};
 use super::{
     AccessVersion, AppendRequest, Appended, ContentDigest, Disk, EventLog, LogError, LogId, Look, Page, PageRequest, Retention,
     SessionCounts, StoreIdentity, Trimmed, page, schema,
-    sessions::{Session, Sessions},
+    sessions::{Failure, Session, Sessions},
     statements, transfer as copying,
 };
 use crate::domain::{Epoch, EpochChain, EpochStart, EventId, LogName, Seq, Source, Timestamp};
@@ -65,15 +65,38 @@ impl SqliteLog {
     /// Opens the file, made for its owner alone with its directories when there is none, and applies migrations.
     ///
     /// # Errors
-    /// [`LogError::Unavailable`] when the file cannot be opened or stays locked, [`LogError::Internal`] when it is not ours.
+    /// [`LogError::Unavailable`] when the file stays locked or something else is in the way that may pass, [`LogError::Internal`] when it is not
+    /// ours, is no database, or may not be opened.
     pub async fn open_file(path: &Path, settings: SqliteSettings) -> Result<Self, LogError> {
-        file::make(path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
+        file::make(path).map_err(|error| file::not_made(path, &error))?;
+        let unfinished = connect(settings.writer(path), path, &settings, async |connection: &mut SqliteConnection| {
+            migrate_on(connection).await?;
+            is_unfinished(connection).await
+        });
+        refuse_unfinished(unfinished.await?)?;
         let writer = Sessions::new(settings.writer(path), 1, settings.connect_timeout, settings.statement_timeout);
-        migrate(writer.acquire().await.map_err(error::of_read)?).await?;
         let readers = Sessions::new(settings.reader(path), settings.readers, settings.connect_timeout, settings.statement_timeout);
         let file = DatabaseFile::at(path).map_err(|error| LogError::Unavailable(format!("{}: {error}", path.display())))?;
         let (acked, trim_step) = (Acked::beside(path), settings.trim_step.max(1));
         Ok(Self { path: path.to_owned(), file, acked, writer, readers, trim_step })
+    }
+
+    /// Makes sure that the file can be written, which a connection to one that only can be read does not tell.
+    ///
+    /// # Errors
+    /// [`LogError::Internal`] when it cannot, naming what is in the way; [`LogError::Unavailable`] when the file stays locked.
+    pub async fn prove_writable(&self) -> Result<(), LogError> {
+        // a file that only can be read takes even `BEGIN IMMEDIATE`; that nothing is changed is not known before the update runs
+        const PROOF: &str = "BEGIN IMMEDIATE; UPDATE access_version SET version = version WHERE one = 0; ROLLBACK";
+        if let Some(obstacle) = file::obstacle(&self.path) {
+            return Err(LogError::Internal(obstacle));
+        }
+        let mut session = self.writer.acquire().await.map_err(error::of_read)?;
+        let worked = timeout(session.deadline(), sqlx::raw_sql(PROOF).execute(session.connection())).await;
+        session.settle(worked).map(drop).map_err(|failure| match failure {
+            Failure::Answered(error) => error::of_opening(&error, &self.path),
+            failure => error::of_read(failure),
+        })
     }
 
     /// How far the schema is; changes nothing, and makes no file.
@@ -84,10 +107,7 @@ impl SqliteLog {
         if !path.exists() {
             return Ok(schema::Schema::of(&[], &MIGRATIONS));
         }
-        let reader = Sessions::new(settings.reader(path), 1, settings.connect_timeout, settings.statement_timeout);
-        let mut session = reader.acquire().await.map_err(error::of_read)?;
-        let asked = timeout(session.deadline(), async {
-            let connection = session.connection();
+        connect(settings.reader(path), path, settings, async |connection: &mut SqliteConnection| {
             let there = sqlx::query_scalar("SELECT name FROM sqlite_master WHERE name IN ('_sqlx_migrations', 'unfinished_copy')");
             let there: Vec<String> = there.fetch_all(&mut *connection).await?;
             let is_there = |table: &str| there.iter().any(|name| name == table);
@@ -97,9 +117,8 @@ impl SqliteLog {
             };
             let unfinished = is_there("unfinished_copy") && sqlx::query_scalar(schema::UNFINISHED).fetch_one(connection).await?;
             Ok(schema::Schema::of(&noted, &MIGRATIONS).or_unfinished(unfinished))
-        });
-        let asked = asked.await;
-        session.settle(asked).map_err(error::of_read)
+        })
+        .await
     }
 
     /// The connection that writes.
@@ -144,7 +163,7 @@ impl SqliteLog {
     /// Notes what was acknowledged. The commit stands whether or not this succeeds.
     fn note(&self, log: LogId, epoch: Epoch, head: Seq) {
         if let Err(error) = self.acked.note(log, epoch, head) {
-            tracing::warn!(%error, "cannot note what was acknowledged; a restored file would not be noticed");
+            tracing::warn!(note = %self.acked.path().display(), %error, "cannot note what was acknowledged; a restored file would not be noticed");
         }
     }
 }
@@ -155,8 +174,25 @@ async fn migrate(mut session: Session<'_, SqliteConnectOptions>) -> Result<(), L
         is_unfinished(session.connection()).await
     });
     let migrated = migrated.await;
-    let unfinished = session.settle(migrated).map_err(error::of_read)?;
+    refuse_unfinished(session.settle(migrated).map_err(error::of_read)?)
+}
+
+fn refuse_unfinished(unfinished: bool) -> Result<(), LogError> {
     if unfinished { Err(LogError::Internal(copying::UNFINISHED.into())) } else { Ok(()) }
+}
+
+/// Does what a start begins with, on a connection of its own, whose errors tell whether waiting can help.
+async fn connect<T>(
+    options: SqliteConnectOptions,
+    path: &Path,
+    settings: &SqliteSettings,
+    work: impl AsyncFnOnce(&mut SqliteConnection) -> Result<T, sqlx::Error>,
+) -> Result<T, LogError> {
+    let late = |_| LogError::Unavailable(format!("{}: no answer within the deadline", path.display()));
+    let failed = |error| error::of_opening(&error, path);
+    // an empty file becomes a database while it is connected to, which is flushed
+    let opened = async { work(&mut options.connect().await?).await };
+    timeout(settings.connect_timeout + settings.statement_timeout, opened).await.map_err(late)?.map_err(failed)
 }
 
 async fn migrate_on(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

@@ -7,6 +7,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -63,7 +64,7 @@ impl Reading {
 impl Writing {
     pub(in crate::log) async fn open(path: &Path, settings: &SqliteSettings) -> Result<Self, CopyError> {
         let refused = |error| refused(End::Target, error);
-        file::make(path).map_err(|error| CopyError::Store(End::Target, LogError::Unavailable(format!("{}: {error}", path.display()))))?;
+        file::make(path).map_err(|error| CopyError::Store(End::Target, file::not_made(path, &error)))?;
         let mut connection = connect(path, settings, End::Target).await?;
         // before anything is changed
         must_be_empty(&mut connection).await?;
@@ -73,6 +74,20 @@ impl Writing {
         mark.bind(Timestamp::now().as_micros()).execute(&mut connection).await.map_err(refused)?;
         execute(&mut connection, "BEGIN IMMEDIATE; DELETE FROM access_version").await.map_err(refused)?;
         Ok(Self { connection, path: path.to_owned() })
+    }
+}
+
+/// Whether others have the file open, of which none is read or changed by asking.
+pub(in crate::log) async fn is_in_use(path: &Path) -> Result<bool, CopyError> {
+    // whoever has it open keeps it open: waiting would only keep them waiting
+    let settings = SqliteSettings { connect_timeout: Duration::from_millis(100), ..SqliteSettings::default() };
+    match connect(path, &settings, End::Source).await {
+        Ok(connection) => {
+            let _ = connection.close().await;
+            Ok(false)
+        }
+        Err(CopyError::InUse(_)) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

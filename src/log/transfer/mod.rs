@@ -138,6 +138,22 @@ impl Source {
     pub async fn postgres(url: &str, settings: PostgresSettings) -> Result<Self, CopyError> {
         Ok(Self(Box::new(postgres::transfer::Reading::open(url, &settings).await?)))
     }
+
+    /// Whether somebody has the file open. Nobody in this process may.
+    ///
+    /// # Errors
+    /// [`CopyError::Store`] when that cannot be found out.
+    pub async fn is_sqlite_in_use(path: &Path) -> Result<bool, CopyError> {
+        sqlite::transfer::is_in_use(path).await
+    }
+
+    /// Whether a service is connected to the database. One that has just ended is given a little time to be gone.
+    ///
+    /// # Errors
+    /// [`CopyError::Store`] when that cannot be found out.
+    pub async fn is_postgres_in_use(url: &str, settings: &PostgresSettings) -> Result<bool, CopyError> {
+        postgres::transfer::is_in_use(url, settings).await
+    }
 }
 
 /// An empty store to copy to, marked as one to which a copy was begun.

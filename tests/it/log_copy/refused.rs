@@ -118,7 +118,7 @@ async fn a_wrong_url_is_told_without_its_password() {
     let from = Store::sqlite();
     lived_in(&from, "from").await;
     for (to, why) in [
-        ("postgres://user:open-sesame@127.0.0.1:1/nowhere", "cannot copy to postgres://…"),
+        ("postgres://user:open-sesame@127.0.0.1:1/nowhere", "cannot copy to postgres://…@127.0.0.1:1/nowhere: "),
         ("mysql://user:open-sesame@127.0.0.1:1/nowhere", "must start with postgres:// or sqlite://"),
         ("postgres://user:open-sesame@127.0.0.1:notaport/nowhere", "cannot copy to postgres://…"),
     ] {
