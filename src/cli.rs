@@ -84,8 +84,7 @@ impl Cli {
         }
         let mut layers = Layers::default();
         if let Some((flags, named)) = definition::flags(&definition, &matches)? {
-            let by_variable =
-                || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
+            let by_variable = || variables.get(FILE_VARIABLE).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
             let by_flag = named.map(|path| ("--config".to_owned(), path));
             let file = by_flag.or_else(by_variable).or_else(|| found.map(|path| ("found".to_owned(), path)));
             match Layers::read(&flags, variables, file) {

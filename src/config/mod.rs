@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod log;
 mod secret;
+mod secret_file;
 mod server;
 mod setting;
 mod show;

@@ -74,12 +74,22 @@ fn a_secret_may_stand_in_a_file_that_a_variable_names() {
     let (_dir, (_, path)) = file("open sesame\n", 0o600);
     let path = path.to_str().expect("UTF-8");
     let read = |said: &[(&str, &str)]| Layers::read(&Flags::new(), &variables(said), None);
-    let layers = read(&[("CHAINCAST_SECRET_FILE", path), ("DATABASE_URL_FILE", "")]).expect("valid");
+    let layers = read(&[("CHAINCAST_SECRET_FILE", path)]).expect("valid");
     assert_eq!(layers.config.credentials.secret.as_ref().map(crate::config::Secret::expose), Some("open sesame"));
     assert_eq!(source(&layers, "secret"), "variable CHAINCAST_SECRET_FILE");
     assert!(read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "")]).is_ok(), "left open");
     let twice = read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "x")]).expect_err("refused");
     assert_eq!(twice, [Fault::Twice("CHAINCAST_SECRET".into(), "CHAINCAST_SECRET_FILE".into())]);
+}
+
+#[test]
+fn a_file_that_is_named_by_nothing_is_a_fault_and_no_default() {
+    for name in ["CHAINCAST_JWT_SECRET_FILE", "DATABASE_URL_FILE"] {
+        let faults = Layers::read(&Flags::new(), &variables(&[(name, "")]), None).expect_err("refused");
+        assert_eq!(faults, [Fault::Value(name.to_owned(), EMPTY.to_owned())]);
+    }
+    let settings = crate::cli::Cli::read(["chaincast"], &variables(&[("CHAINCAST_CONFIG", "")]), None);
+    assert!(format!("{settings:?}").contains("CHAINCAST_CONFIG\", \"is empty"), "{settings:?}");
 }
 
 #[test]
