@@ -105,6 +105,9 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// Both would ask for one port.
+    #[error("CHAINCAST_ADMIN_LISTEN ({1}) meets CHAINCAST_LISTEN ({0}): give operators another port")]
+    ListensTwice(SocketAddr, SocketAddr),
     /// There is nothing to meet at.
     #[error("CHAINCAST_BACKPLANE is redis, but REDIS_URL is not set")]
     NoRedis,
@@ -149,6 +152,8 @@ impl Config {
     #[must_use]
     pub fn faults(&self) -> Vec<ConfigError> {
         let mut faults = Vec::new();
+        let admin = self.server.admin_listen.filter(|_| self.server.listens_twice());
+        faults.extend(admin.map(|admin| ConfigError::ListensTwice(self.server.listen, admin)));
         faults.extend(self.jwt.settings().check().err().map(ConfigError::from));
         faults.extend(self.jwt.names_no_key().then_some(ConfigError::NoKeyFiles));
         match (self.backplane.kind(), self.log.database()) {
@@ -240,6 +245,21 @@ mod tests {
         ];
         assert_eq!(told.len(), starts.len(), "{told:?}");
         assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:?}");
+    }
+
+    #[test]
+    fn operators_have_a_port_of_their_own() {
+        let both = |listen: &str, admin: &str| {
+            let mut config = listening(listen);
+            config.server.admin_listen = Some(admin.parse().expect("address"));
+            config.check().map_err(|error| error.to_string())
+        };
+        let refusal = both("127.0.0.1:3001", "127.0.0.1:3001").expect_err("refused");
+        assert!(refusal.starts_with("CHAINCAST_ADMIN_LISTEN (127.0.0.1:3001) meets CHAINCAST_LISTEN"), "{refusal}");
+        assert!(both("0.0.0.0:1", "127.0.0.1:1").is_err() && both("127.0.0.1:1", "0.0.0.0:1").is_err());
+        for (listen, admin) in [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:1", "127.0.0.2:1"), ("127.0.0.1:1", "127.0.0.1:2")] {
+            assert_eq!(both(listen, admin), Ok(()));
+        }
     }
 
     #[test]
