@@ -64,12 +64,21 @@ fn help_shows_what_a_command_uses() {
         let found = path.iter().fold(&mut command, |command, name| command.find_subcommand_mut(name).expect("there"));
         if long { found.render_long_help().to_string() } else { found.render_help().to_string() }
     };
-    let all = ["--ring-events", "--jwt-secret", "CHAINCAST_JWT_SECRET_FILE", "--config", "Subscriptions:", "Several instances:"];
+    let all = [
+        "--ring-events",
+        "--jwt-secret",
+        "CHAINCAST_JWT_SECRET_FILE",
+        "--config",
+        "Subscriptions [hub]:",
+        "Several instances [backplane]:",
+    ];
     for path in [&[][..], &["serve"]] {
         all.iter().for_each(|word| assert!(help(path, true).contains(word), "{path:?} has no {word}"));
         let short = help(path, false);
         assert!(short.contains("--listen") && !short.contains("--ring-events") && short.lines().count() < 50, "{short}");
     }
+    // what every service of an installation has is not this one's to explain
+    assert!(!help(&["serve"], true).contains("--otel-") && try_parse(&["--otel-service-name", "x"]).is_ok());
     for path in [&["keys", "create"][..], &["log", "copy"]] {
         assert!(help(path, true).contains("--database-url") && !help(path, true).contains("--ring-events"), "{path:?}");
     }

@@ -76,9 +76,8 @@ impl Reading<'_> {
             match value.get_ref() {
                 DeValue::Table(table) if self.settings.iter().any(|setting| setting.table() == table_name) => self.table(table_name, table),
                 DeValue::Table(_) => {
-                    let tables: Vec<&str> = self.settings.iter().map(Setting::table).collect();
-                    let meant = closest(table_name, &tables).map_or_else(String::new, |meant| format!("; did you mean [{meant}]?"));
-                    self.fault(at, format!("[{table_name}] is not a table of settings{meant}"));
+                    let hint = self.table_meant(table_name);
+                    self.fault(at, format!("[{table_name}] is not a table of settings{hint}"));
                 }
                 _ => {
                     let meant = self.meant("", table_name);
@@ -107,6 +106,21 @@ impl Reading<'_> {
                 Err(why) => self.fault(at, format!("{table_name}.{key}: {why}")),
             }
         }
+    }
+
+    /// What was probably meant by a table: one that is spelt much like it, or whose heading is; else which there are.
+    fn table_meant(&self, name: &str) -> String {
+        let as_key = |heading: &str| heading.to_ascii_lowercase().replace(' ', "_");
+        let mut names: Vec<(String, &str)> = self.settings.iter().map(|setting| (setting.table().to_owned(), setting.table())).collect();
+        names.extend(self.settings.iter().map(|setting| (as_key(setting.heading()), setting.table())));
+        let spelt: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let meant = closest(&as_key(name), &spelt).and_then(|meant| names.iter().find(|(name, _)| name == meant));
+        if let Some((_, table)) = meant {
+            return format!("; did you mean [{table}]?");
+        }
+        let mut tables: Vec<String> = self.settings.iter().map(|setting| format!("[{}]", setting.table())).collect();
+        tables.dedup();
+        format!("; those are {}", tables.join(", "))
     }
 
     /// What was probably meant by a key: one of its table, or one of another that goes by the name.
@@ -232,7 +246,14 @@ mod tests {
         assert_eq!(fault("[server]\nring_events = 1"), "c.toml:2: server.ring_events is not a setting; did you mean ring_events in [hub]?");
         assert_eq!(fault("[jwt]\njwt_secret = \"x\""), "c.toml:2: jwt.jwt_secret is not a setting; did you mean secret?");
         assert_eq!(fault("listen = \"x\""), "c.toml:1: listen stands in no table; did you mean listen in [server]?");
-        assert_eq!(fault("[xyzzy]"), "c.toml:1: [xyzzy] is not a table of settings");
+        for (heading, table) in
+            [("json_web_tokens", "jwt"), ("subscriptions", "hub"), ("\"Several instances\"", "backplane"), ("Publishing", "ingest")]
+        {
+            let told = fault(&format!("[{heading}]"));
+            assert!(told.ends_with(&format!("is not a table of settings; did you mean [{table}]?")), "{told}");
+        }
+        let told = fault("[xyzzy]");
+        assert!(told.starts_with("c.toml:1: [xyzzy] is not a table of settings; those are [server], [access], [jwt], "), "{told}");
         assert_eq!(fault("[hub]\nxyzzy = 1"), "c.toml:2: hub.xyzzy is not a setting");
     }
 

@@ -191,7 +191,9 @@ fn variable(
         (None, Some((path, name))) => match secret_file::read(Path::new(path)) {
             Ok(text) => {
                 if secret_file::is_for_all(Path::new(path)) {
-                    warnings.push(format!("the file that {name} names holds a secret, and every user of this machine may read it: chmod o-rwx"));
+                    warnings.push(format!(
+                        "the file that {name} names holds a secret, and every user of this machine may read it: chmod o-rwx"
+                    ));
                 }
                 // editors end files with a line's end, which is no part of a secret
                 (OsString::from(text.trim_end_matches(['\r', '\n'])), name)
