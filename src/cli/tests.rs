@@ -57,6 +57,37 @@ fn a_variable_counts_where_it_is_read_alone() {
 }
 
 #[test]
+fn what_is_wrong_besides_is_told_in_the_same_run_unless_it_may_follow() {
+    let told = |words: &[&str], variables: &[(&str, &str)], file: Option<PathBuf>| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        let further = |config: &Config| config.faults().iter().map(ToString::to_string).collect();
+        match Cli::read_whole([&["chaincast"], words].concat(), &variables, file, further) {
+            Err(Refusal::Settings(faults)) => faults.iter().map(|fault| format!("{fault}\n")).collect::<String>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let misspelt = [("CHAINCAST_XYZZY", "1"), ("CHAINCAST_SECRET", "short")];
+    for words in [&["config", "check"][..], &["serve"], &[]] {
+        let both = told(words, &misspelt, None);
+        assert!(both.starts_with("CHAINCAST_XYZZY is not a setting\nCHAINCAST_SECRET: the secret must be"), "{both}");
+    }
+    assert_eq!(told(&["migrate"], &misspelt, None).lines().count(), 1, "it needs no secret");
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let file = dir.path().join("c.toml");
+    let follows: [(&[(&str, &str)], &str); 4] = [
+        (&[("REDIS_URL_FILE", "/nonexistent/url"), ("CHAINCAST_BACKPLANE", "redis")], ""),
+        (&[("CHAINCAST_BATCH_BYTE", "9000000"), ("CHAINCAST_EVENT_BYTES", "8000000")], ""),
+        (&[("CHAINCAST_BACKPLANE", "redis")], "[backplane]\nredis_ulr = \"redis://h\""),
+        (&[("CHAINCAST_BACKPLANE", "redis")], "[backplane]\nredis_url = redis://h"),
+    ];
+    for (variables, text) in follows {
+        std::fs::write(&file, text).expect("written");
+        let alone = told(&["config", "check"], variables, Some(file.clone()));
+        assert_eq!(alone.lines().count(), 1, "{alone}");
+    }
+}
+
+#[test]
 fn help_shows_what_a_command_uses() {
     let help = |path: &[&str], long: bool| {
         let mut command = Cli::definition();

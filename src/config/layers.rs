@@ -86,6 +86,12 @@ impl Layers {
     /// # Errors
     /// Every [`Fault`] of what was said.
     pub fn read(flags: &Flags, variables: &Variables, file: Option<NamedFile>) -> Result<Self, Vec<Fault>> {
+        let (layers, faults) = Self::read_what_can_be(flags, variables, file);
+        if faults.is_empty() { Ok(layers) } else { Err(faults) }
+    }
+
+    /// Reads all layers; a setting at fault is as if nobody had said it there.
+    pub(crate) fn read_what_can_be(flags: &Flags, variables: &Variables, file: Option<NamedFile>) -> (Self, Vec<Fault>) {
         let settings = Setting::all();
         let mut faults = Vec::new();
         let mut layers = Self::default();
@@ -100,12 +106,12 @@ impl Layers {
             let (texts, source) = given.unwrap_or_default();
             layers.said.push(Said { setting, texts, source });
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         layers.warn_of_flags();
-        layers.config = layers.parsed().map_err(|fault| vec![fault])?;
-        Ok(layers)
+        match layers.parsed() {
+            Ok(config) => layers.config = config,
+            Err(fault) => faults.push(fault),
+        }
+        (layers, faults)
     }
 
     /// The file's values by id.
@@ -129,7 +135,7 @@ impl Layers {
         let (entries, wrong) = file::parse(&path, &text, settings);
         faults.extend(wrong.into_iter().map(Fault::from));
         let has_secret = entries.iter().any(|entry| settings.iter().any(|setting| setting.id() == entry.id && setting.is_secret()));
-        if has_secret && secret_file::is_for_all(&path) {
+        if has_secret && secret_file::may_all_read(&path) {
             self.warnings.push(format!("{0} holds secrets, and every user of this machine may read it: chmod o-rwx {0}", path.display()));
         }
         let entry = |entry: file::Entry| {

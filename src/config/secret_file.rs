@@ -24,12 +24,16 @@ pub(super) fn read(path: &Path) -> Result<String, String> {
     layers::read(path, MAX_BYTES)
 }
 
-/// Whether every user of the machine may read a file. One that whoever runs containers has mounted is theirs to guard, whatever its rights say:
-/// secrets are mounted so that any user in the container may read them, in memory or read-only.
+/// Whether every user of the machine may read a file.
+pub(super) fn may_all_read(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o004 != 0)
+}
+
+/// The same for a file with one secret, unless whoever runs containers has mounted it: it is theirs to guard then, and secrets are mounted so that
+/// any user in the container may read them, in memory or read-only.
 pub(super) fn is_for_all(path: &Path) -> bool {
-    let is_for_all = fs::metadata(path).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o004 != 0);
     let mounts = || fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    is_for_all && !fs::canonicalize(path).is_ok_and(|path| is_handed_over(&path, &mounts()))
+    may_all_read(path) && !fs::canonicalize(path).is_ok_and(|path| is_handed_over(&path, &mounts()))
 }
 
 /// Whether the mount that a path is on is in memory or read-only.

@@ -106,4 +106,13 @@ fn who_may_read_a_secret_is_warned_of() {
     let flag = |id: &str, value: &str| Layers::read(&flags(id, value), &Variables::new(), None).expect("valid").warnings;
     assert!(flag("jwt_secret", "hunter2")[0].contains("CHAINCAST_JWT_SECRET_FILE"));
     assert_eq!(flag("database_url", "sqlite://x.db"), [""; 0]);
+    let (_dir, (_, path)) = file("hunter2", 0o644);
+    let said = variables(&[("CHAINCAST_JWT_SECRET_FILE", path.to_str().expect("UTF-8"))]);
+    let of_file = || Layers::read(&Flags::new(), &said, None).expect("valid").warnings;
+    // where temporary files are in memory, there is nothing to tell
+    let told = of_file();
+    assert_eq!(told.len(), usize::from(secret_file::is_for_all(&path)), "{told:?}");
+    assert!(told.iter().all(|told| told.contains("CHAINCAST_JWT_SECRET_FILE") && !told.contains("hunter2")), "{told:?}");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("own file");
+    assert_eq!(of_file(), [""; 0]);
 }
