@@ -21,6 +21,7 @@ mod stats;
 mod stop;
 mod store;
 mod token;
+mod words;
 
 use std::{
     future::Future,
@@ -48,11 +49,12 @@ pub use self::{
     healthcheck::healthcheck,
     keys::{Said, keys},
     lines::{export, import},
-    settings::{Findings, check},
+    settings::{Findings, check, faults},
     stats::stats,
     stop::STOP_ENDS_WITHIN,
     store::migrate,
     token::{show_token, token},
+    words::words,
 };
 use crate::{
     backplane::Backplane,

@@ -30,7 +30,7 @@ pub use self::{
     tail::{Beginning, Color, Selection, Tail},
     token::{NewToken, TokenCommand},
 };
-use crate::config::{Config, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
+use crate::config::{self, Config, FILE, FILE_VARIABLE, Fault, Layers, Variables, unknown};
 
 /// What the words of a command line say besides settings, which [`definition`] adds.
 #[derive(Parser, Debug)]
@@ -59,11 +59,12 @@ impl Cli {
     }
 
     /// Reads the command line, the environment of this process and the settings file; ends the process, with a message, when they cannot be read.
+    /// The message has all that is `further` wrong with the settings that could be, so that they can be mended at once.
     #[must_use]
-    pub fn from_process() -> Self {
+    pub fn from_process(further: impl FnOnce(&Config) -> Vec<String>) -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
         let found = Path::new(FILE).exists().then(|| PathBuf::from(FILE));
-        Self::read(std::env::args_os(), &variables, found).unwrap_or_else(|refusal| refusal.exit())
+        Self::read_whole(std::env::args_os(), &variables, found, further).unwrap_or_else(|refusal| refusal.exit())
     }
 
     /// Reads a command line, an environment, and the settings file that they name, else the one that was `found`.
@@ -75,6 +76,15 @@ impl Cli {
         variables: &Variables,
         found: Option<PathBuf>,
     ) -> Result<Self, Refusal> {
+        Self::read_whole(words, variables, found, |_| Vec::new())
+    }
+
+    fn read_whole(
+        words: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        variables: &Variables,
+        found: Option<PathBuf>,
+        further: impl FnOnce(&Config) -> Vec<String>,
+    ) -> Result<Self, Refusal> {
         let definition = Self::definition();
         let matches = definition.clone().try_get_matches_from(words)?;
         let command = Words::from_arg_matches(&matches)?.command.unwrap_or_default();
@@ -84,13 +94,16 @@ impl Cli {
         }
         let mut layers = Layers::default();
         if let Some((flags, named)) = definition::flags(&definition, &matches)? {
-            let by_variable =
-                || variables.get(FILE_VARIABLE).filter(|path| !path.is_empty()).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
+            let by_variable = || variables.get(FILE_VARIABLE).map(|path| (FILE_VARIABLE.to_owned(), path.into()));
             let by_flag = named.map(|path| ("--config".to_owned(), path));
             let file = by_flag.or_else(by_variable).or_else(|| found.map(|path| ("found".to_owned(), path)));
-            match Layers::read(&flags, variables, file) {
-                Ok(read) => layers = read,
-                Err(found) => faults.extend(found),
+            let found;
+            (layers, found) = Layers::read_what_can_be(&flags, variables, file);
+            faults.extend(found);
+            // what else there is, a start finds itself, and other commands do not mind it
+            if !faults.is_empty() && matches!(command, Command::Serve | Command::Config { command: ConfigCommand::Check }) {
+                let more = config::further(&faults, || further(&layers.config));
+                faults.extend(more);
             }
         }
         if faults.is_empty() { Ok(Self { command, config: layers.config.clone(), layers }) } else { Err(Refusal::Settings(faults)) }

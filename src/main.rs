@@ -14,10 +14,10 @@ use chaincast::{
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::from_process()).await {
+    match run(Cli::from_process(app::faults)).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("chaincast: {error:#}");
+            eprintln!("chaincast: {}", app::words(&error));
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     telemetry::otlp,
 };
 
-use super::backplane;
+use super::{backplane, words::words};
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,9 @@ pub fn check(layers: &Layers) -> Findings {
     Findings { faults: in_lines(faults(config)), warnings: in_lines(warnings), read: read(layers) }
 }
 
-fn faults(config: &Config) -> Vec<String> {
+/// What of settings keeps the service from starting, a text each.
+#[must_use]
+pub fn faults(config: &Config) -> Vec<String> {
     let mut faults: Vec<String> = config.faults().iter().map(ToString::to_string).collect();
     let tokens = config.jwt.settings();
     if tokens.check().is_ok() {
@@ -38,7 +40,7 @@ fn faults(config: &Config) -> Vec<String> {
     }
     faults.extend(otlp::faults(&config.telemetry).iter().map(ToString::to_string));
     // what `faults` has found already says the same
-    let found = backplane::choose(config).err().map(|error| format!("{error:#}"));
+    let found = backplane::choose(config).err().map(|error| words(&error));
     faults.extend(found.filter(|found| !faults.contains(found) && !faults.iter().any(|fault| fault.ends_with(found.as_str()))));
     faults
 }

@@ -125,6 +125,9 @@ async fn most_frequent(store: &dyn EventLog, log: LogId, head: Seq, most: usize)
 }
 
 fn table(logs: &[LogStats]) -> String {
+    if logs.is_empty() {
+        return "no logs yet: a tenant's begins with its first event\n".to_owned();
+    }
     let heads = ["LOG", "EPOCH", "EVENTS", "EARLIEST", "HEAD", "IDS", "OLDEST", "NEWEST"].map(str::to_owned);
     let seconds = |time: &Option<String>| time.as_ref().map_or_else(|| "-".into(), |time| format!("{}Z", time.get(..19).unwrap_or(time)));
     let mut rows = vec![heads];
@@ -173,6 +176,11 @@ fn bytes(n: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_without_logs_says_so() {
+        assert!(table(&[]).starts_with("no logs yet"));
+    }
 
     #[test]
     fn columns_of_numbers_end_together() {

@@ -74,7 +74,7 @@ fn flag(setting: &Setting, takes: Takes) -> Arg {
     let in_short = takes != Takes::All || FIRST.contains(&setting.flag());
     let or_file = setting.file_variable().map_or_else(String::new, |name| format!(" or {name}, a file's path"));
     let help = format!("{} [env: {}{or_file}]", setting.documentation(), setting.variable());
-    setting.arg().clone().env(Resettable::Reset).help(help).hide(!shown).hide_short_help(!in_short)
+    setting.arg().clone().env(Resettable::Reset).help(help).hide(!shown || setting.arg().is_hide_set()).hide_short_help(!in_short)
 }
 
 /// The definition of the command that was asked for, and of those above it, each with what was said there.

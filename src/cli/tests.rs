@@ -57,6 +57,37 @@ fn a_variable_counts_where_it_is_read_alone() {
 }
 
 #[test]
+fn what_is_wrong_besides_is_told_in_the_same_run_unless_it_may_follow() {
+    let told = |words: &[&str], variables: &[(&str, &str)], file: Option<PathBuf>| {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), value.into())).collect();
+        let further = |config: &Config| config.faults().iter().map(ToString::to_string).collect();
+        match Cli::read_whole([&["chaincast"], words].concat(), &variables, file, further) {
+            Err(Refusal::Settings(faults)) => faults.iter().map(|fault| format!("{fault}\n")).collect::<String>(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let misspelt = [("CHAINCAST_XYZZY", "1"), ("CHAINCAST_SECRET", "short")];
+    for words in [&["config", "check"][..], &["serve"], &[]] {
+        let both = told(words, &misspelt, None);
+        assert!(both.starts_with("CHAINCAST_XYZZY is not a setting\nCHAINCAST_SECRET: the secret must be"), "{both}");
+    }
+    assert_eq!(told(&["migrate"], &misspelt, None).lines().count(), 1, "it needs no secret");
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let file = dir.path().join("c.toml");
+    let follows: [(&[(&str, &str)], &str); 4] = [
+        (&[("REDIS_URL_FILE", "/nonexistent/url"), ("CHAINCAST_BACKPLANE", "redis")], ""),
+        (&[("CHAINCAST_BATCH_BYTE", "9000000"), ("CHAINCAST_EVENT_BYTES", "8000000")], ""),
+        (&[("CHAINCAST_BACKPLANE", "redis")], "[backplane]\nredis_ulr = \"redis://h\""),
+        (&[("CHAINCAST_BACKPLANE", "redis")], "[backplane]\nredis_url = redis://h"),
+    ];
+    for (variables, text) in follows {
+        std::fs::write(&file, text).expect("written");
+        let alone = told(&["config", "check"], variables, Some(file.clone()));
+        assert_eq!(alone.lines().count(), 1, "{alone}");
+    }
+}
+
+#[test]
 fn help_shows_what_a_command_uses() {
     let help = |path: &[&str], long: bool| {
         let mut command = Cli::definition();
@@ -64,12 +95,21 @@ fn help_shows_what_a_command_uses() {
         let found = path.iter().fold(&mut command, |command, name| command.find_subcommand_mut(name).expect("there"));
         if long { found.render_long_help().to_string() } else { found.render_help().to_string() }
     };
-    let all = ["--ring-events", "--jwt-secret", "CHAINCAST_JWT_SECRET_FILE", "--config", "Subscriptions:", "Several instances:"];
+    let all = [
+        "--ring-events",
+        "--jwt-secret",
+        "CHAINCAST_JWT_SECRET_FILE",
+        "--config",
+        "Subscriptions [hub]:",
+        "Several instances [backplane]:",
+    ];
     for path in [&[][..], &["serve"]] {
         all.iter().for_each(|word| assert!(help(path, true).contains(word), "{path:?} has no {word}"));
         let short = help(path, false);
         assert!(short.contains("--listen") && !short.contains("--ring-events") && short.lines().count() < 50, "{short}");
     }
+    // what every service of an installation has is not this one's to explain
+    assert!(!help(&["serve"], true).contains("--otel-") && try_parse(&["--otel-service-name", "x"]).is_ok());
     for path in [&["keys", "create"][..], &["log", "copy"]] {
         assert!(help(path, true).contains("--database-url") && !help(path, true).contains("--ring-events"), "{path:?}");
     }

@@ -2,7 +2,7 @@
 
 /// Who may ask.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
-#[command(next_help_heading = "Access")]
+#[command(next_help_heading = "Access [access]")]
 pub struct Access {
     /// Origins of web pages that may use the service, such as `https://app.example`, or `*`; the default is every page of this machine
     #[arg(long, env = "CHAINCAST_ALLOWED_ORIGINS", value_name = "ORIGIN,…", value_delimiter = ',', value_parser = origin)]

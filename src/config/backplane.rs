@@ -4,7 +4,7 @@ use super::Secret;
 
 /// How instances tell each other that the log grew.
 #[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
-#[command(next_help_heading = "Several instances")]
+#[command(next_help_heading = "Several instances [backplane]")]
 pub struct Backplane {
     /// The Redis through which instances meet: redis://…, rediss://…; several nodes of a cluster with commas between
     #[arg(long, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]

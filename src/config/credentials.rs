@@ -7,7 +7,7 @@ use crate::auth::{Rights, RightsError, SecretTooShort, ServiceSecret, anonymous_
 
 /// What the service's own credentials are made from, and where else than in a header one is taken.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Credentials")]
+#[command(next_help_heading = "Credentials [credentials]")]
 pub struct Credentials {
     /// From which tickets and signing keys derive, at least 32 bytes and the same on all instances; better given as the variable, since other users
     /// of the machine see flags. Without it there are no signing keys

@@ -27,7 +27,7 @@ pub fn default_file() -> String {
     for setting in &settings {
         if setting.table() != table {
             table = setting.table();
-            let heading = setting.arg().get_help_heading().unwrap_or(table);
+            let heading = setting.heading();
             let _ = write!(text, "\n\n# {heading}\n[{table}]\n");
         }
         let _ = write!(text, "\n{}", entry(setting));

@@ -25,6 +25,10 @@ pub struct FileFault {
     pub line: usize,
     /// What it is.
     pub what: String,
+    /// The variable of the setting that it keeps from being known.
+    pub about: Option<String>,
+    /// Whether nothing in the file is known because of it.
+    pub hides_all: bool,
 }
 
 /// The values of one setting; not `Debug`, since they may be secrets.
@@ -40,11 +44,12 @@ pub(super) fn parse(path: &Path, text: &str, settings: &[Setting]) -> (Vec<Entry
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut reading = Reading { path, text, settings, entries: Vec::new(), faults: Vec::new() };
     for error in errors {
-        reading.fault(error.span().map_or(0, |span| span.start), error.message().to_owned());
+        reading.fault(error.span().map_or(0, |span| span.start), error.message().to_owned(), None);
     }
     // one thing out of place has all that follows it misread
     reading.faults.dedup_by_key(|fault| fault.line);
     reading.faults.truncate(SYNTAX_FAULTS);
+    reading.faults.iter_mut().for_each(|fault| fault.hides_all = true);
     // what stands behind a fault may mean something else
     if reading.faults.is_empty() {
         reading.document(document.get_ref());
@@ -61,13 +66,14 @@ struct Reading<'a> {
     faults: Vec<FileFault>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
     fn line(&self, at: usize) -> usize {
         self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    fn fault(&mut self, at: usize, what: String) {
-        self.faults.push(FileFault { path: self.path.to_owned(), line: self.line(at), what });
+    fn fault(&mut self, at: usize, what: String, about: Option<&Setting>) {
+        let about = about.map(Setting::variable);
+        self.faults.push(FileFault { path: self.path.to_owned(), line: self.line(at), what, about, hides_all: false });
     }
 
     fn document(&mut self, document: &DeTable<'_>) {
@@ -76,13 +82,12 @@ impl Reading<'_> {
             match value.get_ref() {
                 DeValue::Table(table) if self.settings.iter().any(|setting| setting.table() == table_name) => self.table(table_name, table),
                 DeValue::Table(_) => {
-                    let tables: Vec<&str> = self.settings.iter().map(Setting::table).collect();
-                    let meant = closest(table_name, &tables).map_or_else(String::new, |meant| format!("; did you mean [{meant}]?"));
-                    self.fault(at, format!("[{table_name}] is not a table of settings{meant}"));
+                    let hint = self.table_meant(table_name);
+                    self.fault(at, format!("[{table_name}] is not a table of settings{hint}"), None);
                 }
                 _ => {
                     let meant = self.meant("", table_name);
-                    self.fault(at, format!("{table_name} stands in no table{meant}"));
+                    self.fault(at, format!("{table_name} stands in no table{}", hint("", meant)), meant);
                 }
             }
         }
@@ -93,24 +98,39 @@ impl Reading<'_> {
             let (at, key) = (name.span().start, name.get_ref().as_ref());
             let Some(setting) = self.settings.iter().find(|setting| setting.table() == table_name && setting.key() == key) else {
                 let meant = self.meant(table_name, key);
-                self.fault(at, format!("{table_name}.{key} is not a setting{meant}"));
+                self.fault(at, format!("{table_name}.{key} is not a setting{}", hint(table_name, meant)), meant);
                 continue;
             };
             match texts(setting, value.get_ref()) {
                 Ok(values) => {
                     let wrong = values.iter().find_map(|value| setting.check(value.as_ref()).err());
                     match wrong {
-                        Some(why) => self.fault(at, format!("{table_name}.{key}: {why}")),
+                        Some(why) => self.fault(at, format!("{table_name}.{key}: {why}"), Some(setting)),
                         None => self.entries.push(Entry { id: setting.id().to_owned(), line: self.line(at), values }),
                     }
                 }
-                Err(why) => self.fault(at, format!("{table_name}.{key}: {why}")),
+                Err(why) => self.fault(at, format!("{table_name}.{key}: {why}"), Some(setting)),
             }
         }
     }
 
+    /// What was probably meant by a table: one that is spelt much like it, or whose heading is; else which there are.
+    fn table_meant(&self, name: &str) -> String {
+        let as_key = |heading: &str| heading.to_ascii_lowercase().replace(' ', "_");
+        let mut names: Vec<(String, &str)> = self.settings.iter().map(|setting| (setting.table().to_owned(), setting.table())).collect();
+        names.extend(self.settings.iter().map(|setting| (as_key(setting.heading()), setting.table())));
+        let spelt: Vec<&str> = names.iter().map(|(name, _)| name.as_str()).collect();
+        let meant = closest(&as_key(name), &spelt).and_then(|meant| names.iter().find(|(name, _)| name == meant));
+        if let Some((_, table)) = meant {
+            return format!("; did you mean [{table}]?");
+        }
+        let mut tables: Vec<String> = self.settings.iter().map(|setting| format!("[{}]", setting.table())).collect();
+        tables.dedup();
+        format!("; those are {}", tables.join(", "))
+    }
+
     /// What was probably meant by a key: one of its table, or one of another that goes by the name.
-    fn meant(&self, table: &str, key: &str) -> String {
+    fn meant(&self, table: &str, key: &str) -> Option<&'a Setting> {
         let by_name = self.settings.iter().find(|setting| [setting.key(), setting.id()].contains(&key));
         let near = || {
             let keys: Vec<&str> = self.settings.iter().filter(|setting| setting.table() == table).map(Setting::key).collect();
@@ -122,11 +142,16 @@ impl Reading<'_> {
             let meant = closest(key, &keys)?;
             self.settings.iter().find(|setting| setting.key() == meant)
         };
-        match by_name.or_else(near).or_else(far) {
-            Some(meant) if meant.table() == table => format!("; did you mean {}?", meant.key()),
-            Some(meant) => format!("; did you mean {} in [{}]?", meant.key(), meant.table()),
-            None => String::new(),
-        }
+        by_name.or_else(near).or_else(far)
+    }
+}
+
+/// What was meant, for whoever stands in `table`.
+fn hint(table: &str, meant: Option<&Setting>) -> String {
+    match meant {
+        Some(meant) if meant.table() == table => format!("; did you mean {}?", meant.key()),
+        Some(meant) => format!("; did you mean {} in [{}]?", meant.key(), meant.table()),
+        None => String::new(),
     }
 }
 
@@ -232,7 +257,14 @@ mod tests {
         assert_eq!(fault("[server]\nring_events = 1"), "c.toml:2: server.ring_events is not a setting; did you mean ring_events in [hub]?");
         assert_eq!(fault("[jwt]\njwt_secret = \"x\""), "c.toml:2: jwt.jwt_secret is not a setting; did you mean secret?");
         assert_eq!(fault("listen = \"x\""), "c.toml:1: listen stands in no table; did you mean listen in [server]?");
-        assert_eq!(fault("[xyzzy]"), "c.toml:1: [xyzzy] is not a table of settings");
+        for (heading, table) in
+            [("json_web_tokens", "jwt"), ("subscriptions", "hub"), ("\"Several instances\"", "backplane"), ("Publishing", "ingest")]
+        {
+            let told = fault(&format!("[{heading}]"));
+            assert!(told.ends_with(&format!("is not a table of settings; did you mean [{table}]?")), "{told}");
+        }
+        let told = fault("[xyzzy]");
+        assert!(told.starts_with("c.toml:1: [xyzzy] is not a table of settings; those are [server], [access], [jwt], "), "{told}");
         assert_eq!(fault("[hub]\nxyzzy = 1"), "c.toml:2: hub.xyzzy is not a setting");
     }
 

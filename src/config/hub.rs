@@ -7,7 +7,7 @@ use crate::domain::Filter;
 
 /// Subscriptions: how many, how much is held for them, and when they are spoken to or closed.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Subscriptions")]
+#[command(next_help_heading = "Subscriptions [hub]")]
 pub struct Hub {
     /// Connections in all; more are refused, none is evicted
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS", value_name = "N", value_parser = positive, default_value_t = Hub::default().max_connections)]

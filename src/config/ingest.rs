@@ -5,7 +5,7 @@ use crate::ingest::Limits;
 
 /// What a publish request may hold.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Publishing")]
+#[command(next_help_heading = "Publishing [ingest]")]
 pub struct Ingest {
     /// Bytes of one event; common clients break at 64 KiB
     #[arg(long, env = "CHAINCAST_EVENT_BYTES", value_name = "BYTES", value_parser = positive, default_value_t = Ingest::default().event_bytes)]

@@ -9,7 +9,7 @@ use crate::auth::{JwksSettings, JwtSettings};
 
 /// With which keys tokens are checked, and what must stand in them.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "JSON Web Tokens")]
+#[command(next_help_heading = "JSON Web Tokens [jwt]")]
 pub struct Jwt {
     /// The secret of tokens signed with HS256, at least 32 bytes; better given as the variable, since other users of the machine see flags
     #[arg(long, env = "CHAINCAST_JWT_SECRET", value_name = "SECRET", hide_env_values = true)]

@@ -7,21 +7,23 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     fmt, fs,
-    os::unix::fs::PermissionsExt as _,
+    io::Read as _,
     path::{Path, PathBuf},
 };
 
 use clap::{Args as _, Command, FromArgMatches as _};
 
-use super::{Config, fault::Fault, file, setting::Setting};
+use super::{Config, fault::Fault, file, secret_file, setting::Setting};
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "CHAINCAST_CONFIG";
 /// The file that is read when none is named, if it is there: where the process stands, so that it is found by looking.
 pub const FILE: &str = "chaincast.toml";
+/// What is said of a variable that should name a file.
+const EMPTY: &str = "is empty: name a file, or unset it";
 /// A file, and what names it.
 pub type NamedFile = (String, PathBuf);
-/// The largest file of settings or with a secret, in bytes.
+/// The largest file of settings, in bytes.
 const MAX_FILE_BYTES: u64 = 1024 * 1024;
 
 /// What flags say: values by a setting's id.
@@ -84,6 +86,12 @@ impl Layers {
     /// # Errors
     /// Every [`Fault`] of what was said.
     pub fn read(flags: &Flags, variables: &Variables, file: Option<NamedFile>) -> Result<Self, Vec<Fault>> {
+        let (layers, faults) = Self::read_what_can_be(flags, variables, file);
+        if faults.is_empty() { Ok(layers) } else { Err(faults) }
+    }
+
+    /// Reads all layers; a setting at fault is as if nobody had said it there.
+    pub(crate) fn read_what_can_be(flags: &Flags, variables: &Variables, file: Option<NamedFile>) -> (Self, Vec<Fault>) {
         let settings = Setting::all();
         let mut faults = Vec::new();
         let mut layers = Self::default();
@@ -91,19 +99,19 @@ impl Layers {
         for setting in settings {
             let given = match flags.get(setting.id()) {
                 Some(texts) => Some((texts.clone(), Source::Flag(setting.flag().to_owned()))),
-                None => variable(&setting, variables, &mut faults),
+                None => variable(&setting, variables, &mut layers.warnings, &mut faults),
             };
             let given = given.or_else(|| in_file.remove(setting.id()));
             let given = given.or_else(|| setting.default().map(|text| (vec![text.into()], Source::Default)));
             let (texts, source) = given.unwrap_or_default();
             layers.said.push(Said { setting, texts, source });
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
         layers.warn_of_flags();
-        layers.config = layers.parsed().map_err(|fault| vec![fault])?;
-        Ok(layers)
+        match layers.parsed() {
+            Ok(config) => layers.config = config,
+            Err(fault) => faults.push(fault),
+        }
+        (layers, faults)
     }
 
     /// The file's values by id.
@@ -113,7 +121,11 @@ impl Layers {
         (by, path): NamedFile,
         faults: &mut Vec<Fault>,
     ) -> BTreeMap<String, (Vec<OsString>, Source)> {
-        let text = match read(&path) {
+        if path.as_os_str().is_empty() {
+            faults.push(Fault::Value(by, EMPTY.to_owned()));
+            return BTreeMap::new();
+        }
+        let text = match read(&path, MAX_FILE_BYTES) {
             Ok(text) => text,
             Err(why) => {
                 faults.push(Fault::Unreadable { by, path, why });
@@ -123,8 +135,7 @@ impl Layers {
         let (entries, wrong) = file::parse(&path, &text, settings);
         faults.extend(wrong.into_iter().map(Fault::from));
         let has_secret = entries.iter().any(|entry| settings.iter().any(|setting| setting.id() == entry.id && setting.is_secret()));
-        let is_for_all = fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
-        if has_secret && is_for_all {
+        if has_secret && secret_file::may_all_read(&path) {
             self.warnings.push(format!("{0} holds secrets, and every user of this machine may read it: chmod o-rwx {0}", path.display()));
         }
         let entry = |entry: file::Entry| {
@@ -163,19 +174,36 @@ impl Layers {
 }
 
 /// What a variable says, or the file that it names.
-fn variable(setting: &Setting, variables: &Variables, faults: &mut Vec<Fault>) -> Option<(Vec<OsString>, Source)> {
+fn variable(
+    setting: &Setting,
+    variables: &Variables,
+    warnings: &mut Vec<String>,
+    faults: &mut Vec<Fault>,
+) -> Option<(Vec<OsString>, Source)> {
     let name = setting.variable();
+    let in_file = setting.file_variable().and_then(|name| Some((variables.get(&name)?, name)));
     // files of variables leave open what nobody filled in
-    let in_file = setting.file_variable().and_then(|name| Some((variables.get(&name).filter(|path| !path.is_empty())?, name)));
     let (value, name) = match (variables.get(&name).filter(|value| in_file.is_none() || !value.is_empty()), in_file) {
         (Some(_), Some((_, file_name))) => {
             faults.push(Fault::Twice(name, file_name));
             return None;
         }
         (Some(value), None) => (value.clone(), name),
-        (None, Some((path, name))) => match read(Path::new(path)) {
-            // editors end files with a line's end, which is no part of a secret
-            Ok(text) => (OsString::from(text.trim_end_matches(['\r', '\n'])), name),
+        // whoever wants a secret and has named none would otherwise be served openly
+        (None, Some((path, name))) if path.is_empty() => {
+            faults.push(Fault::Value(name, EMPTY.to_owned()));
+            return None;
+        }
+        (None, Some((path, name))) => match secret_file::read(Path::new(path)) {
+            Ok(text) => {
+                if secret_file::is_for_all(Path::new(path)) {
+                    warnings.push(format!(
+                        "the file that {name} names holds a secret, and every user of this machine may read it: chmod o-rwx"
+                    ));
+                }
+                // editors end files with a line's end, which is no part of a secret
+                (OsString::from(text.trim_end_matches(['\r', '\n'])), name)
+            }
             Err(why) => {
                 faults.push(Fault::SecretFile(name, why));
                 return None;
@@ -192,12 +220,14 @@ fn variable(setting: &Setting, variables: &Variables, faults: &mut Vec<Fault>) -
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    let size = fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(format!("it has more than {MAX_FILE_BYTES} bytes"));
+/// A file of at most this many bytes, whatever it says its size is.
+pub(super) fn read(path: &Path, most: u64) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes)).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > most {
+        return Err(format!("it has more than {most} bytes"));
     }
-    fs::read_to_string(path).map_err(|error| error.to_string())
+    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
 }
 
 #[cfg(test)]

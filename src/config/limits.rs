@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 /// How much one client may ask for. New work beyond it is refused; what is held is never taken away.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Limits")]
+#[command(next_help_heading = "Limits [limits]")]
 pub struct Limits {
     /// Connections that one address (IPv6: one /64) may hold at once on one instance; 0: no limit. Does not count in open mode
     #[arg(long, env = "CHAINCAST_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", default_value_t = Limits::default().max_connections_per_address)]

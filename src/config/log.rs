@@ -9,7 +9,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The store, and how much of the log it keeps.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Log")]
+#[command(next_help_heading = "Log [log]")]
 pub struct Log {
     /// The store: postgres://… or sqlite://path
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true, default_value_t = Log::default().database_url)]

@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod log;
 mod secret;
+mod secret_file;
 mod server;
 mod setting;
 mod show;
@@ -28,13 +29,14 @@ mod warnings;
 
 use std::net::SocketAddr;
 
-use crate::auth::JwtConfigError;
+use crate::{auth::JwtConfigError, log::PostgresSettings};
 
 pub use access::Access;
 pub use backplane::{Backplane, BackplaneKind};
 pub use credentials::{CookieSameSite, Credentials, CredentialsError};
 pub use database::{Database, DatabaseUrl, DatabaseUrlError};
 pub use document::default_file;
+pub(crate) use fault::further;
 pub use fault::{Fault, unknown};
 pub use file::FileFault;
 pub use hub::Hub;
@@ -104,6 +106,12 @@ pub enum ConfigError {
     /// The store is not named rightly.
     #[error("DATABASE_URL: {0}")]
     Database(#[from] DatabaseUrlError),
+    /// Both would ask for one port.
+    #[error("CHAINCAST_ADMIN_LISTEN ({1}) meets CHAINCAST_LISTEN ({0}): give operators another port")]
+    ListensTwice(SocketAddr, SocketAddr),
+    /// The store's server is not named rightly.
+    #[error("DATABASE_URL: {0}; a `/`, `:`, `@`, `?`, `#` or `%` that is part of a password is written as %2F, %3A, %40, %3F, %23 or %25")]
+    Postgres(String),
     /// There is nothing to meet at.
     #[error("CHAINCAST_BACKPLANE is redis, but REDIS_URL is not set")]
     NoRedis,
@@ -148,6 +156,8 @@ impl Config {
     #[must_use]
     pub fn faults(&self) -> Vec<ConfigError> {
         let mut faults = Vec::new();
+        let admin = self.server.admin_listen.filter(|_| self.server.listens_twice());
+        faults.extend(admin.map(|admin| ConfigError::ListensTwice(self.server.listen, admin)));
         faults.extend(self.jwt.settings().check().err().map(ConfigError::from));
         faults.extend(self.jwt.names_no_key().then_some(ConfigError::NoKeyFiles));
         match (self.backplane.kind(), self.log.database()) {
@@ -155,6 +165,9 @@ impl Config {
             (BackplaneKind::Redis, _) if self.backplane.redis().is_none() => faults.push(ConfigError::NoRedis),
             (BackplaneKind::Postgres, Ok(Database::Sqlite(_))) => faults.push(ConfigError::NoPostgres),
             _ => {}
+        }
+        if let Ok(Database::Postgres(url)) = self.log.database() {
+            faults.extend(PostgresSettings::check(&url).err().map(ConfigError::Postgres));
         }
         faults.extend(self.credentials.service_secret().err().map(ConfigError::from));
         faults.extend(self.credentials.anonymous().err().map(ConfigError::from));
@@ -239,6 +252,39 @@ mod tests {
         ];
         assert_eq!(told.len(), starts.len(), "{told:?}");
         assert!(told.iter().zip(starts).all(|(told, start)| told.starts_with(start)), "{told:?}");
+    }
+
+    #[test]
+    fn a_servers_url_is_read_as_a_start_does() {
+        let check = |url: &str| {
+            let mut config = Config::default();
+            config.log.database_url = url.parse().expect("infallible");
+            config.check().map_err(|error| error.to_string())
+        };
+        for (url, why) in [
+            ("postgres://u:hunter2@h:port/d", "DATABASE_URL: invalid port number; "),
+            ("postgres://u:hun/ter2@h/d", "DATABASE_URL: invalid port number; "),
+            ("postgres://u:hunter2@h/d?sslmode=verfy-full", "DATABASE_URL: unknown value \"verfy-full\" for `ssl_mode`"),
+        ] {
+            let refusal = check(url).expect_err("refused");
+            assert!(refusal.starts_with(why) && !refusal.contains("ter2"), "{refusal}");
+        }
+        assert_eq!(check("postgres://u:hunter2@h:5432/d?sslmode=verify-full"), Ok(()));
+    }
+
+    #[test]
+    fn operators_have_a_port_of_their_own() {
+        let both = |listen: &str, admin: &str| {
+            let mut config = listening(listen);
+            config.server.admin_listen = Some(admin.parse().expect("address"));
+            config.check().map_err(|error| error.to_string())
+        };
+        let refusal = both("127.0.0.1:3001", "127.0.0.1:3001").expect_err("refused");
+        assert!(refusal.starts_with("CHAINCAST_ADMIN_LISTEN (127.0.0.1:3001) meets CHAINCAST_LISTEN"), "{refusal}");
+        assert!(both("0.0.0.0:1", "127.0.0.1:1").is_err() && both("127.0.0.1:1", "0.0.0.0:1").is_err());
+        for (listen, admin) in [("127.0.0.1:0", "127.0.0.1:0"), ("127.0.0.1:1", "127.0.0.2:1"), ("127.0.0.1:1", "127.0.0.1:2")] {
+            assert_eq!(both(listen, admin), Ok(()));
+        }
     }
 
     #[test]

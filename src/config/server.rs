@@ -10,13 +10,13 @@ use super::positive;
 
 /// Where the service listens, and how it runs and stops.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Server")]
+#[command(next_help_heading = "Server [server]")]
 pub struct Server {
     /// Address and port to listen on
-    #[arg(long, env = "CHAINCAST_LISTEN", value_name = "ADDRESS:PORT", default_value_t = Server::default().listen)]
+    #[arg(long, env = "CHAINCAST_LISTEN", value_name = "ADDRESS:PORT", value_parser = address, default_value_t = Server::default().listen)]
     pub listen: SocketAddr,
     /// Address and port for operators: /admin and /metrics are then served there and nowhere else, and /metrics without a credential
-    #[arg(long, env = "CHAINCAST_ADMIN_LISTEN", value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "CHAINCAST_ADMIN_LISTEN", value_name = "ADDRESS:PORT", value_parser = address)]
     pub admin_listen: Option<SocketAddr>,
     /// Worker threads; the default is one a core
     #[arg(long, env = "CHAINCAST_WORKERS", value_name = "N", value_parser = positive)]
@@ -59,7 +59,21 @@ impl Default for Server {
     }
 }
 
+/// Where to listen. A name may mean several addresses, and another one tomorrow.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "must be an IP address and a port, such as 127.0.0.1:3001; names are not taken".to_owned())
+}
+
 impl Server {
+    /// Whether both ports would be asked for at one address, which the system takes for somebody else's.
+    pub(super) fn listens_twice(&self) -> bool {
+        let (one, Some(other)) = (self.listen, self.admin_listen) else { return false };
+        let (ip, other_ip) = (one.ip(), other.ip());
+        let meet = ip == other_ip || (ip.is_ipv4() == other_ip.is_ipv4() && (ip.is_unspecified() || other_ip.is_unspecified()));
+        // of port 0, everyone gets another one
+        meet && one.port() == other.port() && one.port() != 0
+    }
+
     /// How many worker threads there are.
     #[must_use]
     pub fn workers(&self) -> usize {

@@ -80,6 +80,12 @@ impl Setting {
         &self.table
     }
 
+    /// What its table is about, without the table's name, which help has behind it.
+    pub(super) fn heading(&self) -> &str {
+        let heading = self.arg.get_help_heading().unwrap_or(&self.table);
+        heading.split(" [").next().unwrap_or(heading)
+    }
+
     /// Its key there.
     #[must_use]
     pub fn key(&self) -> &str {
@@ -232,6 +238,7 @@ mod tests {
         let defined = Config::augment_args(Command::new("settings")).get_arguments().count();
         assert_eq!((places.len(), all.len()), (all.len(), defined), "each once");
         for setting in &all {
+            assert_eq!(setting.arg().get_help_heading(), Some(format!("{} [{}]", setting.heading(), setting.table()).as_str()));
             assert!(!setting.variable().is_empty() && !setting.documentation().is_empty() && !setting.flag().is_empty(), "{setting:?}");
         }
     }
@@ -271,7 +278,10 @@ mod tests {
         let wrong = |name: &str, value: &str| named(name).check(OsStr::new(value)).expect_err("refused");
         assert_eq!(wrong("hub.ring_events", "0"), "must be at least 1");
         assert_eq!(wrong("hub.heartbeat_seconds", "soon"), "must be a whole number");
-        assert_eq!(wrong("server.listen", "3001"), "invalid socket address syntax (ADDRESS:PORT is wanted)");
+        for bad in ["3001", "localhost:3001", "127.0.0.1:80000", "127.0.0.1"] {
+            let wanted = "must be an IP address and a port, such as 127.0.0.1:3001; names are not taken";
+            assert_eq!((wrong("server.listen", bad), wrong("server.admin_listen", bad)), (wanted.to_owned(), wanted.to_owned()), "{bad}");
+        }
         assert_eq!(wrong("telemetry.log_format", "jsn"), "must be one of pretty, json; did you mean json?");
         assert_eq!(wrong("access.insecure_open", "perhaps"), "must be true or false");
         assert_eq!(wrong("jwt.issuer", ""), "must not be empty (ISSUER is wanted)");

@@ -5,7 +5,7 @@ use crate::trace::Ratio;
 
 /// What the service says about itself.
 #[derive(clap::Args, Clone, Debug, PartialEq, Eq)]
-#[command(next_help_heading = "Diagnostics")]
+#[command(next_help_heading = "Diagnostics [telemetry]")]
 pub struct Telemetry {
     /// How log lines look
     #[arg(long, env = "CHAINCAST_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]

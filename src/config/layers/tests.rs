@@ -74,12 +74,22 @@ fn a_secret_may_stand_in_a_file_that_a_variable_names() {
     let (_dir, (_, path)) = file("open sesame\n", 0o600);
     let path = path.to_str().expect("UTF-8");
     let read = |said: &[(&str, &str)]| Layers::read(&Flags::new(), &variables(said), None);
-    let layers = read(&[("CHAINCAST_SECRET_FILE", path), ("DATABASE_URL_FILE", "")]).expect("valid");
+    let layers = read(&[("CHAINCAST_SECRET_FILE", path)]).expect("valid");
     assert_eq!(layers.config.credentials.secret.as_ref().map(crate::config::Secret::expose), Some("open sesame"));
     assert_eq!(source(&layers, "secret"), "variable CHAINCAST_SECRET_FILE");
     assert!(read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "")]).is_ok(), "left open");
     let twice = read(&[("CHAINCAST_SECRET_FILE", path), ("CHAINCAST_SECRET", "x")]).expect_err("refused");
     assert_eq!(twice, [Fault::Twice("CHAINCAST_SECRET".into(), "CHAINCAST_SECRET_FILE".into())]);
+}
+
+#[test]
+fn a_file_that_is_named_by_nothing_is_a_fault_and_no_default() {
+    for name in ["CHAINCAST_JWT_SECRET_FILE", "DATABASE_URL_FILE"] {
+        let faults = Layers::read(&Flags::new(), &variables(&[(name, "")]), None).expect_err("refused");
+        assert_eq!(faults, [Fault::Value(name.to_owned(), EMPTY.to_owned())]);
+    }
+    let settings = crate::cli::Cli::read(["chaincast"], &variables(&[("CHAINCAST_CONFIG", "")]), None);
+    assert!(format!("{settings:?}").contains("CHAINCAST_CONFIG\", \"is empty"), "{settings:?}");
 }
 
 #[test]
@@ -96,4 +106,13 @@ fn who_may_read_a_secret_is_warned_of() {
     let flag = |id: &str, value: &str| Layers::read(&flags(id, value), &Variables::new(), None).expect("valid").warnings;
     assert!(flag("jwt_secret", "hunter2")[0].contains("CHAINCAST_JWT_SECRET_FILE"));
     assert_eq!(flag("database_url", "sqlite://x.db"), [""; 0]);
+    let (_dir, (_, path)) = file("hunter2", 0o644);
+    let said = variables(&[("CHAINCAST_JWT_SECRET_FILE", path.to_str().expect("UTF-8"))]);
+    let of_file = || Layers::read(&Flags::new(), &said, None).expect("valid").warnings;
+    // where temporary files are in memory, there is nothing to tell
+    let told = of_file();
+    assert_eq!(told.len(), usize::from(secret_file::is_for_all(&path)), "{told:?}");
+    assert!(told.iter().all(|told| told.contains("CHAINCAST_JWT_SECRET_FILE") && !told.contains("hunter2")), "{told:?}");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("own file");
+    assert_eq!(of_file(), [""; 0]);
 }

@@ -40,6 +40,23 @@ impl Default for PostgresSettings {
 }
 
 impl PostgresSettings {
+    /// Whether a URL can be read, as far as that shows before anything is asked of the network.
+    ///
+    /// # Errors
+    /// Which part of it is wrong; never the URL, which holds a password.
+    pub fn check(url: &str) -> Result<(), String> {
+        // what is only worth a warning is told at start
+        let silent = tracing::subscriber::NoSubscriber::default();
+        let read = tracing::subscriber::with_default(silent, || url.parse::<PgConnectOptions>());
+        read.map(drop).map_err(|error| {
+            let mut cause: &dyn std::error::Error = &error;
+            while let Some(within) = cause.source() {
+                cause = within;
+            }
+            cause.to_string()
+        })
+    }
+
     /// What every session of the log is opened with, and those that listen to what is said of it.
     pub(crate) fn options(&self, url: &str) -> Result<PgConnectOptions, LogError> {
         // the error names the part of the url that is wrong and not the url, which holds a password
