@@ -1,7 +1,7 @@
 //! The outermost middleware: gives a request its id, every error its body, and every answer the headers that all have.
 //!
 //! At `debug`, one line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
-//! ids end up there. What failed inside is logged here, with the id that the client was told and as often as [`Failures::say`] lets it be seen; the
+//! ids end up there. What failed inside is logged here, with the id that the client was told and as often as `Failures` lets it be seen; the
 //! rest is at `debug`. Every line that is said about a request while it is handled has its id and its trace's (`Traced`).
 
 use std::time::Instant;
