@@ -12,7 +12,7 @@ use std::{
 
 use actix_web::http::{Method, StatusCode};
 
-use super::requests::Requests;
+use super::{failures::Failures, requests::Requests};
 
 /// The count, shared by all workers.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,7 @@ struct Shared {
     now: AtomicUsize,
     closing: AtomicBool,
     answered: Requests,
+    failures: Failures,
 }
 
 /// One request; leaves when dropped.
@@ -56,6 +57,11 @@ impl Handled {
     /// Whether the answer is to close its connection.
     pub(super) fn closes(&self) -> bool {
         self.0.0.closing.load(Ordering::Acquire)
+    }
+
+    /// Which failures the log names.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.0.0.failures
     }
 
     /// Counts the answer; of a stream its head.

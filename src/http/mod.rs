@@ -14,6 +14,7 @@ mod client;
 pub mod code;
 mod credentials;
 mod exchange;
+mod failures;
 pub mod gap;
 pub mod guard;
 mod health;

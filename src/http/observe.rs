@@ -1,8 +1,8 @@
 //! The outermost middleware: gives a request its id, every error its body, and every answer the headers that all have.
 //!
 //! At `debug`, one line a request goes to the log, with the route's pattern in place of the path and without the query string, so that neither tokens nor
-//! ids end up there. **What failed inside is logged once**, here, with the id that the client was told. Every line that is
-//! said about a request while it is handled has its id and its trace's (`Traced`).
+//! ids end up there. What failed inside is logged here, with the id that the client was told and as often as `Failures` lets it be seen; the
+//! rest is at `debug`. Every line that is said about a request while it is handled has its id and its trace's (`Traced`).
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use actix_web::{
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, StatusCode,
+        StatusCode,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -24,6 +24,7 @@ use uuid::Uuid;
 use super::{
     code::Code,
     exchange::Exchange,
+    failures::Failures,
     in_flight::Handled,
     problem::{PROBLEM_JSON, Problem},
     state::State,
@@ -94,9 +95,11 @@ pub(super) async fn observe<B: MessageBody + 'static>(
         Ok(answer) => {
             let route = answer.request().match_pattern();
             let (request, response) = answer.into_parts();
-            let mut response = match problem_of(&response) {
+            let problem = problem_of(&response);
+            let code = problem.as_ref().map(Problem::code);
+            let mut response = match problem {
                 Some(problem) => {
-                    log_failure(&problem);
+                    log_failure(&problem, &traced, handled.failures());
                     present(response, &problem, &traced).map_into_right_body()
                 }
                 None => with_common_headers(response, &traced).map_into_left_body(),
@@ -105,16 +108,16 @@ pub(super) async fn observe<B: MessageBody + 'static>(
                 response.head_mut().set_connection_type(ConnectionType::Close);
             }
             handled.count(route.as_deref(), &method, response.status(), began.elapsed());
-            log_request(&method, route.as_deref(), response.status(), began);
+            log_request(&traced, response.status(), code, began);
             traced.finish(response.status());
             Ok(ServiceResponse::new(request, response))
         }
         // a middleware gave up, or a handler panicked: the request is gone, so the answer is made from the error later
         Err(mut error) => {
             let problem = Problem::of(&error);
-            log_failure(&problem);
+            log_failure(&problem, &traced, handled.failures());
             handled.count(None, &method, problem.code().status(), began.elapsed());
-            log_request(&method, None, problem.code().status(), began);
+            log_request(&traced, problem.code().status(), Some(problem.code()), began);
             traced.finish(problem.code().status());
             error.add_response_mapper(move |response| present(response, &problem, &traced));
             Err(error)
@@ -154,19 +157,24 @@ fn with_common_headers<B>(mut response: HttpResponse<B>, traced: &Traced) -> Htt
     response
 }
 
-fn log_failure(problem: &Problem) {
-    let (code, cause) = (problem.code().as_str(), problem.cause());
-    match problem.code().status() {
-        StatusCode::INTERNAL_SERVER_ERROR => tracing::error!(code, cause, "request failed"),
-        // an outage is logged where it is noticed, once: an impatient client makes thousands of these
-        status if status.is_server_error() || cause.is_some() => tracing::debug!(code, cause, "request not served"),
+fn log_failure(problem: &Problem, traced: &Traced, failures: &Failures) {
+    let (code, cause, status) = (problem.code().as_str(), problem.cause(), problem.code().status());
+    let (method, route) = (traced.method(), traced.route());
+    let said = if status.is_server_error() { failures.say(problem.code(), Instant::now()) } else { None };
+    let left_out = said.filter(|left_out| *left_out > 0);
+    match (said, status) {
+        (Some(_), StatusCode::INTERNAL_SERVER_ERROR) => {
+            tracing::error!(method, route, status = status.as_u16(), code, cause, left_out, "request failed");
+        }
+        (Some(_), _) => tracing::warn!(method, route, status = status.as_u16(), code, cause, left_out, "request not served"),
+        _ if status.is_server_error() || cause.is_some() => tracing::debug!(code, cause, "request not served"),
         _ => {}
     }
 }
 
-fn log_request(method: &Method, route: Option<&str>, status: StatusCode, began: Instant) {
-    let (route, status) = (route.unwrap_or("-"), status.as_u16());
+fn log_request(traced: &Traced, status: StatusCode, code: Option<Code>, began: Instant) {
+    let (method, route, status, code) = (traced.method(), traced.route(), status.as_u16(), code.map(Code::as_str));
     let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     // not louder: an indexer sends thousands a second, and what failed is logged above
-    tracing::debug!(%method, route, status, microseconds, "request");
+    tracing::debug!(method, route, status, code, microseconds, "request");
 }

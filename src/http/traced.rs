@@ -62,6 +62,17 @@ impl Traced {
         context.is_sampled().then(|| HeaderValue::from_str(&context.to_string()).ok())?
     }
 
+    /// Its method; one of a client's own making is not repeated.
+    pub(super) fn method(&self) -> &str {
+        const KNOWN: [Method; 7] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS, Method::PUT, Method::PATCH];
+        if KNOWN.contains(&self.method) { self.method.as_str() } else { "_OTHER" }
+    }
+
+    /// The pattern of its route, as the log has it.
+    pub(super) fn route(&self) -> &str {
+        self.route.as_deref().unwrap_or("-")
+    }
+
     /// Tells of it.
     pub(super) fn finish(&self, status: StatusCode) {
         let Origin { parent, ref state, .. } = self.origin;
@@ -70,15 +81,10 @@ impl Traced {
             return;
         }
         self.tracer.finish(|| {
-            // a method of a client's own making is not repeated
-            let method = [Method::GET, Method::HEAD, Method::POST, Method::DELETE, Method::OPTIONS, Method::PUT, Method::PATCH]
-                .into_iter()
-                .find(|known| *known == self.method)
-                .map_or("_OTHER".to_owned(), |method| method.to_string());
-            let route = self.route.as_deref().unwrap_or_default();
+            let (method, route) = (self.method(), self.route.as_deref().unwrap_or_default());
             let name = format!("{method} {route}");
             let attributes = vec![
-                ("http.request.method", method.into()),
+                ("http.request.method", method.to_owned().into()),
                 ("http.response.status_code", u64::from(status.as_u16()).into()),
                 ("http.route", route.to_owned().into()),
             ];

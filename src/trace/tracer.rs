@@ -37,6 +37,7 @@ struct Open {
     ratio: Ratio,
     grants: DefaultDirectRateLimiter,
     queue: SyncSender<Span>,
+    made: AtomicU64,
     exported: AtomicU64,
     dropped: AtomicU64,
 }
@@ -47,7 +48,8 @@ impl Tracer {
     pub fn new(ratio: Ratio, max_queued: usize) -> (Self, Spans) {
         let (queue, spans) = sync_channel(max_queued);
         let grants = DefaultDirectRateLimiter::direct(Quota::per_second(GRANTED_PER_SECOND));
-        let open = Open { ratio, grants, queue, exported: AtomicU64::new(0), dropped: AtomicU64::new(0) };
+        let [made, exported, dropped] = Default::default();
+        let open = Open { ratio, grants, queue, made, exported, dropped };
         (Self(Some(Arc::new(open))), spans)
     }
 
@@ -75,9 +77,9 @@ impl Tracer {
 
     /// Takes a span, which is made only if somebody wants it; never waits.
     pub fn finish(&self, span: impl FnOnce() -> Span) {
-        if let Some(open) = &self.0
-            && open.queue.try_send(span()).is_err()
-        {
+        let Some(open) = &self.0 else { return };
+        open.made.fetch_add(1, Ordering::Relaxed);
+        if open.queue.try_send(span()).is_err() {
             self.count_dropped(1);
         }
     }
@@ -94,6 +96,16 @@ impl Tracer {
         if let Some(open) = &self.0 {
             open.dropped.fetch_add(spans as u64, Ordering::Relaxed);
         }
+    }
+
+    /// Spans of which neither is known: they wait for a collector.
+    #[must_use]
+    pub fn held(&self) -> u64 {
+        let count = |open: &Arc<Open>| {
+            let over = open.exported.load(Ordering::Relaxed) + open.dropped.load(Ordering::Relaxed);
+            open.made.load(Ordering::Relaxed).saturating_sub(over)
+        };
+        self.0.as_ref().map_or(0, count)
     }
 
     /// What became of spans; `None` when nobody wants any.
@@ -148,6 +160,9 @@ mod tests {
         let (tracer, spans) = Tracer::new(Ratio::ALL, 2);
         (0..5).for_each(|_| tracer.finish(span));
         assert_eq!(tracer.counts(), Some(SpanCounts { exported: 0, dropped: 3 }));
+        assert_eq!(tracer.held(), 2);
+        tracer.count_exported(1);
+        assert_eq!(tracer.held(), 1);
         assert_eq!(spans.try_iter().count(), 2);
         drop(spans);
         tracer.finish(span);

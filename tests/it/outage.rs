@@ -136,6 +136,49 @@ async fn a_file_that_another_program_keeps_locked_refuses_publishing_until_it_is
     model.check_log(&http).await.check_transcript("all=true", 3, live.transcript());
 }
 
+/// The one line of the log about a request.
+async fn line_about(service: &Service, id: &str) -> Value {
+    let lines = eventually("a line about the request", async || {
+        let about: Vec<String> = service.output().into_iter().filter(|line| line.contains(id)).collect();
+        if about.is_empty() { Err("none".to_owned()) } else { Ok(about) }
+    })
+    .await;
+    let [line] = &lines[..] else { panic!("one line: {lines:?}") };
+    serde_json::from_str(line).expect("an object")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_that_the_store_did_not_take_is_found_in_the_log_by_the_id_that_its_client_was_told() {
+    let store = Store::postgres().await;
+    let proxy = FaultProxy::before(&store.url()).await;
+    let settings = Settings::at(&proxy.url()).with("CHAINCAST_DATABASE_DEADLINE_SECONDS", 1).with("CHAINCAST_LOG_FORMAT", "json");
+    let service = Service::start(settings).await;
+    let http = Http::new(service.addr());
+    http.publish_ok(&json!({"type": "a.b", "data": 1})).await;
+    proxy.set(Mode::Silent);
+    let refused = http.publish(&json!({"id": "during", "type": "a.b", "data": 1})).await;
+    let (code, body) = (refused.problem(503), refused.json());
+    let line = line_about(&service, body["requestId"].as_str().expect("told")).await;
+    let said = json!({
+        "level": "WARN", "message": "request not served", "method": "POST", "route": "/events", "status": 503, "code": code,
+        "request_id": body["requestId"], "trace_id": body["traceId"],
+    });
+    for (name, value) in said.as_object().expect("an object") {
+        assert_eq!(&line[name], value, "{name} of {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_setting_that_shows_every_request_says_what_its_client_did_wrong() {
+    let store = Store::sqlite();
+    let settings = Settings::on(&store).with("CHAINCAST_LOG_FORMAT", "json").with("CHAINCAST_LOG", "info,chaincast::http::observe=debug");
+    let service = Service::start(settings).await;
+    let refused = Http::new(service.addr()).get("/events?streems=1").await;
+    let code = refused.problem(400);
+    let line = line_about(&service, refused.json()["requestId"].as_str().expect("told")).await;
+    assert_eq!((&line["code"], &line["status"], &line["route"]), (&code.into(), &400.into(), &"/events".into()), "{line}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_database_can_vanish_by_refusing_and_come_back() {
     is_survived(Mode::Refuse).await;

@@ -6,7 +6,7 @@ use super::{
     appender::Done,
     inbox::{Answer, Job, Place},
     publisher::{ConflictingId, PublishError, Published, PublishedItem},
-    span::{CommitSpan, log_commit},
+    span::{CommitSpan, log_commit, trace_ids},
     stats::{Counts, Stats},
 };
 use crate::{
@@ -58,6 +58,11 @@ impl Batch {
 
     fn origins(&self) -> impl Iterator<Item = &Origin> + Clone {
         self.waiters.iter().filter_map(|waiter| waiter.origin.as_ref())
+    }
+
+    /// The traces of those who wait, the first ten: a client is told its own, so it can be found.
+    pub(super) fn trace_ids(&self) -> String {
+        trace_ids(self.origins(), 10)
     }
 
     /// The step that its commit is, if any of its requests is sampled.

@@ -161,7 +161,7 @@ impl Committer {
             LogError::Content(_) if batch.requests.len() > 1 => return Step::Retry(batch.split()),
             LogError::Content(detail) => batch.fail(|| PublishError::Refused(detail.clone())),
             LogError::Internal(detail) => {
-                tracing::error!(detail, "an append failed");
+                tracing::error!(detail, trace_ids = batch.trace_ids(), "an append failed");
                 batch.fail(|| PublishError::Internal);
             }
             LogError::Unavailable(detail) => {
@@ -170,7 +170,8 @@ impl Committer {
                 return Step::Unreachable;
             }
             LogError::Unknown(detail) => {
-                tracing::error!(detail, requests = batch.requests.len(), "an append's outcome stays unknown");
+                let (requests, trace_ids) = (batch.requests.len(), batch.trace_ids());
+                tracing::error!(detail, requests, trace_ids, "an append's outcome stays unknown");
                 self.lost(&detail);
                 batch.fail(|| PublishError::OutcomeUnknown);
                 return Step::Unreachable;

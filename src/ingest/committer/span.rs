@@ -85,18 +85,18 @@ impl CommitSpan {
     }
 }
 
+/// The traces of the first so many of these, as the log has them.
+pub(super) fn trace_ids<'a>(origins: impl Iterator<Item = &'a Origin>, most: usize) -> String {
+    let ids: Vec<String> = origins.take(most).map(|origin| origin.context().trace.to_string()).collect();
+    ids.join(" ")
+}
+
 /// Says at `debug` which traces a commit is of.
 pub(super) fn log_commit<'a>(origins: impl Iterator<Item = &'a Origin>, log: LogId, requests: usize, stored: u64, head: Option<Seq>) {
     if !tracing::enabled!(tracing::Level::DEBUG) {
         return;
     }
-    let mut trace_ids = String::new();
-    for origin in origins.take(MOST) {
-        if !trace_ids.is_empty() {
-            trace_ids.push(' ');
-        }
-        trace_ids.push_str(&origin.context().trace.to_string());
-    }
+    let trace_ids = trace_ids(origins, MOST);
     let (log, head) = (log.to_column(), head.map(Seq::get));
     match head {
         Some(_) => tracing::debug!(log, requests, stored, head, trace_ids, "committed"),

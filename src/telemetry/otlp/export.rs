@@ -136,7 +136,8 @@ impl Exporter {
         self.said_away = Some(Instant::now());
         let dropped = self.tracer.counts().unwrap_or_default().dropped;
         let hint = if self.target.is_for_grpc() { "; 4317 is where collectors take gRPC, HTTP is 4318" } else { "" };
-        tracing::warn!(dropped, why, "the collector of traces does not take them: they are dropped until it does{hint}");
+        let held = self.tracer.held();
+        tracing::warn!(held, dropped, why, "the collector of traces does not take them: they are held for a while, and then dropped{hint}");
     }
 
     fn say_there(&mut self) {
