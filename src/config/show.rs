@@ -121,7 +121,7 @@ mod tests {
     fn no_password_is_left_in_a_url() {
         for (url, shown) in [
             ("postgres://u:hunter2@h:5432/d?sslmode=require&password=hunter2", "postgres://…@h:5432/d?…"),
-            ("postgres://u:hunter2@/@?hunter2@h/d", "postgres://…@h/d"),
+            ("postgres://u:hunter2@/@?hunter2@h/d", "postgres://…"),
             ("redis://:hunter2@a:1,redis://:hunter2@b:2", "redis://…@b:2"),
             ("redis://a:1/0", "redis://a:1/0"),
             ("postgres://u:hunter2", "…"),

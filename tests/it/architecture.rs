@@ -66,7 +66,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("postcard", &["backplane"]),
     ("jsonwebtoken", &["auth"]),
     ("ureq", &["auth", "app", "client", "outbound", "telemetry"]),
-    ("rustls", &["outbound"]),
+    ("rustls", &["client", "outbound"]),
     ("rustls_native_certs", &["outbound"]),
     ("actix_web", &["http", "sse", "app"]),
     ("actix_http", &["app", "http"]),

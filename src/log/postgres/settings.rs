@@ -6,6 +6,27 @@ use sqlx::postgres::PgConnectOptions;
 
 use crate::log::LogError;
 
+/// What may stand behind the `?` of a URL; sqlx passes over anything else with a warning that shows the value, which may be a misspelt password's.
+const PARAMETERS: [&str; 17] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+];
+
 /// Settings of [`super::PostgresLog`].
 #[derive(Clone, Debug)]
 pub struct PostgresSettings {
@@ -45,10 +66,12 @@ impl PostgresSettings {
     /// # Errors
     /// Which part of it is wrong; never the URL, which holds a password.
     pub fn check(url: &str) -> Result<(), String> {
-        // what is only worth a warning is told at start
-        let silent = tracing::subscriber::NoSubscriber::default();
-        let read = tracing::subscriber::with_default(silent, || url.parse::<PgConnectOptions>());
-        read.map(drop).map_err(|error| {
+        let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or_default());
+        let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or_default());
+        if names.any(|name| !PARAMETERS.contains(&name) && name != "options" && !name.starts_with("options[")) {
+            return Err("has a parameter that is none of PostgreSQL's".to_owned());
+        }
+        url.parse::<PgConnectOptions>().map(drop).map_err(|error| {
             let mut cause: &dyn std::error::Error = &error;
             while let Some(within) = cause.source() {
                 cause = within;
@@ -59,6 +82,7 @@ impl PostgresSettings {
 
     /// What every session of the log is opened with, and those that listen to what is said of it.
     pub(crate) fn options(&self, url: &str) -> Result<PgConnectOptions, LogError> {
+        Self::check(url).map_err(|error| LogError::Internal(format!("database url: {error}")))?;
         // the error names the part of the url that is wrong and not the url, which holds a password
         let options: PgConnectOptions = url.parse().map_err(|error| LogError::Internal(format!("database url: {error}")))?;
         let statement_timeout = self.statement_timeout.as_millis().max(1).to_string();
@@ -78,5 +102,20 @@ impl PostgresSettings {
             ("jit", "off"),
         ]);
         Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_misspelt_parameter_is_refused_and_not_shown() {
+        for good in ["postgres://u:p@h/d", "postgres://h/d?sslmode=require&password=x&options[search_path]=a", "postgres:///d?host=/run"] {
+            assert_eq!(PostgresSettings::check(good), Ok(()), "{good}");
+        }
+        let refused = PostgresSettings::check("postgres://h/d?passwrod=hunter2").expect_err("misspelt");
+        assert!(!refused.contains("hunter2"), "{refused}");
+        assert!(PostgresSettings::default().options("postgres://h/d?passwrod=hunter2").is_err());
     }
 }
