@@ -95,7 +95,7 @@ pub enum Color {
 /// Where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// A cursor, a seq, or `earliest`.
+    /// A cursor, or `earliest`.
     Place(String),
     /// With the first event received then or later.
     Since(Timestamp),
@@ -105,10 +105,20 @@ pub enum Beginning {
 
 /// The text says no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d"
-)]
-pub struct BeginningError;
+pub enum BeginningError {
+    /// It is something else.
+    #[error(
+        "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d, \
+         and no more than 36500d"
+    )]
+    Unknown,
+    /// A seq, a year, or an age without a unit: whatever was meant, too much or too little would be shown.
+    #[error(
+        "a number alone says no place: give a cursor with its epoch, such as 7c1f9a02-{0}, a time such as 2026-02-22T10:00:00Z, or an age such as \
+         {0}m"
+    )]
+    Number(u64),
+}
 
 impl FromStr for Beginning {
     type Err = BeginningError;
@@ -116,13 +126,14 @@ impl FromStr for Beginning {
     fn from_str(s: &str) -> Result<Self, BeginningError> {
         match Start::parse(s) {
             Ok(Start::Now) => return Ok(Self::Now),
+            Ok(Start::Seq(seq)) => return Err(BeginningError::Number(seq.get())),
             Ok(_) => return Ok(Self::Place(s.to_owned())),
             Err(_) => {}
         }
         if let Ok(at) = Timestamp::parse(s) {
             return Ok(Self::Since(at));
         }
-        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(BeginningError)
+        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(BeginningError::Unknown)
     }
 }
 
@@ -147,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_place_is_a_cursor_a_time_or_an_age() {
-        for place in ["earliest", "7c1f9a02-17", "17"] {
+        for place in ["earliest", "7c1f9a02-17"] {
             assert_eq!(place.parse(), Ok(Beginning::Place(place.to_owned())));
         }
         assert_eq!("now".parse(), Ok(Beginning::Now));
@@ -155,11 +166,21 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("10m ago", 600), ("2h", 7200), ("7d ago", 604_800), ("5 m ago", 300)] {
             assert_eq!(age(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in ["", "ago", "m", "-1m", "10", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
-            if bad != "10" {
-                assert_eq!(bad.parse::<Beginning>(), Err(BeginningError), "{bad}");
-            }
+        for bad in ["", "ago", "m", "-1m", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
+            assert_eq!(bad.parse::<Beginning>(), Err(BeginningError::Unknown), "{bad}");
             assert_eq!(age(bad), None, "{bad}");
+        }
+        assert_eq!("2020".parse::<Beginning>(), Err(BeginningError::Number(2020)), "a year, or a seq?");
+    }
+
+    #[test]
+    fn however_old_a_beginning_is_it_can_be_written() {
+        for text in ["36500d", "876000h ago"] {
+            let beginning: Beginning = text.parse().expect("a hundred years");
+            assert!(beginning.to_string().starts_with("19"), "{text}: {beginning}");
+        }
+        for text in ["36501d", "106751992d", "999999999999d ago", "9999999999999999s", "9223372036854775807s"] {
+            assert_eq!(text.parse::<Beginning>(), Err(BeginningError::Unknown), "{text}");
         }
     }
 }
