@@ -27,7 +27,9 @@ mod tests {
 
     #[test]
     fn a_time_has_a_number_and_a_unit() {
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("5 m", 300), ("12h", 43_200), ("7d", 604_800), ("0s", 0), ("36500d", 3_153_600_000)] {
+        for (text, seconds) in
+            [("90s", 90), ("15m", 900), ("5 m", 300), ("12h", 43_200), ("7d", 604_800), ("0s", 0), ("36500d", 3_153_600_000)]
+        {
             assert_eq!(parse(text), Some(Duration::from_secs(seconds)), "{text}");
         }
         for bad in [

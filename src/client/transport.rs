@@ -125,6 +125,12 @@ impl Client {
         Ok(Self { agent: config.build().new_agent(), settings, authorization, answer: ANSWER, answered: AtomicBool::new(false) })
     }
 
+    /// Which service it speaks to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.settings.target
+    }
+
     /// Follows until `take` breaks, or it is over for good. `retrying` hears why and after how long it connects again.
     ///
     /// # Errors

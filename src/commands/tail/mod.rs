@@ -20,17 +20,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::{signal::unix::SignalKind, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use self::{cursor_file::CursorFile, sink::Sink};
-use super::{end, say, visible};
+use super::{GIVE_TOKEN, INTERRUPTED, end, interrupted, say, visible};
 use crate::{
     cli::{Beginning, Selection, Tail},
-    client::{Client, Follow, News, Query, Settings},
+    client::{Client, Follow, News, Query, Settings, Stop},
 };
 
-/// What a process that was interrupted ends with, as shells have it.
-const INTERRUPTED: u8 = 130;
 /// How long an interruption waits for an event that is being written: its reader may have stopped reading.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -52,20 +50,6 @@ pub async fn tail(order: Tail) -> ExitCode {
             let _held = stopped_at(&sink);
             std::process::exit(INTERRUPTED.into())
         }
-    }
-}
-
-async fn interrupted() {
-    let listen = |kind| tokio::signal::unix::signal(kind);
-    match (listen(SignalKind::interrupt()), listen(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        // then the signal ends the process itself
-        _ => std::future::pending().await,
     }
 }
 
@@ -96,11 +80,11 @@ struct Prepared {
 }
 
 fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
-    let (target, token) = (order.service.target()?, order.service.token.as_ref());
+    let (target, token) = (order.service.target()?, order.service.token());
     if token.is_some() && !target.is_secure() && !target.is_loopback() {
         say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
     }
-    let client = Client::new(Settings { target, token: token.map(|token| token.to_secrecy()), idle: order.idle() })?;
+    let client = Client::new(Settings { target, token, idle: order.idle() })?;
     let file = order.cursor_file.as_deref().map(CursorFile::at).transpose()?;
     let cursor = file.as_ref().map(CursorFile::read).transpose()?.flatten();
     if let (Some(cursor), Some(path), false) = (&cursor, &order.cursor_file, order.quiet) {
@@ -143,8 +127,15 @@ impl Prepared {
             return Err(error);
         }
         followed.map_err(|stop| {
+            let stop = match stop {
+                Stop::Hopeless(why) => format!("cannot connect to {}: {why}", client.target()),
+                Stop::Refused(refusal) if refusal.status == 401 => format!("{refusal}. Give a token {GIVE_TOKEN}"),
+                Stop::Refused(refusal) if refusal.status == 403 => format!("{refusal}. Give a token that may follow this {GIVE_TOKEN}"),
+                Stop::Expired => format!("{stop}, {GIVE_TOKEN}"),
+                stop => stop.to_string(),
+            };
             let at = sink.lock().unwrap_or_else(PoisonError::into_inner).cursor().map(|at| format!("; it stopped at {at}"));
-            anyhow::anyhow!("{}{}", visible(&stop.to_string()), at.unwrap_or_default())
+            anyhow::anyhow!("{}{}", visible(&stop), at.unwrap_or_default())
         })
     }
 }
