@@ -112,11 +112,11 @@ Examples:
   chaincast tail --from earliest --until-live --json    all there is, then the end
   chaincast tail --json --cursor-file indexer.cursor    goes on where the last run stopped
 
-What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output.
+What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output. Times are UTC.
 
 Ends with 0 when it has shown what was asked for or its reader has gone, with 1 when the service refuses it or its credential has ended, \
 and with 130 when it is interrupted: then it says where it stopped. Anything that may pass, a restart of the service for one, is waited \
-for.";
+for, as long as it takes or as --give-up-after says.";
 
 pub(super) const PUBLISH: &str = "\
 Examples:

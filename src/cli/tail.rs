@@ -43,15 +43,27 @@ pub struct Tail {
     /// Do not cut lines to the width of the terminal, nor shorten addresses
     #[arg(long)]
     pub full: bool,
-    /// Say nothing about the stream itself, but for gaps and errors
+    /// End each line with the cursor of its event, for --from
+    #[arg(long, conflicts_with = "json")]
+    pub cursors: bool,
+    /// Say nothing about the stream itself, but for gaps, and that the service cannot be reached
     #[arg(long, short)]
     pub quiet: bool,
+    /// End when there was no connection for so many seconds; without it, go on trying
+    #[arg(long, value_name = "SECONDS")]
+    pub give_up_after: Option<u32>,
     /// After so many seconds without a sign of life connect again; four heartbeats of the service unless it has other settings
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub idle_seconds: u32,
 }
 
 impl Tail {
+    /// After how long without a connection it ends.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.give_up_after.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// After how long without a byte a connection is taken for dead.
     #[must_use]
     pub fn idle(&self) -> Duration {

@@ -67,7 +67,7 @@ fn run(order: &Publish, tally: &Mutex<Tally>) -> anyhow::Result<ExitCode> {
         return check::dry_run(order, input, &rules);
     }
     let (target, token) = (order.service.target()?, order.service.token());
-    let client = Client::new(Settings { target, token, idle: MAX_SILENCE })?;
+    let client = Client::new(Settings { target, token, idle: MAX_SILENCE, patience: None })?;
     let Input { reader, size, read } = input;
     let mut sender = Sender::new(&client, order, tally, Progress::new(order.quiet), (read, size))?;
     thread::scope(|scope| {

@@ -9,6 +9,7 @@ mod sink;
 mod words;
 
 use std::{
+    cell::Cell,
     ops::ControlFlow,
     process::ExitCode,
     sync::{
@@ -84,7 +85,7 @@ fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
     if token.is_some() && !target.is_secure() && !target.is_loopback() {
         say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
     }
-    let client = Client::new(Settings { target, token, idle: order.idle() })?;
+    let client = Client::new(Settings { target, token, idle: order.idle(), patience: order.patience() })?;
     let file = order.cursor_file.as_deref().map(CursorFile::at).transpose()?;
     let cursor = file.as_ref().map(CursorFile::read).transpose()?.flatten();
     if let (Some(cursor), Some(path), false) = (&cursor, &order.cursor_file, order.quiet) {
@@ -104,7 +105,9 @@ impl Prepared {
         };
         let mut follow = Follow::new(cursor);
         let mut failed = None;
+        let connected = Cell::new(false);
         let take = |news: News| {
+            connected.set(true);
             // otherwise the lock would be taken again before whoever interrupts gets it
             if stopping.load(Ordering::Relaxed) {
                 return ControlFlow::Break(());
@@ -116,9 +119,15 @@ impl Prepared {
                 ControlFlow::Break(())
             })
         };
+        let mut tried = false;
         let retrying = |because: &str, after: Duration| {
-            if !order.quiet {
-                say(&format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), visible(because)));
+            let because = visible(because);
+            // told in any case: where it tries at all is what was named wrongly, most of the time
+            if !std::mem::replace(&mut tried, true) && !connected.get() {
+                say(&format!("cannot connect to {}: {because}; trying again", client.target()));
+            } else if !order.quiet {
+                let what = if connected.get() { "reconnecting" } else { "trying again" };
+                say(&format!("{what} in {:.1} s: {because}", after.as_secs_f64()));
             }
         };
         let start = start.as_ref().map(|(name, value)| (*name, value.as_str()));
