@@ -112,11 +112,11 @@ Examples:
   chaincast tail --from earliest --until-live --json    all there is, then the end
   chaincast tail --json --cursor-file indexer.cursor    goes on where the last run stopped
 
-What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output.
+What is said about the stream (caught up, reconnecting, gaps) goes to standard error, events to standard output. Times are UTC.
 
 Ends with 0 when it has shown what was asked for or its reader has gone, with 1 when the service refuses it or its credential has ended, \
 and with 130 when it is interrupted: then it says where it stopped. Anything that may pass, a restart of the service for one, is waited \
-for.";
+for, as long as it takes or as --give-up-after says.";
 
 pub(super) const PUBLISH: &str = "\
 Examples:
@@ -132,5 +132,6 @@ long as it takes or as --give-up-after says. What `chaincast log export` or `tai
 receivedAt, cursor and source are the new log's own.
 
 Ends with 0 when every event is in the log, with 1 when it stopped before the end (everything before the line that it names is stored, \
-so correct it and run the same command again), and with 2 when it came to the end and some events are not in the log: conflicts that \
---on-conflict keep left as they were, or rejects of --skip-invalid.";
+so correct it and run the same command again), with 2 when it came to the end and some events are not in the log: conflicts that \
+--on-conflict keep left as they were, or rejects of --skip-invalid, and with 130 when it is interrupted: then it says how far it came, \
+and the same command goes on from there.";

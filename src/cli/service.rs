@@ -4,6 +4,7 @@ use std::{convert::Infallible, fmt, str::FromStr};
 
 use anyhow::Context as _;
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{client::Target, config::Secret};
 
@@ -22,7 +23,7 @@ pub struct Service {
     url: ServiceUrl,
     /// A key (`chaincast keys create`) or a token, if the service asks for one. In the variable it stays out of the list of processes
     #[arg(long, env = "CHAINCAST_TOKEN", value_name = "TOKEN", hide_env_values = true, help_heading = "Service")]
-    pub token: Option<Secret>,
+    token: Option<Secret>,
 }
 
 impl Service {
@@ -32,6 +33,12 @@ impl Service {
     /// The URL is not that of a service; says nothing of the URL itself.
     pub fn target(&self) -> anyhow::Result<Target> {
         self.url.0.parse().context("--url")
+    }
+
+    /// As whom; an empty text, which is what a variable that could not be filled holds, counts as none.
+    #[must_use]
+    pub fn token(&self) -> Option<SecretString> {
+        self.token.as_ref().map(Secret::to_secrecy).filter(|token| !token.expose_secret().is_empty())
     }
 }
 
@@ -63,6 +70,12 @@ mod tests {
     struct Words {
         #[command(flatten)]
         service: Service,
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        let token = |text: &str| Words::try_parse_from(["tail", "--token", text]).expect("understood").service.token();
+        assert!(token("").is_none() && token("x").is_some());
     }
 
     #[test]

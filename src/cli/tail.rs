@@ -43,15 +43,27 @@ pub struct Tail {
     /// Do not cut lines to the width of the terminal, nor shorten addresses
     #[arg(long)]
     pub full: bool,
-    /// Say nothing about the stream itself, but for gaps and errors
+    /// End each line with the cursor of its event, for --from
+    #[arg(long, conflicts_with = "json")]
+    pub cursors: bool,
+    /// Say nothing about the stream itself, but for gaps, and that the service cannot be reached
     #[arg(long, short)]
     pub quiet: bool,
+    /// End when there was no connection for so many seconds; without it, go on trying
+    #[arg(long, value_name = "SECONDS")]
+    pub give_up_after: Option<u32>,
     /// After so many seconds without a sign of life connect again; four heartbeats of the service unless it has other settings
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub idle_seconds: u32,
 }
 
 impl Tail {
+    /// After how long without a connection it ends.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        self.give_up_after.map(|seconds| Duration::from_secs(seconds.into()))
+    }
+
     /// After how long without a byte a connection is taken for dead.
     #[must_use]
     pub fn idle(&self) -> Duration {
@@ -95,7 +107,7 @@ pub enum Color {
 /// Where to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Beginning {
-    /// A cursor, a seq, or `earliest`.
+    /// A cursor, or `earliest`.
     Place(String),
     /// With the first event received then or later.
     Since(Timestamp),
@@ -105,10 +117,20 @@ pub enum Beginning {
 
 /// The text says no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d"
-)]
-pub struct BeginningError;
+pub enum BeginningError {
+    /// It is something else.
+    #[error(
+        "expected `earliest`, `now`, a cursor such as 7c1f9a02-17, a time such as 2026-02-22T10:00:00Z, or an age such as 90s, 10m, 2h or 7d, \
+         and no more than 36500d"
+    )]
+    Unknown,
+    /// A seq, a year, or an age without a unit: whatever was meant, too much or too little would be shown.
+    #[error(
+        "a number alone says no place: give a cursor with its epoch, such as 7c1f9a02-{0}, a time such as 2026-02-22T10:00:00Z, or an age such as \
+         {0}m"
+    )]
+    Number(u64),
+}
 
 impl FromStr for Beginning {
     type Err = BeginningError;
@@ -116,13 +138,14 @@ impl FromStr for Beginning {
     fn from_str(s: &str) -> Result<Self, BeginningError> {
         match Start::parse(s) {
             Ok(Start::Now) => return Ok(Self::Now),
+            Ok(Start::Seq(seq)) => return Err(BeginningError::Number(seq.get())),
             Ok(_) => return Ok(Self::Place(s.to_owned())),
             Err(_) => {}
         }
         if let Ok(at) = Timestamp::parse(s) {
             return Ok(Self::Since(at));
         }
-        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(BeginningError)
+        age(s).map(|age| Self::Since(Timestamp::now().minus(age))).ok_or(BeginningError::Unknown)
     }
 }
 
@@ -147,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_place_is_a_cursor_a_time_or_an_age() {
-        for place in ["earliest", "7c1f9a02-17", "17"] {
+        for place in ["earliest", "7c1f9a02-17"] {
             assert_eq!(place.parse(), Ok(Beginning::Place(place.to_owned())));
         }
         assert_eq!("now".parse(), Ok(Beginning::Now));
@@ -155,11 +178,21 @@ mod tests {
         for (text, seconds) in [("90s", 90), ("10m ago", 600), ("2h", 7200), ("7d ago", 604_800), ("5 m ago", 300)] {
             assert_eq!(age(text), Some(Duration::from_secs(seconds)), "{text}");
         }
-        for bad in ["", "ago", "m", "-1m", "10", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
-            if bad != "10" {
-                assert_eq!(bad.parse::<Beginning>(), Err(BeginningError), "{bad}");
-            }
+        for bad in ["", "ago", "m", "-1m", "1w", "10mm", "yesterday", "99999999999999999999d", "1é"] {
+            assert_eq!(bad.parse::<Beginning>(), Err(BeginningError::Unknown), "{bad}");
             assert_eq!(age(bad), None, "{bad}");
+        }
+        assert_eq!("2020".parse::<Beginning>(), Err(BeginningError::Number(2020)), "a year, or a seq?");
+    }
+
+    #[test]
+    fn however_old_a_beginning_is_it_can_be_written() {
+        for text in ["36500d", "876000h ago"] {
+            let beginning: Beginning = text.parse().expect("a hundred years");
+            assert!(beginning.to_string().starts_with("19"), "{text}: {beginning}");
+        }
+        for text in ["36501d", "106751992d", "999999999999d ago", "9999999999999999s", "9223372036854775807s"] {
+            assert_eq!(text.parse::<Beginning>(), Err(BeginningError::Unknown), "{text}");
         }
     }
 }

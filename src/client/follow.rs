@@ -104,6 +104,14 @@ pub enum Stop {
     /// There is no such service.
     #[error("no connection ({0})")]
     Hopeless(String),
+    /// It may pass, but was waited for long enough.
+    #[error("gave up after {} s without a connection: {because}", .limit.as_secs())]
+    GaveUp {
+        /// How long.
+        limit: Duration,
+        /// What was waited for, for people.
+        because: String,
+    },
     /// The credential has ended.
     #[error("the credential has expired: connect again with a new one")]
     Expired,

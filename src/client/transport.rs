@@ -21,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(60);
 /// The largest answer that is read to its end.
 const MAX_ANSWER_BYTES: u64 = 16 * 1024 * 1024;
+/// What a try gets of the time that is left, at least.
+const LEAST_TRY: Duration = Duration::from_millis(100);
 /// What is read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -33,6 +35,8 @@ pub struct Settings {
     pub token: Option<SecretString>,
     /// After how long without a byte a stream is taken for dead. The service sends something every 15 seconds unless told otherwise.
     pub idle: Duration,
+    /// How long a stream may be without a connection before following ends; without it, for ever.
+    pub patience: Option<Duration>,
 }
 
 /// Why there is no client.
@@ -125,6 +129,12 @@ impl Client {
         Ok(Self { agent: config.build().new_agent(), settings, authorization, answer: ANSWER, answered: AtomicBool::new(false) })
     }
 
+    /// Which service it speaks to.
+    #[must_use]
+    pub fn target(&self) -> &Target {
+        &self.settings.target
+    }
+
     /// Follows until `take` breaks, or it is over for good. `retrying` hears why and after how long it connects again.
     ///
     /// # Errors
@@ -137,14 +147,30 @@ impl Client {
         mut take: impl FnMut(News) -> ControlFlow<()>,
         mut retrying: impl FnMut(&str, Duration),
     ) -> Result<(), Stop> {
+        let mut since = Instant::now();
         loop {
-            let ended = match self.follow_once(query, start, follow, &mut take) {
+            let left = self.settings.patience.map(|patience| patience.saturating_sub(since.elapsed()).max(LEAST_TRY));
+            let mut stood = false;
+            let taking = |news: News| {
+                stood = true;
+                take(news)
+            };
+            let ended = match self.follow_once(query, start, follow, left, taking) {
                 ControlFlow::Break(()) => return Ok(()),
                 ControlFlow::Continue(ended) => ended,
             };
+            if stood {
+                since = Instant::now();
+            }
             match follow.ended(ended, fastrand::f64()) {
                 Next::Stop(stop) => return Err(stop),
                 Next::Connect { after, because } => {
+                    // the last wait is cut short, so that one try falls at the limit
+                    let after = match self.settings.patience.map(|limit| (limit, limit.saturating_sub(since.elapsed()))) {
+                        Some((limit, Duration::ZERO)) => return Err(Stop::GaveUp { limit, because }),
+                        Some((_, left)) => after.min(left),
+                        None => after,
+                    };
                     retrying(&because, after);
                     thread::sleep(after);
                 }
@@ -158,7 +184,8 @@ impl Client {
         query: &Query,
         start: Option<(&str, &str)>,
         follow: &mut Follow,
-        take: &mut impl FnMut(News) -> ControlFlow<()>,
+        within: Option<Duration>,
+        mut take: impl FnMut(News) -> ControlFlow<()>,
     ) -> ControlFlow<(), Ended> {
         let query = match (follow.cursor(), start) {
             // where it began says nothing once it is known how far it came
@@ -173,10 +200,12 @@ impl Client {
             request = request.header("authorization", authorization.expose_secret());
         }
         let idle = self.settings.idle;
-        let mut response = match request.config().timeout_per_read(Some(idle)).timeout_recv_response(Some(idle)).build().call() {
+        let at_most = |long: Duration| Some(within.map_or(long, |within| within.min(long)));
+        let config = request.config().timeout_per_read(Some(idle)).timeout_recv_response(at_most(idle));
+        let mut response = match config.timeout_resolve(at_most(CONNECT)).timeout_connect(at_most(CONNECT)).build().call() {
             Ok(response) => response,
             Err(ureq::Error::Timeout(ureq::Timeout::PerRead | ureq::Timeout::RecvResponse)) => {
-                return ControlFlow::Continue(Ended::Silent(idle));
+                return ControlFlow::Continue(Ended::Silent(at_most(idle).unwrap_or(idle)));
             }
             Err(error) => {
                 let hopeless = self.why_hopeless(&error);
@@ -313,12 +342,12 @@ mod tests {
                 });
             }
         });
-        let client = Client::new(Settings { target, token: None, idle: PATIENCE }).expect("a client");
+        let client = Client::new(Settings { target, token: None, idle: PATIENCE, patience: None }).expect("a client");
         Client { answer: PATIENCE, ..client }
     }
 
     fn ended(client: &Client) -> Ended {
-        match client.follow_once(&Query::default(), None, &mut Follow::new(None), &mut |_| ControlFlow::Continue(())) {
+        match client.follow_once(&Query::default(), None, &mut Follow::new(None), None, |_| ControlFlow::Continue(())) {
             ControlFlow::Continue(ended) => ended,
             ControlFlow::Break(()) => panic!("nobody had enough"),
         }
@@ -344,6 +373,19 @@ mod tests {
         let silent = Client { answer: Duration::from_secs(600), ..answering(b"") };
         let failed = silent.publish(b"{}", false, Some(Duration::from_millis(100)));
         assert_eq!(failed, Err(PublishFailure::Unreached("timeout: global".into())));
+    }
+
+    #[test]
+    fn a_stream_that_is_never_had_is_given_up_with_a_try_at_the_limit() {
+        let silent = answering(b"");
+        let limit = Duration::from_millis(300);
+        let settings = Settings { patience: Some(limit), ..silent.settings.clone() };
+        let mut waits = Vec::new();
+        let take = |_| ControlFlow::Continue(());
+        let client = Client { settings, ..silent };
+        let gave_up = client.follow(&Query::default(), None, &mut Follow::new(None), take, |_, after| waits.push(after));
+        assert!(matches!(gave_up, Err(Stop::GaveUp { limit: told, .. }) if told == limit), "{gave_up:?}");
+        assert!(waits.iter().all(|wait| *wait <= limit), "{waits:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::{
     documents::{Document, Documents, ReadError},
@@ -35,6 +36,10 @@ pub use self::{
 
 /// What a command ends with when it came to the end, but not everything is as it was wanted.
 pub const PARTLY: u8 = 2;
+/// What a process that was interrupted ends with, as shells have it.
+const INTERRUPTED: u8 = 130;
+/// What whoever was refused for want of a credential is told.
+const GIVE_TOKEN: &str = "with --token or CHAINCAST_TOKEN";
 
 /// Says what failed, and what the process ends with.
 #[must_use]
@@ -53,6 +58,23 @@ pub fn end(outcome: anyhow::Result<ExitCode>) -> ExitCode {
 /// Whether the reader of standard output has gone.
 fn is_gone(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Waits for SIGINT or SIGTERM, which end nothing by themselves from here on.
+fn interrupted() -> impl Future<Output = ()> {
+    let listeners = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        match listeners {
+            (Ok(mut interrupt), Ok(mut terminate)) => {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            // then the signal ends the process itself
+            _ => std::future::pending().await,
+        }
+    }
 }
 
 /// A line to standard error; lost when nobody reads it.

@@ -236,6 +236,25 @@ async fn a_publish_waits_for_a_service_and_for_its_database() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_publish_that_is_interrupted_says_how_far_it_came() {
+    let store = Store::sqlite();
+    let service = Service::start(Settings::on(&store)).await;
+    let (url, http) = (to(&service), Http::new(service.addr()));
+    for (id, signal) in [(1, Signal::INT), (2, Signal::TERM)] {
+        let mut order = command(("CHAINCAST_URL", &url), &["publish"]);
+        order.stdin(Stdio::piped());
+        let mut publish = Running::start(order);
+        let mut stdin = publish.child.stdin.take().expect("piped");
+        writeln!(stdin, "{}", json!({"id": id.to_string(), "type": "a.b", "data": null})).expect("it reads");
+        eventually("stored", async || if http.stat("/log/head").await == id { Ok(()) } else { Err("not yet".to_owned()) }).await;
+        kill_process(Pid::from_child(&publish.child), signal).expect("own child");
+        assert_eq!(publish.ended().await, Some(130));
+        publish.said("run the same command again; nothing doubles").await;
+        publish.until("the summary", |out, _| out.iter().any(|line| line.contains(" 0 conflicts"))).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_publish_stops_before_a_faulty_line_or_puts_it_aside() {
     let store = Store::sqlite();
     let service = Service::start(Settings::on(&store).with("CHAINCAST_EVENT_BYTES", 1000)).await;

@@ -9,14 +9,21 @@ mod check;
 mod prepare;
 mod reject;
 mod send;
+mod stop;
+mod tally;
 
-use std::{process::ExitCode, sync::mpsc::sync_channel, thread};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::{Arc, Mutex, PoisonError, mpsc::sync_channel},
+    thread,
+};
 
 use anyhow::Context as _;
 use tokio::task::spawn_blocking;
 
-use self::{prepare::Rules, send::Sender};
-use super::{Documents, Input, Progress, end};
+use self::{prepare::Rules, send::Sender, tally::Tally};
+use super::{Documents, INTERRUPTED, Input, Progress, end, interrupted, say};
 use crate::{
     cli::Publish,
     client::{Client, Settings},
@@ -27,22 +34,42 @@ const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 /// How many events the reader is ahead of the batches.
 const AHEAD: usize = 64;
 
-/// Publishes everything, or ends where it cannot go on.
+/// Publishes everything, or ends where it cannot go on, or is interrupted.
 pub async fn publish(order: Publish) -> ExitCode {
-    let done = spawn_blocking(move || run(&order)).await;
-    end(done.context("publishing ended").and_then(|done| done))
+    let tally = Arc::new(Mutex::new(Tally::new(&order)));
+    let (counted, dry_run) = (Arc::clone(&tally), order.dry_run);
+    // before the first request, so that none is on its way when there is nobody to tell
+    let interrupted = interrupted();
+    let publishing = spawn_blocking(move || run(&order, &counted));
+    tokio::select! {
+        done = publishing => end(done.context("publishing ended").and_then(|done| done)),
+        () = interrupted => {
+            // held to the end: what comes in now is told by the next run
+            let tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+            if dry_run {
+                say("\nchaincast: interrupted; nothing was sent");
+            } else {
+                // a bar, or what the terminal shows of the key, may stand in the line
+                say("");
+                // both are for whoever is there still
+                let _ = writeln!(io::stdout(), "{}", tally.summary());
+                say(&format!("chaincast: interrupted; what was on its way may be stored as well: {}", tally.again()));
+            }
+            std::process::exit(INTERRUPTED.into())
+        }
+    }
 }
 
-fn run(order: &Publish) -> anyhow::Result<ExitCode> {
+fn run(order: &Publish, tally: &Mutex<Tally>) -> anyhow::Result<ExitCode> {
     let input = Input::open(&order.file)?;
     let rules = Rules::new(order)?;
     if order.dry_run {
         return check::dry_run(order, input, &rules);
     }
-    let (target, token) = (order.service.target()?, order.service.token.as_ref().map(|token| token.to_secrecy()));
-    let client = Client::new(Settings { target, token, idle: MAX_SILENCE })?;
+    let (target, token) = (order.service.target()?, order.service.token());
+    let client = Client::new(Settings { target, token, idle: MAX_SILENCE, patience: None })?;
     let Input { reader, size, read } = input;
-    let mut sender = Sender::new(&client, order, Progress::new(order.quiet), (read, size))?;
+    let mut sender = Sender::new(&client, order, tally, Progress::new(order.quiet), (read, size))?;
     thread::scope(|scope| {
         let (read, documents) = sync_channel(AHEAD);
         // one batch waits while one is on its way
@@ -55,7 +82,7 @@ fn run(order: &Publish) -> anyhow::Result<ExitCode> {
             Ok(()) => sender.finish(),
             // the reader may sit on an input that has no end
             Err(error) => {
-                let code = end(Err(sender.stopped(error)));
+                let code = end(Err(sender.stopped(&error)));
                 drop(sender);
                 std::process::exit(i32::from(code != ExitCode::SUCCESS))
             }

@@ -191,8 +191,8 @@ mod tests {
             (r#"{"id":"x","type":""}"#, "line 7: /type "),
             (r#"{"id":"x","type":"a.b","kind":1}"#, "line 7: /kind is no member"),
             ("[1]", "line 7: must be an object, not an array"),
-            ("{\"id\":", "line 7: is not JSON: EOF"),
-            ("\u{1}", "line 7: is not JSON"),
+            ("{\"id\":", "line 7 is not JSON: EOF"),
+            ("\u{1}", "line 7 is not JSON"),
         ] {
             let error = prepare(Missing::Refused, json).expect_err(json);
             assert!(error.contains(says), "{error}");

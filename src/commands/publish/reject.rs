@@ -46,7 +46,10 @@ impl Why {
 
 impl fmt::Display for Reject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}:", self.line)?;
+        // a sentence where the reason has no subject of its own
+        let of_line =
+            self.whys.first().is_some_and(|why| why.pointer.is_empty() && ["is ", "has "].iter().any(|verb| why.detail.starts_with(verb)));
+        write!(f, "line {}{}", self.line, if of_line { "" } else { ":" })?;
         for (at, why) in self.whys.iter().take(TOLD).enumerate() {
             f.write_str(if at > 0 { "; " } else { " " })?;
             if !why.pointer.is_empty() {
@@ -107,11 +110,6 @@ impl Rejects {
         })
     }
 
-    /// Whether there are any.
-    pub(super) fn is_begun(&self) -> bool {
-        self.file.is_some()
-    }
-
     pub(super) fn add(&mut self, reject: &Reject) -> anyhow::Result<()> {
         let errors: Vec<_> = reject.whys.iter().map(|why| json!({"pointer": why.pointer, "detail": why.detail})).collect();
         let line = json!({"line": reject.line, "errors": errors, "event": reject.json});
@@ -149,7 +147,7 @@ mod tests {
         let home = tempfile::TempDir::new().expect("a directory");
         let path = home.path().join("rejects");
         let mut rejects = Rejects::new(&path, Path::new("-")).expect("a place for it");
-        assert!(!path.exists() && !rejects.is_begun());
+        assert!(!path.exists());
         let reject = Reject { line: 7, json: "{}".into(), whys: vec![Why::all("x")] };
         let mut late = Rejects::new(&path, Path::new("-")).expect("still free");
         rejects.add(&reject).expect("written");

@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     process::ExitCode,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -18,6 +18,8 @@ use super::{
     super::{PARTLY, Progress, count, visible},
     prepare::{Entry, Ready},
     reject::{Reject, Rejects, Why},
+    stop::{Stop, told},
+    tally::Tally,
 };
 use crate::{
     cli::{OnConflict, Publish},
@@ -39,22 +41,7 @@ pub(super) struct Sender<'a> {
     rejects: Option<Rejects>,
     progress: Progress,
     read: (Arc<AtomicU64>, Option<u64>),
-    tally: Tally,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    stored: u64,
-    duplicates: u64,
-    conflicts: u64,
-    rejected: u64,
-    last: Option<String>,
-}
-
-impl Tally {
-    fn events(&self) -> u64 {
-        self.stored + self.duplicates + self.conflicts + self.rejected
-    }
+    tally: &'a Mutex<Tally>,
 }
 
 /// What a request came to.
@@ -70,12 +57,18 @@ impl<'a> Sender<'a> {
     pub(super) fn new(
         client: &'a Client,
         order: &Publish,
+        tally: &'a Mutex<Tally>,
         progress: Progress,
         read: (Arc<AtomicU64>, Option<u64>),
     ) -> anyhow::Result<Self> {
         let rejects = order.skip_invalid.as_deref().map(|path| Rejects::new(path, &order.file)).transpose()?;
         let keep = order.on_conflict == OnConflict::Keep;
-        Ok(Self { client, keep, patience: order.patience(), rejects, progress, read, tally: Tally::default() })
+        Ok(Self { client, keep, patience: order.patience(), rejects, progress, read, tally })
+    }
+
+    /// Locked for moments only: whoever interrupts wants it.
+    fn tally(&self) -> MutexGuard<'a, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one batch, up to what cannot be sent.
@@ -87,11 +80,11 @@ impl<'a> Sender<'a> {
                 Entry::Bad(reject) if self.rejects.is_some() => self.put_aside(&reject)?,
                 Entry::Bad(reject) => {
                     self.send_events(&ready)?;
-                    anyhow::bail!("{reject}");
+                    return Err(Stop::Line(reject).into());
                 }
                 Entry::Broken(why) => {
                     self.send_events(&ready)?;
-                    anyhow::bail!("{why}");
+                    return Err(Stop::Input(why).into());
                 }
             }
         }
@@ -114,7 +107,11 @@ impl<'a> Sender<'a> {
             }
         }
         let (read, of) = (self.read.0.load(Ordering::Relaxed), self.read.1);
-        self.progress.at(self.tally.events(), read, of, &format!(", {} of them new", count(self.tally.stored)));
+        let (events, stored) = {
+            let tally = self.tally();
+            (tally.events(), tally.stored)
+        };
+        self.progress.at(events, read, of, &format!(", {} of them new", count(stored)));
         Ok(())
     }
 
@@ -128,7 +125,7 @@ impl<'a> Sender<'a> {
                     let reject = Reject { line: event.line, json: event.json.clone(), whys };
                     if self.rejects.is_none() {
                         self.send_events(&good)?;
-                        anyhow::bail!("{reject}");
+                        return Err(Stop::Line(reject).into());
                     }
                     self.put_aside(&reject)?;
                 }
@@ -138,8 +135,12 @@ impl<'a> Sender<'a> {
     }
 
     fn put_aside(&mut self, reject: &Reject) -> anyhow::Result<()> {
-        self.tally.rejected += 1;
-        if self.tally.rejected <= TOLD {
+        let rejected = {
+            let mut tally = self.tally();
+            tally.rejected += 1;
+            tally.rejected
+        };
+        if rejected <= TOLD {
             self.progress.say(&format!("put aside {reject}"));
         }
         self.rejects.as_mut().map_or(Ok(()), |rejects| rejects.add(reject))
@@ -156,68 +157,69 @@ impl<'a> Sender<'a> {
             let (why, asked) = match self.client.publish(body.as_bytes(), self.keep, left) {
                 Ok(items) if items.len() == events.len() => return Ok(Outcome::Done(items)),
                 Ok(items) => {
-                    anyhow::bail!("the service answered for {} events of {}: is it a chaincast service?", items.len(), events.len())
+                    let (told, sent) = (items.len(), events.len());
+                    return Err(
+                        Stop::Hopeless(format!("the service answered for {told} events of {sent}: is it a chaincast service?")).into()
+                    );
                 }
                 Err(PublishFailure::Refused(refusal)) if refusal.will_pass() => (refusal.to_string(), refusal.retry_after),
                 Err(PublishFailure::Refused(refusal)) => return explain(refusal),
                 Err(error @ PublishFailure::Unreached(_)) => (error.to_string(), None),
-                Err(error @ PublishFailure::Hopeless(_)) => anyhow::bail!("{}", visible(&error.to_string())),
+                Err(PublishFailure::Hopeless(why)) => {
+                    return Err(Stop::Hopeless(format!("cannot connect to {}: {why}", self.client.target())).into());
+                }
             };
             let why = visible(&why).into_owned();
             // all at once is how a service that comes back is taken down again, so what it asks for is spread as well
             let after = asked.unwrap_or_default().mul_f64(1.0 + fastrand::f64() / 4.0).max(backoff.after_failure(fastrand::f64()));
-            if self.patience.is_some_and(|patience| began.elapsed() + after > patience) {
-                anyhow::bail!("gave up after {} s: {why}", began.elapsed().as_secs());
-            }
+            // the last wait is cut short, so that one try falls at the limit
+            let after = match self.patience.map(|patience| (patience, patience.saturating_sub(began.elapsed()))) {
+                Some((patience, Duration::ZERO)) => {
+                    let limit = patience.as_secs();
+                    return Err(Stop::Passing(format!("gave up after the {limit} s of --give-up-after: {why}")).into());
+                }
+                Some((_, left)) => after.min(left),
+                None => after,
+            };
             self.progress.say(&format!("trying again in {:.1} s: {why}", after.as_secs_f64()));
             thread::sleep(after);
         }
     }
 
     fn count(&mut self, events: &[Ready], items: Vec<Published>) {
+        let mut tally = self.tally();
         for (event, item) in events.iter().zip(items) {
             match item.status {
-                Status::Stored => self.tally.stored += 1,
-                Status::Duplicate => self.tally.duplicates += 1,
+                Status::Stored => tally.stored += 1,
+                Status::Duplicate => tally.duplicates += 1,
                 Status::Conflict => {
-                    self.tally.conflicts += 1;
-                    if self.tally.conflicts <= TOLD {
+                    tally.conflicts += 1;
+                    if tally.conflicts <= TOLD {
                         let line =
                             format!("line {}: id {} is known with other content, which stays ({})", event.line, item.id, item.cursor);
                         self.progress.say(&visible(&line));
                     }
                 }
             }
-            self.tally.last = Some(item.cursor);
+            tally.last = Some(item.cursor);
         }
     }
 
     /// Says what was done, when everything was.
     pub(super) fn finish(mut self) -> anyhow::Result<ExitCode> {
         self.progress.clear();
-        println!("{}", self.summary());
-        let all = self.tally.conflicts == 0 && self.tally.rejected == 0;
+        let tally = self.tally();
+        println!("{}", tally.summary());
+        let all = tally.conflicts == 0 && tally.rejected == 0;
         Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(PARTLY) })
     }
 
-    /// Says what was done before it stopped.
-    pub(super) fn stopped(&mut self, error: anyhow::Error) -> anyhow::Error {
+    /// Says what was done before it stopped, and what to do now.
+    pub(super) fn stopped(&mut self, error: &anyhow::Error) -> anyhow::Error {
         self.progress.clear();
-        println!("{}", self.summary());
-        let other = if self.rejects.as_ref().is_some_and(Rejects::is_begun) { ", with another file for --skip-invalid," } else { "" };
-        error.context(format!("stopped: everything before this is stored; run the same command again{other} to go on"))
-    }
-
-    fn summary(&self) -> String {
-        let Tally { stored, duplicates, conflicts, rejected, last } = &self.tally;
-        let spent = self.progress.spent().as_secs_f64();
-        let rate = count((self.tally.events() as f64 / spent.max(0.001)) as u64);
-        let mut text = format!("{} stored, {} duplicates, {} conflicts", count(*stored), count(*duplicates), count(*conflicts));
-        if self.rejects.is_some() {
-            text += &format!(", {} put aside", count(*rejected));
-        }
-        text += &format!(" in {spent:.1} s ({rate}/s)");
-        last.as_ref().map_or(text.clone(), |last| format!("{text}; the last one is {}", visible(last)))
+        let tally = self.tally();
+        println!("{}", tally.summary());
+        anyhow::anyhow!("{}", told(error, &tally))
     }
 }
 
@@ -238,7 +240,8 @@ fn explain(refusal: Box<Refusal>) -> anyhow::Result<Outcome> {
     match refusal.status {
         _ if !bad.is_empty() => Ok(Outcome::Bad(bad)),
         400 | 413 | 422 => Ok(Outcome::Unclear(refusal)),
-        _ => Err(anyhow::anyhow!("{}", visible(&refusal.to_string()))),
+        401 | 403 => Err(Stop::Credential(refusal).into()),
+        _ => Err(Stop::Hopeless(refusal.to_string()).into()),
     }
 }
 

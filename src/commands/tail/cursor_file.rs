@@ -24,11 +24,12 @@ impl CursorFile {
     pub(super) fn at(path: &Path) -> anyhow::Result<Self> {
         let directory = directory(path);
         anyhow::ensure!(directory.is_dir(), "--cursor-file: {} is no directory", directory.display());
-        anyhow::ensure!(!path.is_dir(), "--cursor-file: {} is a directory", path.display());
+        // a device or a pipe cannot be replaced, and to read one may have no end
+        anyhow::ensure!(!path.exists() || path.is_file(), "--cursor-file: {} is no regular file", path.display());
         Ok(Self { path: path.to_owned(), kept: None })
     }
 
-    /// What it holds; nothing when there is no file.
+    /// What it holds; nothing when there is no file, or an empty one as `mktemp` makes it.
     ///
     /// # Errors
     /// It holds something else than a cursor.
@@ -39,6 +40,9 @@ impl CursorFile {
             Err(error) => return Err(error).with_context(|| format!("--cursor-file: {}", self.path.display())),
         };
         let cursor = text.trim_end();
+        if cursor.is_empty() {
+            return Ok(None);
+        }
         let known = cursor.parse::<Cursor>();
         known.with_context(|| {
             format!("--cursor-file: {} holds something else; give another file, or remove it to begin anew", self.path.display())
@@ -91,6 +95,9 @@ mod tests {
             assert_eq!(file.read().expect("a cursor").as_deref(), Some(cursor));
         }
         assert_eq!(fs::read_dir(home.path()).expect("readable").count(), 1);
+        fs::write(&path, "").expect("written");
+        assert_eq!(file.read().expect("an empty file is none"), None);
+        assert!(CursorFile::at(Path::new("/dev/full")).is_err(), "what cannot be replaced");
         fs::write(&path, "half a cur").expect("written");
         assert!(file.read().is_err());
         assert!(CursorFile::at(&home.path().join("no/where")).is_err());

@@ -9,6 +9,7 @@ mod sink;
 mod words;
 
 use std::{
+    cell::Cell,
     ops::ControlFlow,
     process::ExitCode,
     sync::{
@@ -20,17 +21,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use tokio::{signal::unix::SignalKind, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use self::{cursor_file::CursorFile, sink::Sink};
-use super::{end, say, visible};
+use super::{GIVE_TOKEN, INTERRUPTED, end, interrupted, say, visible};
 use crate::{
     cli::{Beginning, Selection, Tail},
-    client::{Client, Follow, News, Query, Settings},
+    client::{Client, Follow, News, Query, Settings, Stop},
 };
 
-/// What a process that was interrupted ends with, as shells have it.
-const INTERRUPTED: u8 = 130;
 /// How long an interruption waits for an event that is being written: its reader may have stopped reading.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -52,20 +51,6 @@ pub async fn tail(order: Tail) -> ExitCode {
             let _held = stopped_at(&sink);
             std::process::exit(INTERRUPTED.into())
         }
-    }
-}
-
-async fn interrupted() {
-    let listen = |kind| tokio::signal::unix::signal(kind);
-    match (listen(SignalKind::interrupt()), listen(SignalKind::terminate())) {
-        (Ok(mut interrupt), Ok(mut terminate)) => {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        // then the signal ends the process itself
-        _ => std::future::pending().await,
     }
 }
 
@@ -96,11 +81,11 @@ struct Prepared {
 }
 
 fn prepare(order: &Tail) -> anyhow::Result<Prepared> {
-    let (target, token) = (order.service.target()?, order.service.token.as_ref());
+    let (target, token) = (order.service.target()?, order.service.token());
     if token.is_some() && !target.is_secure() && !target.is_loopback() {
         say(&format!("warning: the token travels to {target} unencrypted; use https:// where others could listen"));
     }
-    let client = Client::new(Settings { target, token: token.map(|token| token.to_secrecy()), idle: order.idle() })?;
+    let client = Client::new(Settings { target, token, idle: order.idle(), patience: order.patience() })?;
     let file = order.cursor_file.as_deref().map(CursorFile::at).transpose()?;
     let cursor = file.as_ref().map(CursorFile::read).transpose()?.flatten();
     if let (Some(cursor), Some(path), false) = (&cursor, &order.cursor_file, order.quiet) {
@@ -120,7 +105,9 @@ impl Prepared {
         };
         let mut follow = Follow::new(cursor);
         let mut failed = None;
+        let connected = Cell::new(false);
         let take = |news: News| {
+            connected.set(true);
             // otherwise the lock would be taken again before whoever interrupts gets it
             if stopping.load(Ordering::Relaxed) {
                 return ControlFlow::Break(());
@@ -132,9 +119,15 @@ impl Prepared {
                 ControlFlow::Break(())
             })
         };
+        let mut tried = false;
         let retrying = |because: &str, after: Duration| {
-            if !order.quiet {
-                say(&format!("reconnecting in {:.1} s: {}", after.as_secs_f64(), visible(because)));
+            let because = visible(because);
+            // told in any case: where it tries at all is what was named wrongly, most of the time
+            if !std::mem::replace(&mut tried, true) && !connected.get() {
+                say(&format!("cannot connect to {}: {because}; trying again", client.target()));
+            } else if !order.quiet {
+                let what = if connected.get() { "reconnecting" } else { "trying again" };
+                say(&format!("{what} in {:.1} s: {because}", after.as_secs_f64()));
             }
         };
         let start = start.as_ref().map(|(name, value)| (*name, value.as_str()));
@@ -143,8 +136,15 @@ impl Prepared {
             return Err(error);
         }
         followed.map_err(|stop| {
+            let stop = match stop {
+                Stop::Hopeless(why) => format!("cannot connect to {}: {why}", client.target()),
+                Stop::Refused(refusal) if refusal.status == 401 => format!("{refusal}. Give a token {GIVE_TOKEN}"),
+                Stop::Refused(refusal) if refusal.status == 403 => format!("{refusal}. Give a token that may follow this {GIVE_TOKEN}"),
+                Stop::Expired => format!("{stop}, {GIVE_TOKEN}"),
+                stop => stop.to_string(),
+            };
             let at = sink.lock().unwrap_or_else(PoisonError::into_inner).cursor().map(|at| format!("; it stopped at {at}"));
-            anyhow::anyhow!("{}{}", visible(&stop.to_string()), at.unwrap_or_default())
+            anyhow::anyhow!("{}{}", visible(&stop), at.unwrap_or_default())
         })
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Sink {
     until_live: bool,
     left: Option<u64>,
     look: Look,
+    /// The day of the last line.
+    day: Option<String>,
     file: Option<CursorFile>,
     cursor: Option<String>,
 }
@@ -42,7 +44,8 @@ impl Sink {
             quiet: order.quiet,
             until_live: order.until_live,
             left: order.count,
-            look: Look { color, full: order.full, terminal },
+            look: Look { color, full: order.full, terminal, cursors: order.cursors },
+            day: None,
             file,
             cursor,
         }
@@ -99,8 +102,9 @@ impl Sink {
         Ok(ControlFlow::Continue(()))
     }
 
-    fn write(&self, cursor: &str, event_type: &str, envelope: &str) -> anyhow::Result<()> {
-        let line = if self.json { line::json(cursor, envelope) } else { line::human(&self.look, event_type, envelope) };
+    fn write(&mut self, cursor: &str, event_type: &str, envelope: &str) -> anyhow::Result<()> {
+        let line =
+            if self.json { line::json(cursor, envelope) } else { line::human(&self.look, &mut self.day, cursor, event_type, envelope) };
         // one write a line, which a reader sees at once and whole
         let mut out = io::stdout().lock();
         out.write_all(line.as_bytes()).and_then(|()| out.flush()).context("standard output")
@@ -127,7 +131,8 @@ mod tests {
             quiet: true,
             until_live: false,
             left: None,
-            look: Look { color: false, full: false, terminal: false },
+            look: Look { color: false, full: false, terminal: false, cursors: false },
+            day: None,
             file: Some(CursorFile::at(&path).expect("there is a directory")),
             cursor: None,
         };
