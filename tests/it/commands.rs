@@ -193,7 +193,7 @@ async fn a_publish_that_was_killed_and_is_run_again_stores_each_event_once() {
     let before = head().await;
     let again = run(("CHAINCAST_URL", &url), &args, "").await;
     assert!(again.status.success() && text(&again.stdout).contains(" 0 conflicts"), "{again:?}");
-    assert_eq!(http.stat("/log/head").await, EVENTS as u64, "{before} were there");
+    assert_eq!(http.until_stat("/log/head", |head| head >= EVENTS as u64).await, EVENTS as u64, "{before} were there");
     let stored = run(("CHAINCAST_URL", &url), &["tail", "--json", "--from", "earliest", "--until-live"], "").await;
     let data: Vec<u64> = lines(&stored).iter().map(|line| line["data"].as_u64().expect("a number")).collect();
     assert_eq!(data, (1..=EVENTS as u64).collect::<Vec<_>>(), "each once, in order");
@@ -229,7 +229,7 @@ async fn a_publish_waits_for_a_service_and_for_its_database() {
     drop(stdin);
     assert_eq!(publish.ended().await, Some(0));
     publish.until("the summary", |out, _| out.iter().any(|line| line.contains(" 0 conflicts"))).await;
-    assert_eq!(http.stat("/log/head").await, 3);
+    assert_eq!(http.until_stat("/log/head", |head| head >= 3).await, 3);
     service.kill_9();
     let gave_up = run(url, &["publish", "--give-up-after", "1"], "{\"id\":\"4\",\"type\":\"a.b\"}").await;
     assert!(gave_up.status.code() == Some(1) && text(&gave_up.stderr).contains("gave up"), "{gave_up:?}");
@@ -265,7 +265,7 @@ async fn a_publish_stops_before_a_faulty_line_or_puts_it_aside() {
     let events = [good("1"), json!({"id": "2", "type": "hub.x"}), json!({"id": "3", "type": "a.b", "data": "x".repeat(2000)}), good("4")];
     let stopped = run(url, &["publish"], &ndjson(&events)).await;
     assert!(stopped.status.code() == Some(1) && text(&stopped.stderr).contains("line 2: /type is reserved"), "{stopped:?}");
-    assert_eq!(http.stat("/log/head").await, 1, "what stands before is stored, and nothing behind");
+    assert_eq!(http.until_stat("/log/head", |head| head >= 1).await, 1, "what stands before is stored, and nothing behind");
     let dry = run(url, &["publish", "--dry-run"], &ndjson(&events)).await;
     assert!(dry.status.code() == Some(1) && text(&dry.stdout).contains("3 events could be published, 1 could not"), "{dry:?}");
     let rejects = home.path().join("rejects").display().to_string();
