@@ -1,8 +1,10 @@
 //! Where a service is, and what is asked of it, as a URL.
 
-use std::{fmt::Write as _, net::IpAddr, str::FromStr};
+use std::{fmt::Write as _, str::FromStr};
 
 use ureq::http::Uri;
+
+use crate::outbound;
 
 /// The base URL of a service: `https://events.example.org`, or with a path where a proxy serves it below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,9 +36,7 @@ impl FromStr for Target {
         if authority.host().is_empty() || authority.as_str().contains('@') || uri.query().is_some() || s.contains('#') {
             return Err(TargetError);
         }
-        let host = authority.host().trim_matches(['[', ']']);
-        let loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        Ok(Self { base: s.trim_end_matches('/').to_owned(), secure, loopback })
+        Ok(Self { base: s.trim_end_matches('/').to_owned(), secure, loopback: outbound::is_loopback(authority.host()) })
     }
 }
 
