@@ -2,24 +2,12 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { after, before, test } from "node:test";
-import { launch, open, screenshot } from "./browser.mjs";
-import { Service, eventually } from "./service.mjs";
+import { test } from "node:test";
+import { open, screenshot } from "./browser.mjs";
+import { eventually, Service } from "./service.mjs";
+import { browser, service } from "./used.mjs";
 
 const LIMIT = { timeout: 90_000 };
-let service;
-let browser;
-
-before(async () => {
-  service = await Service.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
-
 const dashboard = (url, options = {}) => open(browser, `${url}/#dashboard`, { viewport: { width: 1280, height: 900 }, ...options });
 const plot = (page, title) => page.locator(`.plot[aria-label^="Chart: ${title},"]`);
 const panel = (page, title) => page.locator(".panel", { has: page.locator("h3", { hasText: new RegExp(`^${title}`) }) });

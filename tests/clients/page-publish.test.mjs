@@ -1,29 +1,17 @@
 // The page at `/`, the view that publishes.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open, screenshot } from "./browser.mjs";
+import { test } from "node:test";
+import { open, screenshot } from "./browser.mjs";
 import { connect, events, row, send, sendRaw, state, view } from "./page.mjs";
 import { eventually, Service } from "./service.mjs";
+import { browser, service } from "./used.mjs";
 
 const DESKTOP = { viewport: { width: 1360, height: 900 } };
 const COMMON = [
   "stream.created", "stream.topped_up", "stream.withdrawn", "stream.cancelled", "stream.completed", "token.transfer", "market.price", "proposal.created",
   "proposal.updated",
 ];
-
-let service;
-let browser;
-
-before(async () => {
-  service = await Service.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
 
 const publisher = (options = DESKTOP) => open(browser, `${service.url}/#publish`, options);
 const verdict = (page, text) => page.locator(".verdict", { hasText: text }).waitFor();

@@ -3,25 +3,13 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import { launch, open, screenshot } from "./browser.mjs";
+import { test } from "node:test";
+import { open, screenshot } from "./browser.mjs";
 import { connect, events, fitsItsWidth, publish, row, state } from "./page.mjs";
-import { eventually, Service } from "./service.mjs";
+import { eventually } from "./service.mjs";
+import { browser, service } from "./used.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-let service;
-let browser;
-
-before(async () => {
-  service = await Service.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
 
 /** What axe has against what is shown, the view of the dashboard aside. */
 async function complaints(page) {

@@ -2,25 +2,13 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { after, before, test } from "node:test";
-import { launch, open, screenshot } from "./browser.mjs";
+import { test } from "node:test";
+import { open, screenshot } from "./browser.mjs";
 import { choose, connect, events, publish, row, seqs, sendRaw, state, view } from "./page.mjs";
 import { eventually, Service } from "./service.mjs";
+import { browser, service } from "./used.mjs";
 
 const DESKTOP = { viewport: { width: 1360, height: 900 } };
-
-let service;
-let browser;
-
-before(async () => {
-  service = await Service.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
 
 test("a person filters, subscribes, publishes, sees the frame, leaves and resumes from the cursor", { timeout: 90_000 }, async () => {
   const page = await open(browser, service.url, DESKTOP);

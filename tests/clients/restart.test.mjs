@@ -2,23 +2,11 @@
 // or repetition.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open, screenshot } from "./browser.mjs";
+import { test } from "node:test";
+import { open, screenshot } from "./browser.mjs";
 import { FOLLOWERS } from "./followers.mjs";
-import { eventually, Service } from "./service.mjs";
-
-let service;
-let browser;
-
-before(async () => {
-  service = await Service.start();
-  browser = await launch();
-});
-
-after(async () => {
-  await browser?.close();
-  await service?.stop();
-});
+import { eventually } from "./service.mjs";
+import { browser, service } from "./used.mjs";
 
 const upTo = (last) => Array.from({ length: last }, (_, i) => i + 1);
 
